@@ -1,0 +1,9 @@
+/** Time as a port: everything that waits or stamps takes a Clock, so that tests and the simulator own time. */
+export interface Clock {
+  /** Wall-clock time, milliseconds since 1970. */
+  now(): number;
+  /** Resolves after `ms`; rejects with code `aborted` when the signal fires first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Runs `fn` once after `ms`; the returned function cancels it. Does not keep the process alive. */
+  after(ms: number, fn: () => void): () => void;
+}

@@ -1,0 +1,100 @@
+/**
+ * The API between the control plane and the agent in a VM: HTTP/1.1 over TLS-PSK, agent is the server.
+ *
+ *   GET    /v1/health                         -> AgentHealth
+ *   GET    /v1/attempts                       -> AttemptReport[]
+ *   POST   /v1/attempts                       <- attempt body (below)   -> AttemptReport (202)
+ *   GET    /v1/attempts/:id?waitMs=N          -> AttemptReport; with waitMs held until it ended or N ms passed
+ *   GET    /v1/attempts/:id/output?offset=N   -> output frames from byte N of the frame log, held open until it ended
+ *   POST   /v1/attempts/:id/stop              -> AttemptReport; TERM, then KILL of the whole cgroup after the grace
+ *   GET    /v1/attempts/:id/files             -> file stream (protocol/file-stream.ts) of ./out, ended attempts only
+ *   DELETE /v1/attempts/:id                   -> 204; frees its disk. Stops it first when it still runs
+ *
+ * Attempt body: one line of JSON (AttemptSpec), a newline, then a file stream of the working folder.
+ * Starting is idempotent by id: a second POST of a known id answers with its report and starts nothing.
+ * Errors: `{ "code": ErrorCode, "message": string }` with the status of that code (domain/errors.ts).
+ *
+ * This file has no imports: it is part of the agent's bundle as well as of the control plane.
+ */
+
+export const agentPort = 9000;
+/** fw_cfg names under opt/tidepool/ that the agent reads at start. */
+export const agentSecretNames = { key: 'agent-key', keyId: 'agent-key-id', hostname: 'hostname' } as const;
+/** TLS 1.2 suites with a pre-shared key and forward secrecy; Node's PSK callback does not cover TLS 1.3. */
+export const agentTlsCiphers = 'ECDHE-PSK-CHACHA20-POLY1305:DHE-PSK-AES256-GCM-SHA384';
+/** Between TERM and KILL when an attempt is stopped or timed out. */
+export const stopGraceMs = 2_000;
+
+export interface AgentHealth {
+  readonly hostname: string;
+  /** Content hash of the agent bundle. */
+  readonly version: string;
+  readonly bootId: string;
+  /** Monotonic milliseconds since the guest kernel started. */
+  readonly uptimeMs: number;
+  /** Milliseconds since 1970 by the guest's clock. */
+  readonly clockMs: number;
+  readonly runtimes: readonly string[];
+  /** What jobs together may use, after the agent's own reserve. */
+  readonly capacity: { readonly cpus: number; readonly memoryBytes: number; readonly diskBytes: number };
+  readonly runningAttempts: number;
+}
+
+export interface AttemptLimits {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly processes: number;
+  readonly diskBytes: number;
+  readonly outputBytes: number;
+  readonly timeoutMs: number;
+}
+
+export interface AttemptSpec {
+  /** `<job id>-<attempt number>`: letters, digits, dashes; at most 64 characters. */
+  readonly id: string;
+  readonly runtime: string;
+  /** File to run, relative to the working folder, e.g. `x.py`. Compile-checked before anything runs. */
+  readonly entrypoint: string;
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly limits: AttemptLimits;
+  /** False: no network device but loopback. */
+  readonly network: boolean;
+}
+
+/** How an attempt ended. `lost` when the agent itself was restarted under it. */
+export type AttemptOutcome = 'succeeded' | 'failed' | 'rejected' | 'timed_out' | 'out_of_memory' | 'stopped' | 'lost';
+
+/** Where Python's compiler stopped. Line and column count from 1. */
+export interface SyntaxProblem {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+  /** The source line, without its line end; at most 400 characters. */
+  readonly text: string;
+}
+
+export interface AttemptReport {
+  readonly id: string;
+  readonly state: 'preparing' | 'running' | 'ended';
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  /** Null until ended. */
+  readonly outcome: AttemptOutcome | null;
+  /** The process's own exit code; null when a signal ended it or it never ran. */
+  readonly exitCode: number | null;
+  /** Signal number, e.g. 9. */
+  readonly signal: number | null;
+  readonly syntaxProblem: SyntaxProblem | null;
+  /** One sentence for a person on what went wrong outside the script (limit hit, container failed), or ''. */
+  readonly message: string;
+  readonly wallMs: number | null;
+  readonly cpuMs: number | null;
+  readonly peakMemoryBytes: number | null;
+  /** Length of the frame log so far. */
+  readonly outputLogBytes: number;
+  readonly outputTruncated: boolean;
+  /** The cgroup or quota limit that the attempt ran into, if any. */
+  readonly limitsHit: readonly ('memory' | 'processes' | 'disk' | 'output' | 'time')[];
+}
