@@ -1,0 +1,46 @@
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LogStore } from '../domain/blob-store.ts';
+import { TidepoolError } from '../domain/errors.ts';
+
+/** LogStore in a folder: one file `<root>/<job id>-<attempt>.frames` each. */
+export async function openLogFolder(root: string): Promise<LogStore> {
+  await mkdir(root, { recursive: true, mode: 0o700 });
+
+  const fileOf = (jobId: string, attempt: number): string => {
+    if (!/^[A-Za-z0-9-]+$/.test(jobId)) throw new TidepoolError('not_found', `there is no job ${JSON.stringify(jobId)}`);
+    return join(root, `${jobId}-${attempt}.frames`);
+  };
+
+  return {
+    size: (jobId, attempt) => fileSize(fileOf(jobId, attempt)),
+    append: (jobId, attempt, chunk) => withFile(fileOf(jobId, attempt), 'a', (file) => file.writeFile(chunk)),
+    sync: (jobId, attempt) => withFile(fileOf(jobId, attempt), 'a', (file) => file.datasync()),
+    async read(jobId, attempt, offset, maxBytes) {
+      const path = fileOf(jobId, attempt);
+      const available = (await fileSize(path)) - offset;
+      if (available <= 0) return new Uint8Array();
+      const buffer = Buffer.alloc(Math.min(maxBytes, available));
+      const { bytesRead } = await withFile(path, 'r', (file) => file.read(buffer, 0, buffer.length, offset));
+      return buffer.subarray(0, bytesRead);
+    },
+  };
+}
+
+async function withFile<T>(path: string, flags: 'a' | 'r', use: (file: FileHandle) => Promise<T>): Promise<T> {
+  const file = await open(path, flags, 0o600);
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
+async function fileSize(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,117 @@
+import type { SyntaxProblem } from '../protocol/agent.ts';
+import type { JobLimits } from './limits.ts';
+
+/**
+ * A job: a script with its data, run once, output kept. One row of the table below per state; the server, the CLI and
+ * the fakes all read it, so what may happen in a state is written in one place.
+ */
+export type JobState =
+  | 'queued'
+  | 'starting'
+  | 'running'
+  | 'succeeded'
+  | 'failed'
+  | 'rejected'
+  | 'timed_out'
+  | 'out_of_memory'
+  | 'cancelled'
+  | 'lost';
+
+export type JobAction = 'assign' | 'run' | 'finish' | 'requeue' | 'cancel';
+
+interface JobStateRow {
+  readonly ended: boolean;
+  readonly actions: readonly JobAction[];
+  /** For a person: what it means. */
+  readonly meaning: string;
+}
+
+export const jobStates: Readonly<Record<JobState, JobStateRow>> = {
+  queued: { ended: false, actions: ['assign', 'cancel'], meaning: 'waits for a worker' },
+  starting: { ended: false, actions: ['run', 'finish', 'requeue', 'cancel'], meaning: 'is being sent to a worker' },
+  running: { ended: false, actions: ['finish', 'requeue', 'cancel'], meaning: 'runs on a worker' },
+  succeeded: { ended: true, actions: [], meaning: 'ended with exit code 0' },
+  failed: { ended: true, actions: [], meaning: 'ended with another exit code, or by a signal' },
+  rejected: { ended: true, actions: [], meaning: 'does not compile; nothing was run' },
+  timed_out: { ended: true, actions: [], meaning: 'was stopped at its time limit' },
+  out_of_memory: { ended: true, actions: [], meaning: 'was killed at its memory limit' },
+  cancelled: { ended: true, actions: [], meaning: 'was cancelled' },
+  lost: { ended: true, actions: [], meaning: 'its worker was lost, and it may not be tried again' },
+};
+
+export function jobCan(state: JobState, action: JobAction): boolean {
+  return jobStates[state].actions.includes(action);
+}
+
+/** What the user asked for; never changes after submission. */
+export interface JobSpec {
+  /** For a person; the script's file name unless given. */
+  readonly name: string;
+  /** File name of the script in the working folder. */
+  readonly entrypoint: string;
+  readonly args: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly runtime: string;
+  readonly limits: JobLimits;
+  readonly network: boolean;
+  /** Content address of the script. */
+  readonly scriptBlob: string;
+  /** Content address of the dataset ZIP, unpacked to ./data; null when there is none. */
+  readonly dataBlob: string | null;
+}
+
+/** How a run went: the evidence behind the final state. */
+export interface JobResult {
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+  readonly syntaxProblem: SyntaxProblem | null;
+  /** One sentence on what happened, for a person. */
+  readonly message: string;
+  readonly wallMs: number | null;
+  readonly cpuMs: number | null;
+  readonly peakMemoryBytes: number | null;
+  readonly limitsHit: readonly string[];
+  readonly outputTruncated: boolean;
+}
+
+export interface Job {
+  readonly id: string;
+  readonly owner: string;
+  readonly state: JobState;
+  readonly spec: JobSpec;
+  /** The current attempt's number, from 1; 0 before the first. It is the fencing number of every report. */
+  readonly attempt: number;
+  /** The worker of the current attempt. */
+  readonly vmName: string | null;
+  readonly cancelRequested: boolean;
+  /** Milliseconds since 1970. */
+  readonly createdAtMs: number;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  /** Null until ended. */
+  readonly result: JobResult | null;
+}
+
+/** A file that a job wrote to ./out. */
+export interface JobFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly blob: string;
+}
+
+export const emptyResult: JobResult = {
+  exitCode: null,
+  signal: null,
+  syntaxProblem: null,
+  message: '',
+  wallMs: null,
+  cpuMs: null,
+  peakMemoryBytes: null,
+  limitsHit: [],
+  outputTruncated: false,
+};
+
+/** The name under which an agent knows an attempt. */
+export function attemptId(jobId: string, attempt: number): string {
+  return `${jobId}-${attempt}`;
+}

@@ -1,0 +1,81 @@
+import type { Job, JobFile, JobResult, JobState } from './job.ts';
+import type { Vm, VmState } from './vm.ts';
+
+/**
+ * Port: what must survive a restart. Implementations: `sqlite/`. Every write is durable when its promise resolves.
+ *
+ * Writes that depend on a state are compare-and-set: they tell by their boolean whether they took effect, and a report
+ * that carries an old attempt number (the fencing number) never does.
+ */
+export interface Store {
+  readonly jobs: JobStore;
+  readonly vms: VmStore;
+  /** A value made once per installation, e.g. its id. */
+  setting(name: string, makeDefault: () => string): Promise<string>;
+  close(): Promise<void>;
+}
+
+export interface JobPage {
+  readonly owner?: string;
+  readonly states?: readonly JobState[];
+  /** 1 to 1000. */
+  readonly limit: number;
+  /** Only jobs older than this id (ids sort by time of creation). */
+  readonly before?: string;
+}
+
+export interface JobStore {
+  insert(job: Job): Promise<void>;
+  get(id: string): Promise<Job | undefined>;
+  /** Newest first. */
+  list(page: JobPage): Promise<Job[]>;
+  /** Oldest first: the order of the queue. */
+  queued(limit: number): Promise<Job[]>;
+  countQueued(): Promise<number>;
+  /** How many queued jobs are older than this one. */
+  countAhead(id: string): Promise<number>;
+  /** Jobs that are starting or running. */
+  active(): Promise<Job[]>;
+  /**
+   * In one transaction: the VM is ready, the job is queued; then the job is `starting` on it under the next attempt
+   * number, which is returned. Undefined when either is no longer so.
+   */
+  assign(id: string, vmName: string, nowMs: number): Promise<number | undefined>;
+  markRunning(id: string, attempt: number, nowMs: number): Promise<boolean>;
+  /** Ends the job with its evidence and files. */
+  finish(id: string, attempt: number, end: JobEnd): Promise<boolean>;
+  /** Back to the queue, e.g. when its worker was lost. */
+  requeue(id: string, attempt: number): Promise<boolean>;
+  /** A queued job is cancelled at once; for an active one the wish is noted. */
+  cancel(id: string, nowMs: number): Promise<'cancelled' | 'requested' | 'ended' | 'unknown'>;
+  files(id: string): Promise<JobFile[]>;
+}
+
+export interface JobEnd {
+  readonly state: JobState;
+  readonly result: JobResult;
+  readonly files: readonly JobFile[];
+  readonly nowMs: number;
+}
+
+export interface VmStore {
+  /** `conflict` when the name is taken. */
+  insert(vm: Vm): Promise<void>;
+  get(name: string): Promise<Vm | undefined>;
+  list(): Promise<Vm[]>;
+  /** Moves the VM when it is in one of the `from` states. */
+  move(name: string, from: readonly VmState[], to: VmMove): Promise<boolean>;
+  /**
+   * Ready and idle to `stopping` in one transaction with the check that no job is on it, so that a busy VM is never
+   * removed; also from `draining`.
+   */
+  stopIfIdle(name: string, nowMs: number, reason: string): Promise<boolean>;
+  delete(name: string): Promise<void>;
+}
+
+export interface VmMove {
+  readonly state: VmState;
+  readonly reason: string;
+  readonly nowMs: number;
+  readonly facts?: Partial<Pick<Vm, 'host' | 'port' | 'capacity' | 'runtimes'>>;
+}

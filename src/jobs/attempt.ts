@@ -1,0 +1,207 @@
+import type { AgentAddress } from '../domain/agent-link.ts';
+import { hasCode, type TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { attemptId, emptyResult, type Job, jobCan } from '../domain/job.ts';
+import type { AttemptOutcome, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
+import { collectFiles } from './collect-files.ts';
+import type { JobContext } from './context.ts';
+import { followOutput } from './follow-output.ts';
+import { inputFiles } from './inputs.ts';
+import { jobResultOf, jobStateOf } from './outcome.ts';
+
+/** An agent's answer to a waiting report comes at the latest after this. */
+const reportWaitMs = 20_000;
+/** Pause between tries to reach an agent whose VM is still believed to live. */
+const retryPauseMs = 250;
+
+/**
+ * Carries one attempt of a job from `starting` to its end: start, follow the output, wait for the end, bring the files,
+ * write it all down in one transaction. Every step may be repeated, so the same function takes up an attempt that an
+ * earlier server process began: the agent starts an id once, and the log goes on where our copy ends.
+ *
+ * Returns when the job is ended or queued again, or when the signal fires (the attempt then goes on without us).
+ */
+export async function runAttempt(context: JobContext, job: Job, resumed: boolean, signal: AbortSignal): Promise<void> {
+  // The caller's list may be older than this job's end; an ended attempt must not be started again.
+  if (!(await isCurrent(context, job))) return;
+  const stopWatching = new AbortController();
+  const watch = AbortSignal.any([signal, stopWatching.signal]);
+  const cancelling = stopWhenCancelled(context, job, watch);
+  try {
+    let isKnown = resumed;
+    for (;;) {
+      const agent = await agentOf(context, job);
+      if (agent === undefined) return await workerLost(context, job);
+      try {
+        const report = await throughToEnd(context, job, agent, isKnown, signal);
+        return await finish(context, job, agent, report);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (hasCode(error, 'unavailable') || hasCode(error, 'timeout')) {
+          isKnown = true;
+          await context.clock.sleep(retryPauseMs, signal).catch(() => undefined);
+          continue;
+        }
+        return await giveUp(context, job, agent, toTidepoolError(error));
+      }
+    }
+  } finally {
+    stopWatching.abort();
+    await cancelling;
+    context.changes.notify(job.id);
+    context.changes.notify('queue');
+  }
+}
+
+async function isCurrent(context: JobContext, job: Job): Promise<boolean> {
+  const now = await context.store.jobs.get(job.id);
+  return now !== undefined && now.attempt === job.attempt && jobCan(now.state, 'finish');
+}
+
+async function throughToEnd(
+  context: JobContext,
+  job: Job,
+  agent: AgentAddress,
+  isKnown: boolean,
+  signal: AbortSignal,
+): Promise<AttemptReport> {
+  const id = attemptId(job.id, job.attempt);
+  const failed = new AbortController();
+  const both = AbortSignal.any([signal, failed.signal]);
+  if (!isKnown || !(await isOnAgent(context, agent, id))) {
+    const files = inputFiles(job.spec, context.blobs, context.datasets);
+    await context.link.start(agent, attemptSpec(job), files);
+  }
+  try {
+    const [report] = await Promise.all([
+      waitForEnd(context, job, agent, both),
+      followOutput(context, job, agent, () => markRunning(context, job), both),
+    ]);
+    return report;
+  } finally {
+    failed.abort();
+  }
+}
+
+async function isOnAgent(context: JobContext, agent: AgentAddress, id: string): Promise<boolean> {
+  try {
+    await context.link.report(agent, id);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'not_found')) return false;
+    throw error;
+  }
+}
+
+async function waitForEnd(
+  context: JobContext,
+  job: Job,
+  agent: AgentAddress,
+  signal: AbortSignal,
+): Promise<AttemptReport> {
+  const id = attemptId(job.id, job.attempt);
+  // The first look comes early, so that a script that prints nothing is soon shown as running too.
+  for (let waitMs = 1_000; ; waitMs = reportWaitMs) {
+    const report = await context.link.report(agent, id, waitMs, signal);
+    if (report.state === 'ended') return report;
+    if (report.state === 'running') await markRunning(context, job);
+  }
+}
+
+async function markRunning(context: JobContext, job: Job): Promise<void> {
+  const changed = await context.store.jobs.markRunning(job.id, job.attempt, context.clock.now());
+  if (changed) context.changes.notify(job.id);
+}
+
+async function finish(context: JobContext, job: Job, agent: AgentAddress, report: AttemptReport): Promise<void> {
+  const outcome: AttemptOutcome = report.outcome ?? 'lost';
+  if (outcome === 'lost') return workerLost(context, job);
+  const files = outcome === 'rejected' ? [] : await collectFiles(context, job, agent);
+  await context.logs.sync(job.id, job.attempt);
+  const end = { state: jobStateOf(outcome), result: jobResultOf(report), files, nowMs: context.clock.now() };
+  await context.store.jobs.finish(job.id, job.attempt, end);
+  context.changes.notify(job.id);
+  await forget(context, job, agent);
+}
+
+/** The worker answers, but not as an agent should. The job ends; that it failed for our reasons is said. */
+async function giveUp(context: JobContext, job: Job, agent: AgentAddress, error: TidepoolError): Promise<void> {
+  context.log(`job ${job.id}: ${error.code}: ${error.message}`);
+  const result = { ...emptyResult, message: `the worker ${job.vmName} could not run it: ${error.message}` };
+  await context.store.jobs.finish(job.id, job.attempt, {
+    state: 'lost',
+    result,
+    files: [],
+    nowMs: context.clock.now(),
+  });
+  await forget(context, job, agent);
+}
+
+/** What stays on the agent when this fails is found and removed by the sweep. */
+async function forget(context: JobContext, job: Job, agent: AgentAddress): Promise<void> {
+  try {
+    await context.link.remove(agent, attemptId(job.id, job.attempt));
+  } catch (error) {
+    context.log(
+      `job ${job.id}: leftovers stay on ${job.vmName} until the next sweep: ${toTidepoolError(error).message}`,
+    );
+  }
+}
+
+/** Where the job's agent is, or undefined when its VM is gone or given up. */
+async function agentOf(context: JobContext, job: Job): Promise<AgentAddress | undefined> {
+  const vm = job.vmName === null ? undefined : await context.store.vms.get(job.vmName);
+  if (vm === undefined || vm.state === 'failed' || vm.state === 'stopping') return undefined;
+  if (vm.host === null || vm.port === null) return undefined;
+  return { host: vm.host, port: vm.port, keyId: vm.keyId, key: vm.key };
+}
+
+async function workerLost(context: JobContext, job: Job): Promise<void> {
+  const now = await context.store.jobs.get(job.id);
+  const end = {
+    result: { ...emptyResult, message: `its worker ${job.vmName} was lost` },
+    files: [],
+    nowMs: context.clock.now(),
+  };
+  if (now?.cancelRequested === true) {
+    await context.store.jobs.finish(job.id, job.attempt, { ...end, state: 'cancelled' });
+  } else if (job.attempt < context.maxAttempts) {
+    context.log(`job ${job.id}: worker ${job.vmName} was lost; queued again`);
+    await context.store.jobs.requeue(job.id, job.attempt);
+  } else {
+    await context.store.jobs.finish(job.id, job.attempt, { ...end, state: 'lost' });
+  }
+}
+
+/** While the attempt lasts, passes a cancellation on to its agent. */
+async function stopWhenCancelled(context: JobContext, job: Job, signal: AbortSignal): Promise<void> {
+  const subscription = context.changes.subscribe(job.id);
+  try {
+    while (!signal.aborted) {
+      const now = await context.store.jobs.get(job.id);
+      if (now?.cancelRequested === true && (await tryStop(context, job))) return;
+      await subscription.wait(signal);
+    }
+  } finally {
+    subscription.close();
+  }
+}
+
+async function tryStop(context: JobContext, job: Job): Promise<boolean> {
+  const agent = await agentOf(context, job);
+  if (agent === undefined) return true;
+  try {
+    await context.link.stop(agent, attemptId(job.id, job.attempt));
+    return true;
+  } catch (error) {
+    // Not there yet, or not reachable now: a later wake-up tries again.
+    context.log(`job ${job.id}: cannot stop it on ${job.vmName} yet: ${toTidepoolError(error).message}`);
+    await context.clock.sleep(retryPauseMs);
+    context.changes.notify(job.id);
+    return false;
+  }
+}
+
+function attemptSpec(job: Job): AttemptSpec {
+  const { runtime, entrypoint, args, environment, limits, network } = job.spec;
+  return { id: attemptId(job.id, job.attempt), runtime, entrypoint, args, environment, limits, network };
+}

@@ -1,0 +1,21 @@
+import type { AgentLink } from '../domain/agent-link.ts';
+import type { BlobStore, LogStore } from '../domain/blob-store.ts';
+import type { Clock } from '../domain/clock.ts';
+import type { DatasetReader } from '../domain/dataset.ts';
+import type { Store } from '../domain/store.ts';
+import type { Changes } from '../reconcile/changes.ts';
+
+/** What the job service works with. */
+export interface JobContext {
+  readonly store: Store;
+  readonly link: AgentLink;
+  readonly blobs: BlobStore;
+  readonly logs: LogStore;
+  readonly datasets: DatasetReader;
+  readonly clock: Clock;
+  /** Topics: a job's id (its state or log changed), `queue` (there may be something to schedule). */
+  readonly changes: Changes;
+  /** How often a job may be started in all, when workers are lost under it. */
+  readonly maxAttempts: number;
+  log(message: string): void;
+}

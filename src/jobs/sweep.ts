@@ -1,0 +1,30 @@
+import type { AgentAddress } from '../domain/agent-link.ts';
+import { toTidepoolError } from '../domain/errors.ts';
+import { attemptId } from '../domain/job.ts';
+import type { JobContext } from './context.ts';
+
+/**
+ * Removes from every ready worker what no active job stands for: ended attempts whose removal was interrupted, and runs
+ * that were given up. The agent's list is read before ours: what is in it was in ours before it was started.
+ */
+export async function sweepWorkers(context: JobContext): Promise<void> {
+  for (const vm of await context.store.vms.list()) {
+    if (vm.state !== 'ready' || vm.host === null || vm.port === null) continue;
+    const agent = { host: vm.host, port: vm.port, keyId: vm.keyId, key: vm.key };
+    try {
+      await sweepWorker(context, agent);
+    } catch (error) {
+      context.log(`sweep of ${vm.name}: ${toTidepoolError(error).message}`);
+    }
+  }
+}
+
+async function sweepWorker(context: JobContext, agent: AgentAddress): Promise<void> {
+  const reports = await context.link.attempts(agent);
+  const active = new Set((await context.store.jobs.active()).map((job) => attemptId(job.id, job.attempt)));
+  for (const report of reports) {
+    if (active.has(report.id)) continue;
+    context.log(`removing ${report.id}, which no job stands for`);
+    await context.link.remove(agent, report.id);
+  }
+}

@@ -1,0 +1,48 @@
+import type { Machine } from '../domain/hypervisor.ts';
+import type { Vm } from '../domain/vm.ts';
+import type { PoolContext } from './context.ts';
+import { agentEndpoint } from './launch.ts';
+import { reapVm } from './reap.ts';
+import { failVm } from './watch.ts';
+
+/**
+ * At start: reads the pool back from the hypervisor. Machines that a row knows are kept as they are, whatever a former
+ * server was doing with them; rows without a machine and machines without a row are leftovers and go.
+ */
+export async function adoptVms(context: PoolContext): Promise<void> {
+  const machines = await poolMachines(context);
+  for (const vm of await poolVms(context)) {
+    const machine = machines.get(vm.name);
+    machines.delete(vm.name);
+    await adoptVm(context, vm, machine);
+  }
+  for (const name of machines.keys()) {
+    context.log(`vm ${name}: a leftover that no record knows`);
+    await reapVm(context, name);
+  }
+}
+
+async function adoptVm(context: PoolContext, vm: Vm, machine: Machine | undefined): Promise<void> {
+  const { store, clock } = context;
+  if (vm.state === 'stopping' || vm.state === 'failed') return;
+  if (machine === undefined) return failVm(context, vm.name, 'its machine was gone when the server started');
+  if (machine.state !== 'running') {
+    return failVm(context, vm.name, `its machine was ${machine.state} when the server started`);
+  }
+  const nowMs = clock.now();
+  const facts = agentEndpoint(machine);
+  // A drain ended with the process that wanted it.
+  const state = vm.state === 'creating' ? 'booting' : vm.state === 'draining' ? 'ready' : vm.state;
+  await store.vms.move(vm.name, [vm.state], { state, reason: '', nowMs, facts });
+  context.log(`vm ${vm.name}: adopted (${state})`);
+}
+
+/** Our machines of this pool by name. */
+export async function poolMachines(context: PoolContext): Promise<Map<string, Machine>> {
+  const machines = (await context.hypervisor.list()).filter((machine) => machine.tags.pool === context.pool.name);
+  return new Map(machines.map((machine) => [machine.name, machine]));
+}
+
+export async function poolVms(context: PoolContext): Promise<Vm[]> {
+  return (await context.store.vms.list()).filter((vm) => vm.pool === context.pool.name);
+}

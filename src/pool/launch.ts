@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto';
+import { toTidepoolError } from '../domain/errors.ts';
+import type { Machine, MachineSpec } from '../domain/hypervisor.ts';
+import { runtimeDiskSerial } from '../domain/image.ts';
+import type { Vm } from '../domain/vm.ts';
+import { agentPort, agentSecretNames } from '../protocol/agent.ts';
+import type { PoolContext } from './context.ts';
+
+/**
+ * First stage: a row, then a machine, then `booting`. The row comes first, so a machine without a row is always a
+ * leftover. Ends in `failed` with the reason when the hypervisor refuses.
+ */
+export async function launchVm(context: PoolContext, name: string): Promise<void> {
+  const { store, hypervisor, clock, changes } = context;
+  const vm = newVm(context, name);
+  await store.vms.insert(vm);
+  changes.notify('vms');
+  try {
+    const machine = await hypervisor.create(machineSpec(context, vm));
+    const facts = agentEndpoint(machine);
+    await store.vms.move(name, ['creating'], { state: 'booting', reason: '', nowMs: clock.now(), facts });
+  } catch (error) {
+    const reason = `could not be created: ${toTidepoolError(error).message}`;
+    context.log(`vm ${name}: ${reason}`);
+    await store.vms.move(name, ['creating'], { state: 'failed', reason, nowMs: clock.now() });
+  }
+  changes.notify('vms');
+}
+
+/** Where the machine's agent can be reached; empty while the address is not known. */
+export function agentEndpoint(machine: Machine): { host?: string; port?: number } {
+  const endpoint = machine.endpoints.find((candidate) => candidate.name === 'agent');
+  return endpoint === undefined ? {} : { host: endpoint.host, port: endpoint.port };
+}
+
+function newVm(context: PoolContext, name: string): Vm {
+  const nowMs = context.clock.now();
+  return {
+    name,
+    pool: context.pool.name,
+    state: 'creating',
+    reason: '',
+    stateSinceMs: nowMs,
+    createdAtMs: nowMs,
+    imageId: context.image.id,
+    flavor: context.pool.flavor.name,
+    keyId: randomBytes(8).toString('hex'),
+    key: randomBytes(32),
+    host: null,
+    port: null,
+    capacity: null,
+    runtimes: [],
+  };
+}
+
+function machineSpec(context: PoolContext, vm: Vm): MachineSpec {
+  const { image, pool, runtimes, accelerator, network } = context;
+  return {
+    name: vm.name,
+    tags: { pool: pool.name, role: 'worker', imageId: image.id, keyId: vm.keyId, createdAtMs: vm.createdAtMs },
+    flavor: pool.flavor,
+    accelerator,
+    boot: { kernelPath: image.kernelPath, initrdPath: image.initrdPath, commandLine: image.commandLine },
+    imagePath: image.diskPath,
+    sharedDisks: runtimes.map((runtime) => ({ path: runtime.path, serial: runtimeDiskSerial(runtime.name) })),
+    network,
+    ports: [{ name: 'agent', protocol: 'tcp', guestPort: agentPort }],
+    secrets: {
+      [agentSecretNames.key]: vm.key,
+      [agentSecretNames.keyId]: Buffer.from(vm.keyId),
+      [agentSecretNames.hostname]: Buffer.from(vm.name),
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import { type Kysely, type Migration, sql } from 'kysely';
+import type { JobState } from '../domain/job.ts';
+import type { VmState } from '../domain/vm.ts';
+
+/** Rows as they lie in the database. Times are milliseconds since 1970; `*_json` columns hold domain values. */
+export interface Tables {
+  setting: { name: string; value: string };
+  job: {
+    id: string;
+    owner: string;
+    state: JobState;
+    spec_json: string;
+    attempt: number;
+    vm_name: string | null;
+    cancel_requested: number;
+    created_at_ms: number;
+    started_at_ms: number | null;
+    ended_at_ms: number | null;
+    result_json: string | null;
+  };
+  attempt: {
+    job_id: string;
+    number: number;
+    vm_name: string;
+    assigned_at_ms: number;
+    /** How it ended: a job state, or `requeued`; null while it lasts. */
+    outcome: string | null;
+  };
+  job_file: { job_id: string; path: string; size_bytes: number; blob: string };
+  vm: {
+    name: string;
+    pool: string;
+    state: VmState;
+    reason: string;
+    state_since_ms: number;
+    created_at_ms: number;
+    image_id: string;
+    flavor: string;
+    key_id: string;
+    key: Uint8Array;
+    host: string | null;
+    port: number | null;
+    capacity_json: string | null;
+    runtimes_json: string;
+  };
+}
+
+/** Migrations run in the order of their names, once each. A published one is never edited. */
+export const migrations: Record<string, Migration> = {
+  '0001-jobs-and-vms': {
+    async up(db: Kysely<Tables>): Promise<void> {
+      for (const statement of firstSchema) await sql.raw(statement).execute(db);
+    },
+  },
+};
+
+const firstSchema = [
+  `create table setting (name text primary key, value text not null)`,
+  `create table job (
+    id text primary key, owner text not null, state text not null, spec_json text not null,
+    attempt integer not null, vm_name text, cancel_requested integer not null,
+    created_at_ms integer not null, started_at_ms integer, ended_at_ms integer, result_json text)`,
+  // The queue and the set of active jobs are read at every scheduling step and stay small; ended jobs do not.
+  `create index job_open on job (state, id) where state in ('queued', 'starting', 'running')`,
+  `create index job_by_owner on job (owner, id)`,
+  `create table attempt (
+    job_id text not null references job (id), number integer not null, vm_name text not null,
+    assigned_at_ms integer not null, outcome text, primary key (job_id, number))`,
+  `create table job_file (
+    job_id text not null references job (id), path text not null, size_bytes integer not null, blob text not null,
+    primary key (job_id, path))`,
+  `create table vm (
+    name text primary key, pool text not null, state text not null, reason text not null,
+    state_since_ms integer not null, created_at_ms integer not null, image_id text not null, flavor text not null,
+    key_id text not null, key blob not null, host text, port integer, capacity_json text, runtimes_json text not null)`,
+];

@@ -1,0 +1,53 @@
+import { chmod } from 'node:fs/promises';
+import { Kysely, Migrator } from 'kysely';
+import { TidepoolError } from '../domain/errors.ts';
+import type { Store } from '../domain/store.ts';
+import { sqliteDialect } from './dialect.ts';
+import { sqlJobStore } from './jobs.ts';
+import { migrations, type Tables } from './schema.ts';
+import { sqlVmStore } from './vms.ts';
+
+/**
+ * Opens (and makes or migrates) the database file. Errors: `conflict` when another server has it open.
+ * @param path file, or `:memory:`
+ */
+export async function openSqliteStore(path: string): Promise<Store> {
+  const db = new Kysely<Tables>({ dialect: sqliteDialect(path) });
+  try {
+    const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+    const { error } = await migrator.migrateToLatest();
+    if (error !== undefined) throw error;
+    // It holds the agents' keys.
+    if (path !== ':memory:') await chmod(path, 0o600);
+  } catch (error) {
+    await db.destroy();
+    throw openError(path, error);
+  }
+  return {
+    jobs: sqlJobStore(db),
+    vms: sqlVmStore(db),
+    setting: (name, makeDefault) => setting(db, name, makeDefault),
+    close: () => db.destroy(),
+  };
+}
+
+async function setting(db: Kysely<Tables>, name: string, makeDefault: () => string): Promise<string> {
+  const insert = db.insertInto('setting').values({ name, value: makeDefault() });
+  await insert.onConflict((conflict) => conflict.column('name').doNothing()).execute();
+  const row = await db.selectFrom('setting').select('value').where('name', '=', name).executeTakeFirstOrThrow();
+  return row.value;
+}
+
+function openError(path: string, cause: unknown): TidepoolError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (/locked|busy/i.test(message)) {
+    return new TidepoolError(
+      'conflict',
+      `another server has the data folder of ${path} open; stop it, or take another --data-dir`,
+      {
+        cause,
+      },
+    );
+  }
+  return new TidepoolError('internal', `cannot open the database ${path}: ${message}`, { cause });
+}

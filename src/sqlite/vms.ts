@@ -1,0 +1,107 @@
+import type { Kysely, Selectable, Updateable } from 'kysely';
+import { TidepoolError } from '../domain/errors.ts';
+import type { VmMove, VmStore } from '../domain/store.ts';
+import type { Vm, VmState } from '../domain/vm.ts';
+import type { Tables } from './schema.ts';
+
+type Row = Selectable<Tables['vm']>;
+
+/** VmStore on SQL. */
+export function sqlVmStore(db: Kysely<Tables>): VmStore {
+  return {
+    insert: (vm) => insert(db, vm),
+    async get(name) {
+      const row = await db.selectFrom('vm').selectAll().where('name', '=', name).executeTakeFirst();
+      return row === undefined ? undefined : fromRow(row);
+    },
+    list: async () => (await db.selectFrom('vm').selectAll().orderBy('name').execute()).map(fromRow),
+    move: (name, from, to) => move(db, name, from, to),
+    stopIfIdle: (name, nowMs, reason) => stopIfIdle(db, name, nowMs, reason),
+    delete: async (name) => void (await db.deleteFrom('vm').where('name', '=', name).execute()),
+  };
+}
+
+async function insert(db: Kysely<Tables>, vm: Vm): Promise<void> {
+  const query = db.insertInto('vm').values(toRow(vm));
+  const result = await query.onConflict((conflict) => conflict.column('name').doNothing()).executeTakeFirst();
+  if (result.numInsertedOrUpdatedRows === 0n) throw new TidepoolError('conflict', `there is a VM ${vm.name} already`);
+}
+
+async function move(db: Kysely<Tables>, name: string, from: readonly VmState[], to: VmMove): Promise<boolean> {
+  const result = await db
+    .updateTable('vm')
+    .set({ state: to.state, reason: to.reason, state_since_ms: to.nowMs, ...factColumns(to.facts) })
+    .where('name', '=', name)
+    .where('state', 'in', [...from])
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+async function stopIfIdle(db: Kysely<Tables>, name: string, nowMs: number, reason: string): Promise<boolean> {
+  const result = await db
+    .updateTable('vm')
+    .set({ state: 'stopping', reason, state_since_ms: nowMs })
+    .where('name', '=', name)
+    .where('state', 'in', ['ready', 'draining'])
+    .where((e) =>
+      e.not(
+        e.exists(
+          e
+            .selectFrom('job')
+            .select('job.id')
+            .where('job.vm_name', '=', name)
+            .where('job.state', 'in', ['starting', 'running']),
+        ),
+      ),
+    )
+    .executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
+function factColumns(facts: VmMove['facts']): Updateable<Tables['vm']> {
+  if (facts === undefined) return {};
+  return {
+    ...(facts.host === undefined ? {} : { host: facts.host }),
+    ...(facts.port === undefined ? {} : { port: facts.port }),
+    ...(facts.capacity === undefined ? {} : { capacity_json: JSON.stringify(facts.capacity) }),
+    ...(facts.runtimes === undefined ? {} : { runtimes_json: JSON.stringify(facts.runtimes) }),
+  };
+}
+
+function toRow(vm: Vm): Row {
+  return {
+    name: vm.name,
+    pool: vm.pool,
+    state: vm.state,
+    reason: vm.reason,
+    state_since_ms: vm.stateSinceMs,
+    created_at_ms: vm.createdAtMs,
+    image_id: vm.imageId,
+    flavor: vm.flavor,
+    key_id: vm.keyId,
+    key: vm.key,
+    host: vm.host,
+    port: vm.port,
+    capacity_json: vm.capacity === null ? null : JSON.stringify(vm.capacity),
+    runtimes_json: JSON.stringify(vm.runtimes),
+  };
+}
+
+function fromRow(row: Row): Vm {
+  return {
+    name: row.name,
+    pool: row.pool,
+    state: row.state,
+    reason: row.reason,
+    stateSinceMs: row.state_since_ms,
+    createdAtMs: row.created_at_ms,
+    imageId: row.image_id,
+    flavor: row.flavor,
+    keyId: row.key_id,
+    key: row.key,
+    host: row.host,
+    port: row.port,
+    capacity: row.capacity_json === null ? null : JSON.parse(row.capacity_json),
+    runtimes: JSON.parse(row.runtimes_json),
+  };
+}
