@@ -2,6 +2,7 @@ import type { MachineEvent } from '../domain/hypervisor.ts';
 import { type Vm, vmStates } from '../domain/vm.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { adoptVms, poolMachines, poolVms } from './adopt.ts';
+import { LaunchBackoff } from './backoff.ts';
 import type { PoolContext } from './context.ts';
 import { launchVm } from './launch.ts';
 import { nextVmName } from './names.ts';
@@ -17,6 +18,7 @@ export class PoolController {
   readonly #stopping = new AbortController();
   readonly #launches = new Map<string, Promise<void>>();
   readonly #watches = new Map<string, { stop: AbortController; ended: Promise<void> }>();
+  readonly #backoff = new LaunchBackoff();
   #loop: Loop | undefined;
   #unsubscribe: (() => void) | undefined;
   #size: number;
@@ -95,6 +97,10 @@ export class PoolController {
   }
 
   async #reap(vms: readonly Vm[]): Promise<void> {
+    // One that never got ready says that the next may not either; one that failed in service does not.
+    if (vms.some((vm) => vm.state === 'failed' && vm.capacity === null))
+      this.#backoff.failed(this.#context.clock.now());
+    else if (vms.some((vm) => vm.state === 'ready')) this.#backoff.succeeded();
     const ending = vms.filter(
       (vm) => (vm.state === 'failed' || vm.state === 'stopping') && !this.#launches.has(vm.name),
     );
@@ -112,6 +118,7 @@ export class PoolController {
     const counted = vms.filter((vm) => vmStates[vm.state].counts).length;
     const taken = new Set([...vms.map((vm) => vm.name), ...this.#launches.keys()]);
     let missing = this.#size - counted;
+    if (!this.#backoff.mayLaunch(this.#context.clock.now())) return;
     while (missing > 0 && this.#launches.size < maxParallelLaunches && !this.#stopping.signal.aborted) {
       const name = nextVmName(this.#context.pool.prefix, taken);
       taken.add(name);

@@ -1,0 +1,64 @@
+import { once } from 'node:events';
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+import { hasCode, TidepoolError } from '../domain/errors.ts';
+import { type JobView, jobSchema, outputEventSchema } from '../protocol/api.ts';
+import type { ApiClient } from './client.ts';
+
+/** Where a job's output goes. */
+export interface OutputSinks {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: NodeJS.WritableStream;
+}
+
+/** A server that restarts is back within this; then the log goes on where it was. */
+const reconnectForMs = 60_000;
+const reconnectPauseMs = 500;
+
+/**
+ * Writes a job's output as it comes until the job ended, through restarts of the server.
+ * @param sleep waits the given milliseconds
+ */
+export async function followJob(
+  client: ApiClient,
+  id: string,
+  sinks: OutputSinks,
+  sleep: (ms: number) => Promise<void>,
+): Promise<JobView> {
+  let from: string | undefined;
+  let triesLeft = reconnectForMs / reconnectPauseMs;
+  for (;;) {
+    try {
+      for await (const event of parsed(await client.logs(id, true, from))) {
+        triesLeft = reconnectForMs / reconnectPauseMs;
+        if (event.event === 'end') return jobSchema.parse(JSON.parse(event.data));
+        if (event.event === 'output') await write(sinks, event.data);
+        from = event.id ?? from;
+      }
+    } catch (error) {
+      if (error instanceof TidepoolError && !hasCode(error, 'unavailable')) throw error;
+      if (triesLeft <= 0) throw error;
+    }
+    triesLeft -= 1;
+    await sleep(reconnectPauseMs);
+  }
+}
+
+/** What is there of a job's output now. */
+export async function printLog(client: ApiClient, id: string, sinks: OutputSinks): Promise<void> {
+  for await (const event of parsed(await client.logs(id, false))) {
+    if (event.event === 'output') await write(sinks, event.data);
+  }
+}
+
+function parsed(
+  stream: ReadableStream<Uint8Array>,
+): ReadableStream<{ event?: string | undefined; id?: string | undefined; data: string }> {
+  const text = stream.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>);
+  return text.pipeThrough(new EventSourceParserStream());
+}
+
+async function write(sinks: OutputSinks, data: string): Promise<void> {
+  const output = outputEventSchema.parse(JSON.parse(data));
+  const sink = output.stream === 'stdout' ? sinks.stdout : sinks.stderr;
+  if (!sink.write(Buffer.from(output.base64, 'base64'))) await once(sink, 'drain');
+}

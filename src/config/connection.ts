@@ -1,0 +1,90 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { TidepoolError } from '../domain/errors.ts';
+import { defaultDataDir } from './paths.ts';
+
+/**
+ * How commands find the server on the same machine: each server writes a note into a folder of its user's, with its
+ * address and data folder (where `admin.token` is), and removes it when it ends. A note of a dead process is ignored.
+ */
+interface ServerNote {
+  readonly url: string;
+  readonly pid: number;
+  readonly dataDir: string;
+}
+
+function noteDir(): string {
+  return join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'tidepool', 'servers');
+}
+
+/** Leaves this server's note; the returned function removes it. */
+export async function announceServer(url: string, dataDir: string): Promise<() => Promise<void>> {
+  await mkdir(noteDir(), { recursive: true, mode: 0o700 });
+  const path = join(noteDir(), `${process.pid}.json`);
+  const note: ServerNote = { url, pid: process.pid, dataDir };
+  await writeFile(path, JSON.stringify(note), { mode: 0o600 });
+  return () => rm(path, { force: true });
+}
+
+/**
+ * TIDEPOOL_URL and TIDEPOOL_TOKEN when they are set; else the server of `dataDir`, of the default data folder, or the
+ * only one that runs. Errors: `unavailable` when none runs, `invalid` when it is not clear which one is meant.
+ */
+export async function findServer(dataDir: string | undefined): Promise<{ url: string; token: string }> {
+  const { TIDEPOOL_URL: url, TIDEPOOL_TOKEN: token } = process.env;
+  if (url !== undefined && url !== '') {
+    if (!/^https?:\/\//.test(url)) throw new TidepoolError('invalid', `TIDEPOOL_URL is not an http address: ${url}`);
+    if (token === undefined || token === '')
+      throw new TidepoolError('invalid', 'TIDEPOOL_URL is set, TIDEPOOL_TOKEN is not');
+    return { url: url.replace(/\/+$/, ''), token };
+  }
+  const note = chooseServer(await runningServers(), dataDir);
+  return { url: note.url, token: await readToken(note.dataDir) };
+}
+
+function chooseServer(running: readonly ServerNote[], dataDir: string | undefined): ServerNote {
+  const wanted = running.find((note) => note.dataDir === (dataDir ?? defaultDataDir()));
+  if (wanted !== undefined) return wanted;
+  if (dataDir !== undefined) throw new TidepoolError('unavailable', `no server runs on the data folder ${dataDir}`);
+  const [only, ...others] = running;
+  if (only === undefined) throw new TidepoolError('unavailable', 'no server runs here; start one with: npm start');
+  if (others.length === 0) return only;
+  const folders = running.map((note) => note.dataDir).join(', ');
+  throw new TidepoolError('invalid', `several servers run here; choose one by --data-dir: ${folders}`);
+}
+
+async function runningServers(): Promise<ServerNote[]> {
+  const names = await readdir(noteDir()).catch(() => []);
+  const notes = await Promise.all(names.map((name) => readNote(join(noteDir(), name))));
+  return notes.filter((note) => note !== undefined && isAlive(note.pid)) as ServerNote[];
+}
+
+async function readNote(path: string): Promise<ServerNote | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch {
+    // Being written or removed at this moment.
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function readToken(dataDir: string): Promise<string> {
+  const path = join(dataDir, 'admin.token');
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (cause) {
+    throw new TidepoolError('unauthenticated', `${path} cannot be read; set TIDEPOOL_URL and TIDEPOOL_TOKEN instead`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { defaultFlavors } from '../domain/flavor.ts';
+
+const flavorSchema = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'lower-case letters, digits and dashes'),
+  vcpus: z.int().min(1).max(64),
+  memoryMiB: z
+    .int()
+    .min(512)
+    .max(1024 * 1024),
+  diskGiB: z.int().min(2).max(1024),
+});
+
+const poolSchema = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'lower-case letters, digits and dashes'),
+  /** VMs are named `<prefix>-0000`; the pool's name unless given. */
+  prefix: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,30}$/, 'lower-case letters, digits and dashes')
+    .optional(),
+  flavor: z.string().default('small'),
+  /** VMs that are kept. */
+  size: z.int().min(0).max(1000).default(1),
+});
+
+const networkSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('user') }),
+  z.strictObject({ kind: z.literal('network'), name: z.string().min(1) }),
+  z.strictObject({ kind: z.literal('bridge'), name: z.string().min(1) }),
+]);
+
+/** The configuration file (JSON). Everything has a default. */
+export const configSchema = z
+  .strictObject({
+    host: z.string().default('127.0.0.1'),
+    port: z.int().min(0).max(65_535).default(3000),
+    /** `qemu:///system` as root, else `qemu:///session`, unless given. */
+    libvirtUri: z.string().optional(),
+    accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
+    network: networkSchema.default({ kind: 'user' }),
+    flavors: z
+      .array(flavorSchema)
+      .min(1)
+      .default([...defaultFlavors]),
+    pools: z
+      .array(poolSchema)
+      .min(1)
+      .default([{ name: 'default', prefix: 'tidepool', flavor: 'small', size: 1 }]),
+    jobs: z
+      .strictObject({
+        maxQueued: z.int().min(1).max(1_000_000).default(100_000),
+        /** Starts of one job in all, when workers are lost under it. */
+        maxAttempts: z.int().min(1).max(10).default(3),
+        maxUploadBytes: z
+          .int()
+          .min(1024)
+          .max(1024 ** 4)
+          .default(1024 ** 3),
+      })
+      .prefault({}),
+  })
+  .superRefine((config, context) => {
+    const flavors = new Set(config.flavors.map((flavor) => flavor.name));
+    for (const [index, pool] of config.pools.entries()) {
+      if (flavors.has(pool.flavor)) continue;
+      const message = `there is no flavor ${pool.flavor}; there are: ${[...flavors].join(', ')}`;
+      context.addIssue({ code: 'custom', path: ['pools', index, 'flavor'], message });
+    }
+    const names = config.pools.map((pool) => pool.name);
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) {
+      context.addIssue({ code: 'custom', path: ['pools'], message: `two pools are named ${twice}` });
+    }
+  });
+
+export type Config = z.output<typeof configSchema>;

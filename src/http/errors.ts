@@ -1,0 +1,40 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { errorCodes, TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import type { Problem } from '../protocol/api.ts';
+
+/** The one place where an error becomes an HTTP answer: problem+json (RFC 9457) with the status of its code. */
+export function sendError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  log: (line: string) => void,
+): void {
+  const known = fromFastify(error) ?? toTidepoolError(error);
+  const status = errorCodes[known.code].httpStatus;
+  if (known.code === 'internal') log(`${request.method} ${request.url}: ${known.stack ?? known.message}`);
+  const problem: Problem = {
+    type: 'about:blank',
+    title: known.code,
+    status,
+    detail: known.code === 'internal' ? 'a mistake in the server; its log says more' : known.message,
+    code: known.code,
+    details: known.details,
+  };
+  void reply.code(status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+/** Fastify's own refusals (bad JSON, wrong content type, schema) as ours. */
+function fromFastify(error: unknown): TidepoolError | undefined {
+  if (error instanceof TidepoolError || !(error instanceof Error)) return undefined;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const [first] = error.validation;
+    const place = first?.instancePath.replaceAll('/', '.').replace(/^\./, '') || 'request';
+    return new TidepoolError('invalid', `${place}: ${first?.message ?? 'is not right'}`, { cause: error });
+  }
+  const status = (error as FastifyError).statusCode;
+  if (status === undefined || status >= 500) return undefined;
+  if (status === 404) return new TidepoolError('not_found', error.message, { cause: error });
+  if (status === 413) return new TidepoolError('too_large', error.message, { cause: error });
+  return new TidepoolError('invalid', error.message, { cause: error });
+}

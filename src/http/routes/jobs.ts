@@ -1,0 +1,67 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { TidepoolError } from '../../domain/errors.ts';
+import { submitJob } from '../../jobs/submit.ts';
+import { jobListSchema, jobSchema, jobStateSchema } from '../../protocol/api.ts';
+import { adminUser } from '../auth.ts';
+import type { HttpContext } from '../context.ts';
+import { findJob } from '../log-stream.ts';
+import { readSubmission } from '../submission.ts';
+import { jobView } from '../views.ts';
+
+const idParams = z.object({ id: z.string().max(64) });
+
+/** Submit, list, show and cancel jobs. */
+export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
+  const { store, changes, clock } = context.jobs;
+  return async (app) => {
+    const submitDocs = {
+      summary: 'Submit a job: multipart/form-data with `spec` (JSON), `script` (file) and perhaps `data` (a ZIP file)',
+      consumes: ['multipart/form-data'],
+      response: { 201: jobSchema },
+    };
+    app.post('/jobs', { schema: submitDocs }, async (request, reply) => {
+      const submission = await readSubmission(request, context);
+      const job = await submitJob(context.jobs, context.rules, { ...submission, owner: adminUser });
+      return reply.code(201).send(await jobView(context, job));
+    });
+
+    const querystring = z.object({
+      state: jobStateSchema.optional(),
+      limit: z.coerce.number().int().min(1).max(200).default(50),
+      cursor: z.string().max(64).optional(),
+    });
+    const listDocs = { summary: 'Jobs, newest first', querystring, response: { 200: jobListSchema } };
+    app.get('/jobs', { schema: listDocs }, async (request) => {
+      const { state, limit, cursor } = request.query;
+      const jobs = await store.jobs.list({
+        limit,
+        ...(state === undefined ? {} : { states: [state] }),
+        ...(cursor === undefined ? {} : { before: cursor }),
+      });
+      const nextCursor = jobs.length === limit ? (jobs.at(-1)?.id ?? null) : null;
+      return { jobs: await Promise.all(jobs.map((job) => jobView(context, job))), nextCursor };
+    });
+
+    const showDocs = { summary: 'One job', params: idParams, response: { 200: jobSchema } };
+    app.get('/jobs/:id', { schema: showDocs }, async (request) =>
+      jobView(context, await findJob(context, request.params.id)),
+    );
+
+    const cancelDocs = {
+      summary: 'Cancel a job, whatever it is doing',
+      params: idParams,
+      response: { 200: jobSchema },
+    };
+    app.post('/jobs/:id/cancel', { schema: cancelDocs }, async (request) => {
+      const { id } = request.params;
+      const job = await findJob(context, id);
+      const done = await store.jobs.cancel(id, clock.now());
+      if (done === 'ended') {
+        throw new TidepoolError('conflict', `job ${id} has ended already (${job.state}); it cannot be cancelled`);
+      }
+      changes.notify(id);
+      return jobView(context, await findJob(context, id));
+    });
+  };
+}

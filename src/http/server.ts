@@ -1,0 +1,55 @@
+import multipart from '@fastify/multipart';
+import swagger from '@fastify/swagger';
+import { type FastifyInstance, fastify } from 'fastify';
+import {
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import { TidepoolError } from '../domain/errors.ts';
+import { healthSchema } from '../protocol/api.ts';
+import { requireToken } from './auth.ts';
+import type { HttpContext } from './context.ts';
+import { sendError } from './errors.ts';
+import { jobRoutes } from './routes/jobs.ts';
+import { resultRoutes } from './routes/results.ts';
+import { systemRoutes } from './routes/system.ts';
+
+/** The HTTP server, ready to listen. Everything below /api/v1 but its health needs a token. */
+export async function buildServer(context: HttpContext): Promise<FastifyInstance> {
+  const app = fastify({ bodyLimit: 1024 * 1024, forceCloseConnections: true }).withTypeProvider<ZodTypeProvider>();
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler((error, request, reply) => sendError(error, request, reply, context.jobs.log));
+  app.setNotFoundHandler((request, reply) => {
+    const error = new TidepoolError('not_found', `there is nothing at ${request.method} ${request.url}`);
+    sendError(error, request, reply, context.jobs.log);
+  });
+  await app.register(swagger, {
+    openapi: { openapi: '3.1.0', info: { title: 'Tidepool', version: context.version } },
+    transform: jsonSchemaTransform,
+  });
+  await app.register(multipart, { limits: { parts: 8, fieldSize: 1024 * 1024, fileSize: Number.MAX_SAFE_INTEGER } });
+
+  app.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  app.get(
+    '/api/v1/health',
+    { schema: { summary: 'Whether jobs are accepted', response: { 200: healthSchema } } },
+    async () => {
+      const vms = await context.jobs.store.vms.list();
+      const readyVms = vms.filter((vm) => vm.state === 'ready').length;
+      return { status: context.status(), version: context.version, readyVms };
+    },
+  );
+  await app.register(
+    async (api) => {
+      api.addHook('onRequest', async (request) => requireToken(request, context.adminToken));
+      await api.register(jobRoutes(context));
+      await api.register(resultRoutes(context));
+      await api.register(systemRoutes(context));
+    },
+    { prefix: '/api/v1' },
+  );
+  return app;
+}

@@ -1,0 +1,59 @@
+import { type Job, jobStates } from '../domain/job.ts';
+import type { Vm } from '../domain/vm.ts';
+import type { JobView, VmView } from '../protocol/api.ts';
+import type { HttpContext } from './context.ts';
+
+/** A job as the API shows it. */
+export async function jobView(context: HttpContext, job: Job): Promise<JobView> {
+  const { spec, result } = job;
+  const isQueued = job.state === 'queued';
+  return {
+    id: job.id,
+    name: spec.name,
+    owner: job.owner,
+    state: job.state,
+    ended: jobStates[job.state].ended,
+    reason: isQueued ? context.waitReason(job.id) : endReason(job),
+    queuePosition: isQueued ? await context.jobs.store.jobs.countAhead(job.id) : null,
+    runtime: spec.runtime,
+    entrypoint: spec.entrypoint,
+    args: [...spec.args],
+    limits: spec.limits,
+    attempt: job.attempt,
+    vm: job.vmName,
+    createdAtMs: job.createdAtMs,
+    startedAtMs: job.startedAtMs,
+    endedAtMs: job.endedAtMs,
+    exitCode: result?.exitCode ?? null,
+    signal: result?.signal ?? null,
+    syntaxProblem: result?.syntaxProblem ?? null,
+    wallMs: result?.wallMs ?? null,
+    cpuMs: result?.cpuMs ?? null,
+    peakMemoryBytes: result?.peakMemoryBytes ?? null,
+    limitsHit: [...(result?.limitsHit ?? [])],
+    outputTruncated: result?.outputTruncated ?? false,
+  };
+}
+
+function endReason(job: Job): string {
+  const meaning =
+    job.cancelRequested && !jobStates[job.state].ended ? 'is being cancelled' : jobStates[job.state].meaning;
+  return job.result?.message ? `${meaning}: ${job.result.message}` : meaning;
+}
+
+/** A VM as the API shows it; its key never leaves the server. */
+export function vmView(vm: Vm, activeJobs: readonly Job[]): VmView {
+  return {
+    name: vm.name,
+    pool: vm.pool,
+    state: vm.state,
+    reason: vm.reason,
+    stateSinceMs: vm.stateSinceMs,
+    createdAtMs: vm.createdAtMs,
+    flavor: vm.flavor,
+    imageId: vm.imageId,
+    agent: vm.host === null || vm.port === null ? null : `${vm.host}:${vm.port}`,
+    runtimes: [...vm.runtimes],
+    jobs: activeJobs.filter((job) => job.vmName === vm.name).map((job) => job.id),
+  };
+}

@@ -1,0 +1,126 @@
+import { z } from 'zod';
+
+/** The public HTTP API under /api/v1: what goes in and out. Server, CLI and web share these schemas. */
+
+export const jobStateSchema = z.enum([
+  'queued',
+  'starting',
+  'running',
+  'succeeded',
+  'failed',
+  'rejected',
+  'timed_out',
+  'out_of_memory',
+  'cancelled',
+  'lost',
+]);
+
+const limitsSchema = z.strictObject({
+  cpus: z.number(),
+  memoryBytes: z.number(),
+  processes: z.number(),
+  diskBytes: z.number(),
+  outputBytes: z.number(),
+  timeoutMs: z.number(),
+});
+
+/** The `spec` part of a submission; `script` and `data` are the file parts beside it. Ranges: domain/limits.ts. */
+export const submissionSchema = z.strictObject({
+  name: z.string().min(1).max(200).optional(),
+  runtime: z.string().min(1).max(64).default('python'),
+  args: z.array(z.string().max(32_768)).max(1_000).default([]),
+  environment: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), z.string().max(32_768)).default({}),
+  limits: limitsSchema.partial().default({}),
+});
+export type SubmissionBody = z.input<typeof submissionSchema>;
+
+const syntaxProblemSchema = z.object({
+  file: z.string(),
+  line: z.number(),
+  column: z.number(),
+  message: z.string(),
+  text: z.string(),
+});
+
+export const jobFileSchema = z.object({ path: z.string(), sizeBytes: z.number() });
+
+export const jobSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  owner: z.string(),
+  state: jobStateSchema,
+  ended: z.boolean(),
+  /** Why it waits, or how it ended, in words. */
+  reason: z.string(),
+  /** Jobs before it in the queue; null unless queued. */
+  queuePosition: z.number().nullable(),
+  runtime: z.string(),
+  entrypoint: z.string(),
+  args: z.array(z.string()),
+  limits: limitsSchema,
+  attempt: z.number(),
+  vm: z.string().nullable(),
+  createdAtMs: z.number(),
+  startedAtMs: z.number().nullable(),
+  endedAtMs: z.number().nullable(),
+  exitCode: z.number().nullable(),
+  signal: z.number().nullable(),
+  syntaxProblem: syntaxProblemSchema.nullable(),
+  wallMs: z.number().nullable(),
+  cpuMs: z.number().nullable(),
+  peakMemoryBytes: z.number().nullable(),
+  limitsHit: z.array(z.string()),
+  outputTruncated: z.boolean(),
+});
+export type JobView = z.infer<typeof jobSchema>;
+
+export const jobListSchema = z.object({ jobs: z.array(jobSchema), nextCursor: z.string().nullable() });
+export const jobFilesSchema = z.object({ files: z.array(jobFileSchema) });
+export type JobFileView = z.infer<typeof jobFileSchema>;
+
+export const vmSchema = z.object({
+  name: z.string(),
+  pool: z.string(),
+  state: z.enum(['creating', 'booting', 'ready', 'draining', 'stopping', 'failed']),
+  reason: z.string(),
+  stateSinceMs: z.number(),
+  createdAtMs: z.number(),
+  flavor: z.string(),
+  imageId: z.string(),
+  /** Where its agent listens, `host:port`. */
+  agent: z.string().nullable(),
+  runtimes: z.array(z.string()),
+  jobs: z.array(z.string()),
+});
+export type VmView = z.infer<typeof vmSchema>;
+export const vmListSchema = z.object({ vms: z.array(vmSchema) });
+
+export const healthSchema = z.object({
+  status: z.enum(['starting', 'ready', 'stopping']),
+  version: z.string(),
+  readyVms: z.number(),
+});
+export type HealthView = z.infer<typeof healthSchema>;
+
+/** RFC 9457 problem details; `code` is one of domain/errors.ts. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number(),
+  detail: z.string(),
+  code: z.string(),
+  details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+});
+export type Problem = z.infer<typeof problemSchema>;
+
+/**
+ * Events of GET /api/v1/jobs/:id/logs with `follow=true`. An output event's SSE id is `<attempt>:<offset>`, where to go
+ * on after it (send it back as Last-Event-ID).
+ */
+export const outputEventSchema = z.object({
+  stream: z.enum(['stdout', 'stderr', 'notice']),
+  atMs: z.number(),
+  /** Raw bytes of the stream, base64. */
+  base64: z.string(),
+});
+export type OutputEvent = z.infer<typeof outputEventSchema>;

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hasCode } from '../../src/domain/errors.ts';
+import { emptyResult, type JobState, jobStates } from '../../src/domain/job.ts';
+import type { Store } from '../../src/domain/store.ts';
+import { queuedJob } from '../../src/fake/job.ts';
+import { readyVm } from '../../src/fake/vm.ts';
+
+/** What every Store must do. @param open a new, empty store */
+export function storeConformance(name: string, open: () => Promise<Store>): void {
+  const withStore = (title: string, body: (store: Store) => Promise<void>): void => {
+    test(`${name}: ${title}`, async () => {
+      const store = await open();
+      try {
+        await body(store);
+      } finally {
+        await store.close();
+      }
+    });
+  };
+  const end = (state: JobState) => ({ state, result: emptyResult, files: [], nowMs: 9_000 });
+
+  withStore('a job comes back as it was put in', async (store) => {
+    const job = queuedJob({ id: 'a' });
+    await store.jobs.insert(job);
+    assert.deepEqual(await store.jobs.get('a'), job);
+    assert.equal(await store.jobs.get('b'), undefined);
+  });
+
+  withStore('the queue is oldest first, the list newest first and paged', async (store) => {
+    for (const id of ['a', 'b', 'c']) await store.jobs.insert(queuedJob({ id }));
+    assert.deepEqual(
+      (await store.jobs.queued(2)).map((job) => job.id),
+      ['a', 'b'],
+    );
+    const first = await store.jobs.list({ limit: 2 });
+    assert.deepEqual(
+      first.map((job) => job.id),
+      ['c', 'b'],
+    );
+    const second = await store.jobs.list({ limit: 2, before: 'b' });
+    assert.deepEqual(
+      second.map((job) => job.id),
+      ['a'],
+    );
+    assert.deepEqual(await store.jobs.list({ limit: 9, states: ['running'] }), []);
+    assert.deepEqual(await store.jobs.list({ limit: 9, owner: 'nobody' }), []);
+    assert.equal(await store.jobs.countQueued(), 3);
+    assert.equal(await store.jobs.countAhead('c'), 2);
+  });
+
+  withStore('a job is assigned once, and only to a ready VM', async (store) => {
+    await store.jobs.insert(queuedJob({ id: 'a' }));
+    assert.equal(await store.jobs.assign('a', 'test-0000', 1), undefined, 'no such VM');
+    await store.vms.insert(readyVm({ state: 'draining' }));
+    assert.equal(await store.jobs.assign('a', 'test-0000', 1), undefined, 'a draining VM');
+    await store.vms.move('test-0000', ['draining'], { state: 'ready', reason: '', nowMs: 2 });
+    assert.equal(await store.jobs.assign('a', 'test-0000', 3), 1);
+    assert.equal(await store.jobs.assign('a', 'test-0000', 4), undefined, 'it is not queued any more');
+    const [active] = await store.jobs.active();
+    assert.equal(active?.state, 'starting');
+    assert.equal(active?.vmName, 'test-0000');
+  });
+
+  withStore('a report with an old fencing number has no effect', async (store) => {
+    await store.vms.insert(readyVm());
+    await store.jobs.insert(queuedJob({ id: 'a' }));
+    assert.equal(await store.jobs.assign('a', 'test-0000', 1), 1);
+    assert.equal(await store.jobs.requeue('a', 1), true);
+    assert.equal(await store.jobs.assign('a', 'test-0000', 2), 2);
+    assert.equal(await store.jobs.markRunning('a', 1, 3), false);
+    assert.equal(await store.jobs.finish('a', 1, end('succeeded')), false);
+    assert.equal(await store.jobs.requeue('a', 1), false);
+    assert.equal(await store.jobs.markRunning('a', 2, 3), true);
+    assert.equal(await store.jobs.finish('a', 2, end('failed')), true);
+    assert.equal((await store.jobs.get('a'))?.state, 'failed');
+  });
+
+  withStore('an ended job stays as it ended', async (store) => {
+    await store.vms.insert(readyVm());
+    for (const state of (Object.keys(jobStates) as JobState[]).filter((one) => jobStates[one].ended)) {
+      await store.jobs.insert(queuedJob({ id: state }));
+      await store.jobs.assign(state, 'test-0000', 1);
+      assert.equal(await store.jobs.finish(state, 1, end(state)), true);
+      assert.equal(await store.jobs.finish(state, 1, end('succeeded')), false);
+      assert.equal(await store.jobs.cancel(state, 5), 'ended');
+      assert.equal((await store.jobs.get(state))?.state, state);
+    }
+  });
+
+  withStore('files and evidence are kept with the end', async (store) => {
+    await store.vms.insert(readyVm());
+    await store.jobs.insert(queuedJob({ id: 'a' }));
+    await store.jobs.assign('a', 'test-0000', 1);
+    const files = [{ path: 'b/c.txt', sizeBytes: 3, blob: 'f'.repeat(64) }];
+    const result = { ...emptyResult, exitCode: 3, peakMemoryBytes: 77 };
+    await store.jobs.finish('a', 1, { state: 'failed', result, files, nowMs: 8 });
+    assert.deepEqual(await store.jobs.files('a'), files);
+    const job = await store.jobs.get('a');
+    assert.deepEqual(job?.result, result);
+    assert.equal(job?.endedAtMs, 8);
+  });
+
+  withStore('a queued job is cancelled at once, an active one is asked to stop', async (store) => {
+    await store.vms.insert(readyVm());
+    for (const id of ['a', 'b']) await store.jobs.insert(queuedJob({ id }));
+    await store.jobs.assign('b', 'test-0000', 1);
+    assert.equal(await store.jobs.cancel('a', 5), 'cancelled');
+    assert.equal(await store.jobs.cancel('b', 5), 'requested');
+    assert.equal(await store.jobs.cancel('c', 5), 'unknown');
+    assert.equal((await store.jobs.get('a'))?.state, 'cancelled');
+    const active = await store.jobs.get('b');
+    assert.equal(active?.state, 'starting');
+    assert.equal(active?.cancelRequested, true);
+  });
+
+  withStore('a busy VM is never stopped', async (store) => {
+    await store.vms.insert(readyVm());
+    await store.jobs.insert(queuedJob({ id: 'a' }));
+    await store.jobs.assign('a', 'test-0000', 1);
+    assert.equal(await store.vms.stopIfIdle('test-0000', 2, 'scale in'), false);
+    await store.jobs.finish('a', 1, end('succeeded'));
+    assert.equal(await store.vms.stopIfIdle('test-0000', 3, 'scale in'), true);
+    assert.equal((await store.vms.get('test-0000'))?.state, 'stopping');
+  });
+
+  withStore('a VM comes back as it was put in, and moves only from the states named', async (store) => {
+    const vm = readyVm({ key: Uint8Array.from({ length: 32 }, (_, i) => i) });
+    await store.vms.insert(vm);
+    assert.deepEqual(await store.vms.list(), [vm]);
+    await assert.rejects(store.vms.insert(vm), (error) => hasCode(error, 'conflict'));
+    assert.equal(await store.vms.move('test-0000', ['booting'], { state: 'ready', reason: '', nowMs: 1 }), false);
+    const facts = { host: 'h', port: 1, capacity: { cpus: 2, memoryBytes: 3, diskBytes: 4 }, runtimes: ['ml'] };
+    assert.equal(
+      await store.vms.move('test-0000', ['ready'], { state: 'draining', reason: 'x', nowMs: 7, facts }),
+      true,
+    );
+    assert.deepEqual(await store.vms.get('test-0000'), {
+      ...vm,
+      ...facts,
+      state: 'draining',
+      reason: 'x',
+      stateSinceMs: 7,
+    });
+    await store.vms.delete('test-0000');
+    assert.deepEqual(await store.vms.list(), []);
+  });
+
+  withStore('a setting is made once', async (store) => {
+    assert.equal(await store.setting('id', () => 'first'), 'first');
+    assert.equal(await store.setting('id', () => 'second'), 'first');
+  });
+}
