@@ -8,7 +8,8 @@ export async function openLogFolder(root: string): Promise<LogStore> {
   await mkdir(root, { recursive: true, mode: 0o700 });
 
   const fileOf = (jobId: string, attempt: number): string => {
-    if (!/^[A-Za-z0-9-]+$/.test(jobId)) throw new TidepoolError('not_found', `there is no job ${JSON.stringify(jobId)}`);
+    if (!/^[A-Za-z0-9-]+$/.test(jobId))
+      throw new TidepoolError('not_found', `there is no job ${JSON.stringify(jobId)}`);
     return join(root, `${jobId}-${attempt}.frames`);
   };
 

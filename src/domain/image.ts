@@ -25,3 +25,16 @@ export interface Runtime {
 export function runtimeDiskSerial(runtimeName: string): string {
   return `rt-${runtimeName}`;
 }
+
+/** Port: the runtimes of this installation. Those that are built in are built when a job first asks for them. */
+export interface RuntimeShelf {
+  /** What is built now. */
+  list(): Promise<readonly Runtime[]>;
+  /** Every name that a job may ask for, built or not. */
+  names(): Promise<readonly string[]>;
+  /**
+   * Makes sure that a runtime gets built. Undefined when it is there; else, in words, how far it is or why it failed.
+   * A failed build is tried again after a while.
+   */
+  want(name: string): Promise<string | undefined>;
+}

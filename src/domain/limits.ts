@@ -18,7 +18,7 @@ const MiB = 1024 * 1024;
 
 export const defaultJobLimits: JobLimits = {
   cpus: 1,
-  memoryBytes: 512 * MiB,
+  memoryBytes: 1024 * MiB,
   processes: 256,
   diskBytes: 1024 * MiB,
   outputBytes: 128 * MiB,

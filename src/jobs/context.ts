@@ -2,6 +2,7 @@ import type { AgentLink } from '../domain/agent-link.ts';
 import type { BlobStore, LogStore } from '../domain/blob-store.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { DatasetReader } from '../domain/dataset.ts';
+import type { RuntimeShelf } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
 import type { Changes } from '../reconcile/changes.ts';
 
@@ -12,6 +13,7 @@ export interface JobContext {
   readonly blobs: BlobStore;
   readonly logs: LogStore;
   readonly datasets: DatasetReader;
+  readonly runtimes: RuntimeShelf;
   readonly clock: Clock;
   /** Topics: a job's id (its state or log changed), `queue` (there may be something to schedule). */
   readonly changes: Changes;

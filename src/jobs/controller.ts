@@ -76,8 +76,21 @@ export class JobController {
     const queue = await store.jobs.queued(queueWindow);
     if (queue.length === 0) return;
     const plan = schedule(queue, freeWorkers(await store.vms.list(), active));
-    this.#waiting = plan.waiting;
+    this.#waiting = await this.#withRuntimes(queue, plan.waiting);
     for (const { jobId, worker } of plan.assignments) await this.#assign(jobId, worker);
+  }
+
+  /** A job whose runtime is not built yet gets it built, and is told so. */
+  async #withRuntimes(queue: readonly Job[], waiting: Schedule['waiting']): Promise<Schedule['waiting']> {
+    const reasons = new Map(waiting);
+    const wanted = new Map<string, string | undefined>();
+    for (const { id, spec } of queue) {
+      if (!reasons.has(id)) continue;
+      if (!wanted.has(spec.runtime)) wanted.set(spec.runtime, await this.#context.runtimes.want(spec.runtime));
+      const progress = wanted.get(spec.runtime);
+      if (progress !== undefined) reasons.set(id, progress);
+    }
+    return reasons;
   }
 
   async #assign(jobId: string, worker: string): Promise<void> {

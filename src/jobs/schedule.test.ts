@@ -27,7 +27,7 @@ test('a job that waits is told why', () => {
   assert.equal(schedule([job('a', 2)], [worker('w', 1)]).waiting.get('a'), 'no ready worker has 2 CPUs free');
   assert.equal(schedule([job('a', 1, 'ml')], [worker('w', 1)]).waiting.get('a'), 'no ready worker has the runtime ml');
   const small = schedule([job('a', 1)], [worker('w', 1, 0)]).waiting.get('a');
-  assert.equal(small, 'no ready worker has 512 MiB of memory free beside the CPUs');
+  assert.equal(small, 'no ready worker has 1024 MiB of memory free beside the CPUs');
 });
 
 test('a job without room does not hold up the one behind it', () => {

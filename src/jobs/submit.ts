@@ -23,7 +23,6 @@ export interface Submission {
 }
 
 export interface SubmissionRules {
-  readonly runtimes: readonly string[];
   /** The sizes of VM that any pool can make. */
   readonly flavors: readonly Flavor[];
   readonly maxQueued: number;
@@ -38,11 +37,11 @@ export const reservedMemoryBytes = 384 * 1024 ** 2;
  */
 export async function submitJob(context: JobContext, rules: SubmissionRules, submission: Submission): Promise<Job> {
   checkEntrypoint(submission.entrypoint);
-  if (!rules.runtimes.includes(submission.runtime)) {
-    const known = rules.runtimes.join(', ') || 'none';
+  const known = await context.runtimes.names();
+  if (!known.includes(submission.runtime)) {
     throw new TidepoolError(
       'invalid',
-      `there is no runtime ${JSON.stringify(submission.runtime)}; there are: ${known}`,
+      `there is no runtime ${JSON.stringify(submission.runtime)}; there are: ${known.join(', ')}`,
     );
   }
   const limits = checkLimits(submission.limits, rules.flavors);

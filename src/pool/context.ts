@@ -2,7 +2,7 @@ import type { AgentLink } from '../domain/agent-link.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor, MachineNetwork } from '../domain/hypervisor.ts';
-import type { Image, Runtime } from '../domain/image.ts';
+import type { Image, RuntimeShelf } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
 import type { Changes } from '../reconcile/changes.ts';
 
@@ -25,7 +25,7 @@ export interface PoolContext {
   /** Topics notified: `vms` (a VM changed its state), `queue` (there may be room for a job). */
   readonly changes: Changes;
   readonly image: Image;
-  readonly runtimes: readonly Runtime[];
+  readonly runtimes: RuntimeShelf;
   readonly accelerator: Accelerator;
   readonly network: MachineNetwork;
   log(message: string): void;

@@ -66,6 +66,7 @@ export class PoolController {
     await this.#noticeVanished(vms);
     for (const vm of vms) this.#watch(vm);
     await this.#stopSurplus(vms);
+    await this.#stopOutdated(vms);
     await this.#reap(vms);
     this.#launchMissing(vms);
   }
@@ -94,6 +95,19 @@ export class PoolController {
       if (isStopping) surplus -= 1;
     }
     if (surplus < counted.length - this.#size) this.#loop?.wake();
+  }
+
+  /** A runtime that was built after a VM was made reaches the pool by replacing the VM when it is idle, one a step. */
+  async #stopOutdated(vms: readonly Vm[]): Promise<void> {
+    const names = (await this.#context.runtimes.list()).map((runtime) => runtime.name);
+    for (const vm of vms) {
+      if (vm.state !== 'ready' || names.every((name) => vm.runtimes.includes(name))) continue;
+      const reason = 'it has not all runtimes; another takes its place';
+      if (!(await this.#context.store.vms.stopIfIdle(vm.name, this.#context.clock.now(), reason))) continue;
+      this.#context.log(`vm ${vm.name}: ${reason}`);
+      this.#loop?.wake();
+      return;
+    }
   }
 
   async #reap(vms: readonly Vm[]): Promise<void> {

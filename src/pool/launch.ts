@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { toTidepoolError } from '../domain/errors.ts';
 import type { Machine, MachineSpec } from '../domain/hypervisor.ts';
-import { runtimeDiskSerial } from '../domain/image.ts';
+import { type Runtime, runtimeDiskSerial } from '../domain/image.ts';
 import type { Vm } from '../domain/vm.ts';
 import { agentPort, agentSecretNames } from '../protocol/agent.ts';
 import type { PoolContext } from './context.ts';
@@ -16,7 +16,7 @@ export async function launchVm(context: PoolContext, name: string): Promise<void
   await store.vms.insert(vm);
   changes.notify('vms');
   try {
-    const machine = await hypervisor.create(machineSpec(context, vm));
+    const machine = await hypervisor.create(machineSpec(context, vm, await context.runtimes.list()));
     const facts = agentEndpoint(machine);
     await store.vms.move(name, ['creating'], { state: 'booting', reason: '', nowMs: clock.now(), facts });
   } catch (error) {
@@ -53,14 +53,15 @@ function newVm(context: PoolContext, name: string): Vm {
   };
 }
 
-function machineSpec(context: PoolContext, vm: Vm): MachineSpec {
-  const { image, pool, runtimes, accelerator, network } = context;
+function machineSpec(context: PoolContext, vm: Vm, runtimes: readonly Runtime[]): MachineSpec {
+  const { image, pool, accelerator, network } = context;
+  const commandLine = `${image.commandLine} tidepool.net=${network.kind === 'user' ? 'user' : 'dhcp'}`;
   return {
     name: vm.name,
     tags: { pool: pool.name, role: 'worker', imageId: image.id, keyId: vm.keyId, createdAtMs: vm.createdAtMs },
     flavor: pool.flavor,
     accelerator,
-    boot: { kernelPath: image.kernelPath, initrdPath: image.initrdPath, commandLine: image.commandLine },
+    boot: { kernelPath: image.kernelPath, initrdPath: image.initrdPath, commandLine },
     imagePath: image.diskPath,
     sharedDisks: runtimes.map((runtime) => ({ path: runtime.path, serial: runtimeDiskSerial(runtime.name) })),
     network,

@@ -1,0 +1,89 @@
+import { resolve } from 'node:path';
+import { systemClock } from '../clock/system-clock.ts';
+import { loadConfig } from '../config/load.ts';
+import { defaultCacheDir, defaultDataDir, prepareCacheDir } from '../config/paths.ts';
+import { TidepoolError } from '../domain/errors.ts';
+import { ensureImage, ensureRuntime } from './artifacts.ts';
+import { type Cloud, startCloud } from './cloud.ts';
+import { ensureSystem } from './system.ts';
+
+export interface ServeOptions {
+  readonly port?: string;
+  readonly dataDir?: string;
+  readonly config?: string;
+  readonly keepVms?: boolean;
+}
+
+/** `tidepool serve`: sets up what is missing, runs until Ctrl-C, and gives the exit code. */
+export async function serve(options: ServeOptions): Promise<number> {
+  const port = options.port === undefined ? undefined : parsePort(options.port);
+  const config = await loadConfig(options.config, port === undefined ? {} : { port });
+  const interrupts = watchInterrupts();
+  await ensureSystem();
+  const cacheDir = defaultCacheDir();
+  await prepareCacheDir(cacheDir);
+  const image = await ensureImage(cacheDir, systemClock, interrupts.first);
+  await ensureRuntime('python', cacheDir, systemClock, interrupts.first);
+  const cloud = await startCloud({
+    config,
+    dataDir: resolve(options.dataDir ?? defaultDataDir()),
+    cacheDir,
+    image,
+    log,
+  });
+  await cloud.ready(interrupts.first);
+  if (!interrupts.first.aborted) process.stdout.write(`ready ${cloud.url}\n`);
+  await interrupts.firstCame;
+  return leave(cloud, options.keepVms === true, interrupts.secondCame);
+}
+
+/** The first interrupt drains (or lets go at once, with keepVms); the second does not wait for anything. */
+async function leave(cloud: Cloud, keepVms: boolean, second: Promise<void>): Promise<number> {
+  if (keepVms) {
+    log('leaving the VMs as they are');
+    await cloud.stop();
+    return 0;
+  }
+  log('finishing what runs, then removing the VMs; Ctrl-C again leaves at once');
+  const isDrained = await Promise.race([cloud.drain().then(() => true), second.then(() => false)]);
+  if (!isDrained) {
+    log('left at once: VMs that are still there are adopted by the next start');
+    process.exit(errorExitCode);
+  }
+  return 0;
+}
+
+/** As a shell reports a process that Ctrl-C ended. */
+const errorExitCode = 130;
+
+interface Interrupts {
+  /** Fires at the first Ctrl-C or TERM. */
+  readonly first: AbortSignal;
+  readonly firstCame: Promise<void>;
+  readonly secondCame: Promise<void>;
+}
+
+function watchInterrupts(): Interrupts {
+  const first = new AbortController();
+  const firstCame = Promise.withResolvers<void>();
+  const secondCame = Promise.withResolvers<void>();
+  const onSignal = (): void => {
+    if (first.signal.aborted) secondCame.resolve();
+    first.abort();
+    firstCame.resolve();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return { first: first.signal, firstCame: firstCame.promise, secondCame: secondCame.promise };
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535)
+    throw new TidepoolError('invalid', `--port ${text} is not a port (0 to 65535)`);
+  return port;
+}
+
+function log(message: string): void {
+  process.stderr.write(`${new Date(systemClock.now()).toISOString().slice(11, 23)} ${message}\n`);
+}

@@ -1,0 +1,159 @@
+import { Command, CommanderError } from 'commander';
+import { ApiClient } from '../cli/client.ts';
+import { followJob, printLog } from '../cli/follow.ts';
+import { jobCancel, jobList, jobShow } from '../cli/job.ts';
+import { type RunOptions, runCommand, type Terminal } from '../cli/run.ts';
+import { vmList } from '../cli/vm.ts';
+import { systemClock } from '../clock/system-clock.ts';
+import { findServer } from '../config/connection.ts';
+import { errorCodes, toTidepoolError } from '../domain/errors.ts';
+import { version } from './version.ts';
+
+/** The command line: `tidepool --help`. Commands that need much code load it when they are called. */
+const terminal: Terminal = {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  sleep: (ms) => systemClock.sleep(ms),
+  onInterrupt(handler) {
+    process.on('SIGINT', handler);
+    return () => process.off('SIGINT', handler);
+  },
+};
+
+const program = new Command('tidepool')
+  .description('A self-hosted elastic cloud that runs Python on virtual machines.')
+  .version(version)
+  .option('--data-dir <dir>', 'data folder of the server that is meant (default: the one that runs)')
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'tidepool: ')) });
+
+async function client(): Promise<ApiClient> {
+  return new ApiClient(await findServer(program.opts<{ dataDir?: string }>().dataDir));
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+program
+  .command('serve')
+  .description('run the server until Ctrl-C (npm start)')
+  .option('--port <port>', 'HTTP port; 0 takes a free one')
+  .option('--data-dir <dir>', 'database, files, logs, admin.token')
+  .option('--config <file>', 'JSON configuration (docs/configuration.md)')
+  .option('--keep-vms', 'leave the VMs running at the end, for the next start to adopt')
+  .action(async (_options, command: Command) => {
+    const { serve } = await import('./serve.ts');
+    process.exitCode = await serve(command.optsWithGlobals());
+  });
+
+program
+  .command('run')
+  .description('run a Python script on a worker VM as if by `python3 FILE ARGS` here')
+  .argument('<file>', 'the script')
+  .argument('[args...]', 'its arguments, after --')
+  .option('--data <zip-or-dir>', 'dataset; the script sees it at ./data')
+  .option('--runtime <name>', 'Python and its libraries: python, ml, ...', 'python')
+  .option('--name <name>', 'name of the job')
+  .option('--cpus <n>', 'CPUs, e.g. 0.5')
+  .option('--memory <size>', 'memory, e.g. 512M')
+  .option('--disk <size>', 'working folder, e.g. 2G')
+  .option('--timeout <time>', 'e.g. 30s, 5m')
+  .option(
+    '--env <name=value>',
+    'environment variable (may be repeated)',
+    (pair: string, all: string[]) => [...all, pair],
+    [],
+  )
+  .option('--out <dir>', 'where the files that the script writes to ./out are put')
+  .option('--json', 'print the final job as JSON instead of its output')
+  .action(async (file: string, args: string[], options: RunOptions) => {
+    process.exitCode = await runCommand(await client(), terminal, file, args, options);
+  });
+
+program
+  .command('doctor')
+  .description('what this machine needs, what is there, and how to get the rest')
+  .option('--json', 'as JSON')
+  .action(async (options: { json?: boolean }) => {
+    const { doctor } = await import('./doctor.ts');
+    process.exitCode = await doctor(options.json === true);
+  });
+
+const job = program.command('job').description('jobs of the server');
+job
+  .command('list')
+  .description('jobs, newest first')
+  .option('--state <state>', 'only those in this state')
+  .option('--limit <n>', 'at most so many', '50')
+  .option('--json', 'as JSON')
+  .action(async (options) => print(await jobList(await client(), options)));
+job
+  .command('show <id>')
+  .description('one job: state, reason, limits, evidence, files')
+  .option('--json', 'as JSON')
+  .action(async (id: string, options) => print(await jobShow(await client(), id, options)));
+job
+  .command('logs <id>')
+  .description('output of a job')
+  .option('-f, --follow', 'go on until the job ended')
+  .option('--json', 'print the job as JSON at the end, instead of its output')
+  .action(async (id: string, options: { follow?: boolean; json?: boolean }) => {
+    const api = await client();
+    if (options.json) return print(await jobShow(api, id, { json: true }));
+    if (options.follow) await followJob(api, id, terminal, terminal.sleep);
+    else await printLog(api, id, terminal);
+  });
+job
+  .command('cancel <id>')
+  .description('cancel a job, whatever it is doing')
+  .option('--json', 'as JSON')
+  .action(async (id: string, options) => print(await jobCancel(await client(), id, options)));
+
+const vm = program.command('vm').description('virtual machines of the server');
+vm.command('list')
+  .description('all VMs and their states')
+  .option('--json', 'as JSON')
+  .action(async (options) => print(await vmList(await client(), options)));
+
+const image = program.command('image').description('golden images of this machine');
+image
+  .command('build')
+  .description('build the golden image, if it is not there')
+  .option('--json', 'as JSON')
+  .action(async (options) => print(await (await import('./image.ts')).imageBuild(options)));
+image
+  .command('list')
+  .description('images that are there')
+  .option('--json', 'as JSON')
+  .action(async (options) => print(await (await import('./image.ts')).imageList(options)));
+
+const runtime = program.command('runtime').description('runtimes of this machine');
+runtime
+  .command('build')
+  .description('build a runtime, if it is not there')
+  .addArgument(program.createArgument('<name>').choices(['python', 'ml']))
+  .option('--json', 'as JSON')
+  .action(async (name: 'python' | 'ml', options) =>
+    print(await (await import('./image.ts')).runtimeBuild(name, options)),
+  );
+runtime
+  .command('list')
+  .description('runtimes that are there')
+  .option('--json', 'as JSON')
+  .action(async (options) => print(await (await import('./image.ts')).runtimeList(options)));
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  process.exitCode = fail(thrown);
+}
+
+/** Prints an error as one sentence, never as a trace of ours, and gives its exit code. */
+function fail(thrown: unknown): number {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : errorCodes.invalid.exitCode;
+  const error = toTidepoolError(thrown);
+  const trace = error.code === 'internal' ? `\n${(error.cause instanceof Error ? error.cause : error).stack}` : '';
+  process.stderr.write(`tidepool: ${error.message}${trace}\n`);
+  return errorCodes[error.code].exitCode;
+}

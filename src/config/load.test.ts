@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { hasCode } from '../domain/errors.ts';
+import { loadConfig } from './load.ts';
+
+test('everything has a default, and the command line wins', async () => {
+  const config = await loadConfig(undefined, { port: 4_000 });
+  assert.equal(config.port, 4_000);
+  assert.deepEqual(config.pools, [{ name: 'default', prefix: 'tidepool', flavor: 'small', size: 1 }]);
+  assert.equal(config.jobs.maxAttempts, 3);
+});
+
+test('what is wrong is said with its place', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidepool-config-'));
+  const path = join(folder, 'config.json');
+  const cases: [string, RegExp][] = [
+    ['{', /is not JSON/],
+    ['[]', /must be a JSON object/],
+    ['{"port": "x"}', /port/],
+    ['{"prot": 1}', /prot/],
+    ['{"pools": [{"name": "a", "flavor": "huge"}]}', /there is no flavor huge/],
+    ['{"pools": [{"name": "a"}, {"name": "a"}]}', /two pools are named a/],
+    ['{"pools": [{"name": "Big Pool"}]}', /pools\[0\]\.name/],
+  ];
+  try {
+    for (const [text, pattern] of cases) {
+      await writeFile(path, text);
+      await assert.rejects(
+        loadConfig(path, {}),
+        (error) => hasCode(error, 'invalid') && pattern.test(error.message),
+        text,
+      );
+    }
+    await assert.rejects(loadConfig(join(folder, 'none.json'), {}), (error) => hasCode(error, 'invalid'));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startServer, startTidepool, temporaryFolder, tidepool } from '../support/server.ts';
+
+/** Prints its own, new number when it starts: two starts would show two numbers. */
+const numbered = `
+import secrets, sys, time
+print("start", secrets.token_hex(8), flush=True)
+for i in range(int(sys.argv[1])):
+    print(i, flush=True)
+    time.sleep(0.1)
+open("out/done.txt", "w").write("done")
+`;
+
+interface JobFacts {
+  readonly id: string;
+  readonly state: string;
+  readonly attempt: number;
+}
+
+async function job(dataDir: string, id: string): Promise<JobFacts> {
+  return JSON.parse((await tidepool(dataDir, ['job', 'show', id, '--json'])).stdout);
+}
+
+async function vms(dataDir: string): Promise<{ name: string; state: string; createdAtMs: number }[]> {
+  return JSON.parse((await tidepool(dataDir, ['vm', 'list', '--json'])).stdout);
+}
+
+test('kill -9 of the server while a job runs and another waits: both are there, each ran once, the VM is adopted', async () => {
+  const folder = await temporaryFolder('restart');
+  const dataDir = join(folder.path, 'data');
+  const path = join(folder.path, 'numbered.py');
+  await writeFile(path, numbered);
+  let server = await startServer(dataDir);
+  const [vmBefore] = await vms(dataDir);
+
+  const running = startTidepool(dataDir, ['run', path, '--out', join(folder.path, 'out'), '--', '40']);
+  await new Promise<void>((resolve) => running.child.stdout?.once('data', () => resolve()));
+  const waiting = startTidepool(dataDir, ['run', path, '--json', '--', '1']);
+  for (let listed = 0; listed < 2; ) {
+    listed = JSON.parse((await tidepool(dataDir, ['job', 'list', '--json'])).stdout).length;
+  }
+  server.signal('SIGKILL');
+  assert.equal(await server.ended, 'SIGKILL');
+  server = await startServer(dataDir);
+
+  // The commands that were there before the kill go on as well: they find the server again by its data folder's note
+  // only when the port is the same, so they are judged by the jobs, not by their own end.
+  running.child.kill('SIGKILL');
+  waiting.child.kill('SIGKILL');
+  await Promise.all([running.done, waiting.done]);
+  const jobs: JobFacts[] = JSON.parse((await tidepool(dataDir, ['job', 'list', '--json'])).stdout);
+  assert.equal(jobs.length, 2);
+  for (const { id } of jobs) {
+    const logs = await tidepool(dataDir, ['job', 'logs', id, '--follow']);
+    assert.equal(logs.stdout.match(/start/g)?.length, 1, logs.stdout);
+    const ended = await job(dataDir, id);
+    assert.equal(ended.state, 'succeeded');
+    assert.equal(ended.attempt, 1);
+    const numbers = logs.stdout.trim().split('\n').slice(1).map(Number);
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, i) => i),
+      'no line lost, none twice',
+    );
+  }
+  const [vmAfter, ...others] = await vms(dataDir);
+  assert.deepEqual(others, []);
+  assert.equal(vmAfter?.name, vmBefore?.name);
+  assert.equal(vmAfter?.createdAtMs, vmBefore?.createdAtMs, 'the same VM');
+
+  server.signal('SIGINT');
+  assert.equal(await server.ended, 0, server.output());
+  await folder.remove();
+});
+
+test('--keep-vms leaves the VM for the next start; Ctrl-C without it removes the VM', async () => {
+  const folder = await temporaryFolder('keep');
+  const dataDir = join(folder.path, 'data');
+  const first = await startServer(dataDir, ['--keep-vms']);
+  const before = await vms(dataDir);
+  first.signal('SIGINT');
+  assert.equal(await first.ended, 0, first.output());
+  const second = await startServer(dataDir);
+  assert.match(second.output(), /tidepool-0000: adopted/);
+  assert.deepEqual(
+    (await vms(dataDir)).map((vm) => vm.createdAtMs),
+    before.map((vm) => vm.createdAtMs),
+  );
+  second.signal('SIGINT');
+  assert.equal(await second.ended, 0, second.output());
+  assert.match(second.output(), /tidepool-0000: removed/);
+  await folder.remove();
+});
+
+test('a second server on the same data folder, or on a taken port, says so and ends', async () => {
+  const folder = await temporaryFolder('twice');
+  const dataDir = join(folder.path, 'data');
+  const server = await startServer(dataDir);
+  const again = await tidepool(dataDir, ['serve', '--port', '0', '--data-dir', dataDir]);
+  assert.equal(again.code, 65);
+  assert.match(again.stderr, /another server has the data folder/);
+  const port = new URL(server.url).port;
+  const other = await tidepool(dataDir, ['serve', '--port', port, '--data-dir', join(folder.path, 'other')]);
+  assert.equal(other.code, 65);
+  assert.match(other.stderr, /it is taken/);
+  server.signal('SIGINT');
+  assert.equal(await server.ended, 0, server.output());
+  await folder.remove();
+});

@@ -1,0 +1,96 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const readyWithinMs = 180_000;
+
+/** A server in a process of its own, as a user starts it, on a free port and a data folder of its own. */
+export interface TestServer {
+  readonly url: string;
+  readonly pid: number;
+  /** Everything that it printed so far. */
+  output(): string;
+  signal(name: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void;
+  /** Resolves with the exit code, or the signal's name. */
+  readonly ended: Promise<number | string>;
+}
+
+export async function startServer(dataDir: string, args: readonly string[] = []): Promise<TestServer> {
+  const child = spawn(join(root, 'tidepool'), ['serve', '--port', '0', '--data-dir', dataDir, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const ended = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string);
+  child.stderr.on('data', (chunk) => {
+    output += chunk;
+  });
+  const url = await readyLine(child, (line) => {
+    output += `${line}\n`;
+  }).catch((error: unknown) => {
+    child.kill('SIGKILL');
+    throw new Error(`the server did not get ready: ${String(error)}\n${output}`);
+  });
+  return { url, pid: child.pid ?? 0, output: () => output, signal: (name) => child.kill(name), ended };
+}
+
+function readyLine(child: ChildProcess, onLine: (line: string) => void): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const limit = setTimeout(() => reject(new Error(`not within ${readyWithinMs} ms`)), readyWithinMs);
+    child.once('exit', (code) => {
+      clearTimeout(limit);
+      reject(new Error(`it ended with ${code}`));
+    });
+    if (child.stdout === null) return reject(new Error('no standard output'));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      onLine(line);
+      const url = /^ready (http\S+)$/.exec(line)?.[1];
+      if (url === undefined) return;
+      clearTimeout(limit);
+      resolve(url);
+    });
+  });
+}
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A running `tidepool` command. */
+export interface RunningCommand {
+  readonly child: ChildProcess;
+  readonly done: Promise<CommandResult>;
+}
+
+/** Starts `./tidepool ARGS` against the server of a data folder. */
+export function startTidepool(dataDir: string, args: readonly string[], cwd = root): RunningCommand {
+  const env = { ...process.env, TIDEPOOL_DATA_DIR: dataDir };
+  const child = spawn(join(root, 'tidepool'), args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const done = once(child, 'close').then(([code]) => ({ code: Number(code), stdout, stderr }));
+  return { child, done };
+}
+
+/** Runs `./tidepool ARGS` against the server of a data folder to its end. */
+export function tidepool(dataDir: string, args: readonly string[], cwd?: string): Promise<CommandResult> {
+  return startTidepool(dataDir, args, cwd).done;
+}
+
+/** A new folder; `remove` deletes it. */
+export async function temporaryFolder(name: string): Promise<{ path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), `tidepool-${name}-`));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
