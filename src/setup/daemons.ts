@@ -1,0 +1,72 @@
+import { connect } from 'node:net';
+import type { Clock } from '../domain/clock.ts';
+import { TidepoolError } from '../domain/errors.ts';
+import { type Exec, exec } from './exec.ts';
+import { findCommand, type Host, thisHost } from './host.ts';
+
+export interface DaemonOptions {
+  readonly clock: Clock;
+  readonly host?: Host;
+  readonly exec?: Exec;
+  /** Whether something accepts connections on a unix socket. */
+  readonly accepts?: (socketPath: string) => Promise<boolean>;
+}
+
+/** Both daemon layouts of libvirt: one daemon for all drivers, or one for each. */
+export const systemSockets = ['/run/libvirt/libvirt-sock', '/run/libvirt/virtqemud-sock'] as const;
+const logDaemonSocket = '/run/libvirt/virtlogd-sock';
+
+const commandTimeLimitMs = 30_000;
+const startTimeLimitMs = 20_000;
+const pollMs = 100;
+
+/**
+ * Sees to it that the system's libvirt daemon answers, when this is root; an ordinary user's session daemon is started
+ * by the libvirt client when it connects. The daemon outlives this process. Error: `unavailable`.
+ */
+export async function ensureDaemons(options: DaemonOptions): Promise<void> {
+  const { clock, host = thisHost(), exec: run = exec, accepts = acceptsConnections } = options;
+  if (host.uid !== 0 || (await anyAccepts(accepts))) return;
+  const daemon = ['libvirtd', 'virtqemud'].find((name) => findCommand(host, name) !== undefined);
+  if (daemon === undefined)
+    throw new TidepoolError('unavailable', "no libvirt daemon is installed; run 'tidepool doctor'");
+
+  const start = async (...command: string[]): Promise<void> => {
+    const { exitCode, tail } = await run(command, { timeoutMs: commandTimeLimitMs });
+    if (exitCode === 0) return;
+    throw new TidepoolError('unavailable', `${command.join(' ')} ended with exit code ${exitCode}:\n${tail}`);
+  };
+  if (host.exists('/run/systemd/system')) {
+    await start('systemctl', 'start', daemon);
+  } else {
+    if (!(await accepts(logDaemonSocket))) await start('virtlogd', '-d');
+    await start(daemon, '-d');
+  }
+  for (let waitedMs = 0; !(await anyAccepts(accepts)); waitedMs += pollMs) {
+    if (waitedMs >= startTimeLimitMs) {
+      const sockets = systemSockets.join(' and ');
+      throw new TidepoolError('unavailable', `${daemon} was started and answers on neither ${sockets}; see its log`);
+    }
+    await clock.sleep(pollMs);
+  }
+}
+
+/** Whether a libvirt daemon of the system answers now. */
+export async function anyAccepts(accepts: (socketPath: string) => Promise<boolean>): Promise<boolean> {
+  for (const path of systemSockets) {
+    if (await accepts(path)) return true;
+  }
+  return false;
+}
+
+/** A socket file alone proves nothing: a daemon that was killed leaves it behind. */
+export function acceptsConnections(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(socketPath);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

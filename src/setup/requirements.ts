@@ -1,0 +1,118 @@
+/** Something of the system that Tidepool needs. Package names are Debian's, where not told otherwise per distribution. */
+export interface Requirement {
+  readonly name: string;
+  /** What it is for, for a person. */
+  readonly purpose: string;
+  /** It is there when one of these is: a bare name is a command, a path is a file. */
+  readonly anyOf: readonly string[];
+  readonly packages: readonly string[];
+  /** Packages on distributions (`debian-13`) that name or split them otherwise. */
+  readonly packagesOn?: Readonly<Record<string, readonly string[]>>;
+  /** Only on this processor architecture, as Node names it. */
+  readonly architecture?: string;
+}
+
+/** One thing that is needed, and whether it is there. */
+export interface Check {
+  readonly name: string;
+  readonly purpose: string;
+  readonly ok: boolean;
+  /** Where it was found, or what is wrong. */
+  readonly detail: string;
+  /** Command that mends it; '' when it is there. */
+  readonly fix: string;
+  /** Packages that bring it, when packages do; empty when it is there. */
+  readonly packages: readonly string[];
+}
+
+/**
+ * What the server needs. Tried on Debian 12; the names for Debian 13, Ubuntu 22.04 and 24.04 are from their package
+ * lists and untested.
+ */
+export const serverRequirements: readonly Requirement[] = [
+  {
+    name: 'QEMU',
+    purpose: 'runs the virtual machines',
+    anyOf: ['qemu-system-x86_64'],
+    packages: ['qemu-system-x86'],
+    architecture: 'x64',
+  },
+  {
+    name: 'QEMU',
+    purpose: 'runs the virtual machines',
+    anyOf: ['qemu-system-aarch64'],
+    packages: ['qemu-system-arm'],
+    architecture: 'arm64',
+  },
+  {
+    name: 'qemu-img',
+    purpose: 'makes the disks of the golden image and of its clones',
+    anyOf: ['qemu-img'],
+    packages: ['qemu-utils'],
+  },
+  {
+    name: 'libvirt daemon',
+    purpose: 'controls the virtual machines',
+    anyOf: ['libvirtd', 'virtqemud'],
+    packages: ['libvirt-daemon', 'libvirt-daemon-system'],
+  },
+  {
+    name: 'libvirt QEMU driver',
+    purpose: 'lets libvirt drive QEMU',
+    anyOf: [
+      '/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so',
+      '/usr/lib/aarch64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so',
+      '/usr/lib/libvirt/connection-driver/libvirt_driver_qemu.so',
+    ],
+    packages: ['libvirt-daemon-driver-qemu'],
+  },
+  {
+    name: 'virtlogd',
+    purpose: 'keeps the consoles of the virtual machines',
+    anyOf: ['virtlogd'],
+    packages: ['libvirt-daemon'],
+    packagesOn: { 'debian-13': ['libvirt-daemon-log'] },
+  },
+  {
+    name: 'mmdebstrap',
+    purpose: 'unpacks the packages of the golden image and of runtimes',
+    anyOf: ['mmdebstrap'],
+    packages: ['mmdebstrap'],
+  },
+  {
+    name: 'mke2fs',
+    purpose: 'makes the file system of the golden image',
+    anyOf: ['mke2fs'],
+    packages: ['e2fsprogs'],
+  },
+  {
+    name: 'mksquashfs',
+    purpose: 'makes the read-only disks of runtimes',
+    anyOf: ['mksquashfs'],
+    packages: ['squashfs-tools'],
+  },
+  {
+    name: 'fakeroot',
+    purpose: 'gives files in an image to root, when an ordinary user builds it',
+    anyOf: ['fakeroot'],
+    packages: ['fakeroot'],
+  },
+  {
+    name: 'newuidmap',
+    purpose: 'maps user ids, when an ordinary user builds an image',
+    anyOf: ['newuidmap'],
+    packages: ['uidmap'],
+  },
+  { name: 'xz', purpose: 'unpacks kernel modules', anyOf: ['xz'], packages: ['xz-utils'] },
+];
+
+/** What `npm test` needs beside that. */
+export const testRequirements: readonly Requirement[] = [
+  {
+    name: 'virsh',
+    purpose: 'is compared with what our libvirt client reads',
+    anyOf: ['virsh'],
+    packages: ['libvirt-clients'],
+  },
+  { name: 'tmux', purpose: 'gives tests of the command line a terminal', anyOf: ['tmux'], packages: ['tmux'] },
+];
