@@ -1,3 +1,5 @@
+import { TidepoolError } from './errors.ts';
+
 /** Time as a port: everything that waits or stamps takes a Clock, so that tests and the simulator own time. */
 export interface Clock {
   /** Wall-clock time, milliseconds since 1970. */
@@ -6,4 +8,9 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Runs `fn` once after `ms`; the returned function cancels it. Does not keep the process alive. */
   after(ms: number, fn: () => void): () => void;
+}
+
+/** What every Clock's sleep rejects with when its signal fires. */
+export function sleepAborted(): TidepoolError {
+  return new TidepoolError('aborted', 'the wait was given up by its caller');
 }
