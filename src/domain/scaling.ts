@@ -1,0 +1,88 @@
+import type { VmState } from './vm.ts';
+
+/**
+ * The language of the autoscaler: what the planner is given, and what it answers. The planner is pure; live control,
+ * `tidepool plan` and `tidepool simulate` hand it the same types.
+ */
+
+/** One second of one VM. */
+export interface CpuSample {
+  readonly atMs: number;
+  /** CPU time over wall time over vCPUs, 0 to 1. */
+  readonly cpu: number;
+}
+
+export interface VmSnapshot {
+  readonly name: string;
+  readonly state: VmState | 'warm';
+  readonly stateSinceMs: number;
+  /** Jobs or requests that it works on now. */
+  readonly inFlight: number;
+  /** Oldest first, only from the time that it was ready; bounded. Gaps are missing data, never zeros. */
+  readonly samples: readonly CpuSample[];
+}
+
+/** One step of the load that came in, for forecasts. */
+export interface LoadSample {
+  readonly atMs: number;
+  /** Work that arrived, in VMs' worth at full use: CPU sum, or request rate over capacity. Not cut off at capacity. */
+  readonly load: number;
+}
+
+export interface PoolSnapshot {
+  readonly pool: string;
+  readonly min: number;
+  readonly max: number;
+  /** VMs that are wanted at present. */
+  readonly desired: number;
+  readonly vms: readonly VmSnapshot[];
+  /** Work that waits: queued jobs or requests, with what is known of their length. */
+  readonly backlog: {
+    readonly waiting: number;
+    /** How many one VM takes at a time. */
+    readonly perVm: number;
+    /** Mean length of a piece of work; null while none has ended. */
+    readonly meanMs: number | null;
+  };
+  /** Oldest first, bounded. */
+  readonly loads: readonly LoadSample[];
+  /** Measured time from the decision to a VM that takes work; null before the first. */
+  readonly bootMs: number | null;
+  /** Earlier recommendations, oldest first, for the stabilisation windows; the planner gives back the new list. */
+  readonly memory: PlannerMemory;
+}
+
+export interface PlannerMemory {
+  readonly recommendations: readonly { readonly atMs: number; readonly desired: number }[];
+  readonly lastOutAtMs: number | null;
+  readonly lastInAtMs: number | null;
+}
+
+export const emptyMemory: PlannerMemory = { recommendations: [], lastOutAtMs: null, lastInAtMs: null };
+
+/** Why, as data: a stable code, one sentence, and the numbers in it. */
+export interface Reason {
+  readonly code: string;
+  readonly text: string;
+  readonly numbers: Readonly<Record<string, number>>;
+}
+
+/** What one policy would have. `keep` when it has nothing to say. */
+export interface Recommendation {
+  readonly policy: string;
+  readonly desired: number;
+  readonly reason: Reason;
+}
+
+export interface Decision {
+  readonly pool: string;
+  readonly atMs: number;
+  readonly from: number;
+  readonly desired: number;
+  readonly action: 'out' | 'in' | 'none';
+  /** Every policy's recommendation, the one that won first. */
+  readonly recommendations: readonly Recommendation[];
+  /** What held the decision back or changed it: bounds, windows, cooldowns, busy or unhealthy VMs. */
+  readonly limits: readonly Reason[];
+  readonly memory: PlannerMemory;
+}
