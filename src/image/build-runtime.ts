@@ -1,0 +1,106 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Clock } from '../domain/clock.ts';
+import { TidepoolError } from '../domain/errors.ts';
+import type { Runtime } from '../domain/image.ts';
+import { folders, publish, withCacheLock, withWorkFolder } from './cache.ts';
+import { commandRunner, type RunCommand } from './command.ts';
+import { type HostFacts, readHostFacts } from './host.ts';
+import { unpackPackages } from './mmdebstrap.ts';
+import { forwardOnly, type ReportProgress } from './progress.ts';
+import { contentId } from './recipe.ts';
+import { type BuiltInRuntime, type RuntimeRecipe, runtimeRecipes } from './runtime-recipe.ts';
+import { findRuntime, runtimeFiles } from './runtime-store.ts';
+
+/** Counts up when the way of building changes what comes out. */
+const runtimeFormat = 1;
+
+export interface BuildRuntimeOptions {
+  readonly cacheDir: string;
+  readonly clock: Clock;
+  readonly progress?: ReportProgress;
+  readonly signal?: AbortSignal;
+  /** For tests: the host as it would be. */
+  readonly host?: HostFacts;
+}
+
+/** A built-in runtime as this host's packages give it; built when the cache does not have it. Errors as `buildImage`. */
+export async function buildRuntime(name: BuiltInRuntime, options: BuildRuntimeOptions): Promise<Runtime> {
+  const host = options.host ?? (await readHostFacts());
+  const recipe = runtimeRecipes[name];
+  const finish = await finishScript(recipe);
+  const id = contentId({
+    runtimeFormat,
+    name,
+    recipe,
+    finish,
+    compression,
+    host: [host.distribution, host.architecture],
+  });
+  const ready = await findRuntime(options.cacheDir, name, id);
+  if (ready !== undefined) return ready;
+  const progress = forwardOnly(options.progress);
+  const onWait = (): void => progress({ step: 'waiting', label: 'waiting for another build to end', fraction: 0 });
+  return withCacheLock(options.cacheDir, { signal: options.signal, onWait }, async () => {
+    const run = commandRunner(options.clock, options.signal);
+    const builtMeanwhile = await findRuntime(options.cacheDir, name, id);
+    if (builtMeanwhile !== undefined) return builtMeanwhile;
+    await withWorkFolder(options.cacheDir, commandRunner(options.clock), async ({ work, scratch }) => {
+      const result = join(work, 'runtime');
+      await mkdir(result);
+      const tar = join(work, 'root.tar');
+      await unpackPackages({
+        host,
+        packages: recipe.packages,
+        finish,
+        target: tar,
+        scratch,
+        run,
+        progress: (seen) => progress({ step: 'packages', label: seen.label, fraction: seen.fraction * 0.6 }),
+      });
+      await compress(tar, join(result, runtimeFiles.disk), run, progress);
+      const about = { name, id, createdAtMs: options.clock.now() };
+      await writeFile(join(result, runtimeFiles.about), `${JSON.stringify(about)}\n`);
+      await publish(result, join(options.cacheDir, folders.runtimes, `${name}-${id}`));
+    });
+    const built = await findRuntime(options.cacheDir, name, id);
+    if (built === undefined) throw new TidepoolError('internal', `runtime ${name}-${id} is not where it was put`);
+    progress({ step: 'done', label: `runtime ${name} built`, fraction: 1 });
+    return built;
+  });
+}
+
+async function finishScript(recipe: RuntimeRecipe): Promise<string> {
+  const source = (name: string): Promise<string> =>
+    readFile(fileURLToPath(new URL(`./runtime/${name}`, import.meta.url)), 'utf8');
+  const prepare = await source(recipe.prepare);
+  return (await source('finish.sh'))
+    .replace('@REMOVE@', recipe.remove.join(' '))
+    .replace('@LIBRARIES@', recipe.libraries.join(' '))
+    .replace('@PREPARE@', () => prepare);
+}
+
+/** zstd unpacks fast, also on an emulated CPU; see the ADR on runtimes for the measurements. */
+const compression = ['-comp', 'zstd', '-Xcompression-level', '6', '-b', '128K'];
+
+async function compress(tar: string, target: string, run: RunCommand, progress: ReportProgress): Promise<void> {
+  await run({
+    program: 'sh',
+    args: [
+      '-c',
+      'tar=$1; shift; exec mksquashfs - "$@" <"$tar"',
+      'sh',
+      tar,
+      target,
+      '-tar',
+      '-all-root',
+      '-no-xattrs',
+      '-mkfs-time',
+      '0',
+      ...compression,
+    ],
+    onLine: () => undefined,
+  });
+  progress({ step: 'compressing', label: 'compressed', fraction: 1 });
+}

@@ -1,0 +1,54 @@
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Image } from '../domain/image.ts';
+import { folders } from './cache.ts';
+
+export const imageFiles = {
+  disk: 'disk.qcow2',
+  kernel: 'vmlinuz',
+  initrd: 'initrd',
+  probeInitrd: 'probe-initrd',
+  about: 'image.json',
+} as const;
+
+/**
+ * Kernel command line of the guest. `panic=-1`: a panic reboots at once, and the domain's on_reboot ends it, so that
+ * it is seen as a failure instead of hanging. `no_timer_check` and `tsc=reliable`: the checks of the emulated timers cost time.
+ */
+const commandLine =
+  'console=ttyS0 quiet loglevel=3 panic=-1 no_timer_check tsc=reliable cgroup_no_v1=all random.trust_cpu=on';
+
+/** The image of this id, if it is in the cache. */
+export async function findImage(cacheDir: string, id: string): Promise<Image | undefined> {
+  const folder = join(cacheDir, folders.images, id);
+  const text = await readFile(join(folder, imageFiles.about), 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const about: unknown = JSON.parse(text);
+  if (typeof about !== 'object' || about === null || !('createdAtMs' in about)) return undefined;
+  return {
+    id,
+    diskPath: join(folder, imageFiles.disk),
+    kernelPath: join(folder, imageFiles.kernel),
+    initrdPath: join(folder, imageFiles.initrd),
+    commandLine,
+    sizeBytes: (await stat(join(folder, imageFiles.disk))).blocks * 512,
+    createdAtMs: Number(about.createdAtMs),
+  };
+}
+
+/** Every image in the cache, newest first. */
+export async function listImages(cacheDir: string): Promise<Image[]> {
+  const ids = await readdir(join(cacheDir, folders.images)).catch(() => []);
+  const images = await Promise.all(ids.map((id) => findImage(cacheDir, id)));
+  return images.filter((image) => image !== undefined).sort((a, b) => b.createdAtMs - a.createdAtMs);
+}
+
+/** Where the initrd of the KVM probe lies, beside the image's own. */
+export function probeInitrdPath(image: Image): string {
+  return join(image.initrdPath, '..', imageFiles.probeInitrd);
+}
+
+/** Removes an image. The caller knows that no machine stands on it. Idempotent. */
+export async function removeImage(cacheDir: string, id: string): Promise<void> {
+  await rm(join(cacheDir, folders.images, id), { recursive: true, force: true });
+}
