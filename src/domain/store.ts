@@ -1,3 +1,4 @@
+import type { CloudEvent, NewEvent } from './event.ts';
 import type { Job, JobFile, JobResult, JobState } from './job.ts';
 import type { Vm, VmState } from './vm.ts';
 
@@ -10,6 +11,7 @@ import type { Vm, VmState } from './vm.ts';
 export interface Store {
   readonly jobs: JobStore;
   readonly vms: VmStore;
+  readonly events: EventStore;
   /** A value made once per installation, e.g. its id. */
   setting(name: string, makeDefault: () => string): Promise<string>;
   close(): Promise<void>;
@@ -79,3 +81,15 @@ export interface VmMove {
   readonly nowMs: number;
   readonly facts?: Partial<Pick<Vm, 'host' | 'port' | 'capacity' | 'runtimes'>>;
 }
+
+export interface EventStore {
+  /** Keeps the newest `maxEvents` or a few more. */
+  append(event: NewEvent): Promise<CloudEvent>;
+  /** Oldest first, those after `afterId`. */
+  after(afterId: number, limit: number): Promise<CloudEvent[]>;
+  /** The newest `limit`, oldest first. */
+  newest(limit: number): Promise<CloudEvent[]>;
+}
+
+/** Events that are kept: some weeks of a quiet pool, a day of a busy one. */
+export const maxEvents = 100_000;

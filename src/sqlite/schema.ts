@@ -1,4 +1,5 @@
-import { type Kysely, type Migration, sql } from 'kysely';
+import { type Generated, type Kysely, type Migration, sql } from 'kysely';
+import type { EventName } from '../domain/event.ts';
 import type { JobState } from '../domain/job.ts';
 import type { VmState } from '../domain/vm.ts';
 
@@ -27,6 +28,15 @@ export interface Tables {
     outcome: string | null;
   };
   job_file: { job_id: string; path: string; size_bytes: number; blob: string };
+  event: {
+    id: Generated<number>;
+    at_ms: number;
+    name: EventName;
+    pool: string;
+    vm: string | null;
+    text: string;
+    data_json: string;
+  };
   vm: {
     name: string;
     pool: string;
@@ -50,6 +60,14 @@ export const migrations: Record<string, Migration> = {
   '0001-jobs-and-vms': {
     async up(db: Kysely<Tables>): Promise<void> {
       for (const statement of firstSchema) await sql.raw(statement).execute(db);
+    },
+  },
+  '0002-events': {
+    async up(db: Kysely<Tables>): Promise<void> {
+      const statement = `create table event (
+        id integer primary key autoincrement, at_ms integer not null, name text not null, pool text not null,
+        vm text, text text not null, data_json text not null)`;
+      await sql.raw(statement).execute(db);
     },
   },
 };

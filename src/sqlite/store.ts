@@ -3,6 +3,7 @@ import { Kysely, Migrator } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Store } from '../domain/store.ts';
 import { sqliteDialect } from './dialect.ts';
+import { sqlEventStore } from './events.ts';
 import { sqlJobStore } from './jobs.ts';
 import { migrations, type Tables } from './schema.ts';
 import { sqlVmStore } from './vms.ts';
@@ -26,6 +27,7 @@ export async function openSqliteStore(path: string): Promise<Store> {
   return {
     jobs: sqlJobStore(db),
     vms: sqlVmStore(db),
+    events: sqlEventStore(db),
     setting: (name, makeDefault) => setting(db, name, makeDefault),
     close: () => db.destroy(),
   };

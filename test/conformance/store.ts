@@ -146,6 +146,25 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
     assert.deepEqual(await store.vms.list(), []);
   });
 
+  withStore('events are numbered upwards and read from any place', async (store) => {
+    const event = (n: number) => ({
+      atMs: n,
+      name: 'vm.launched' as const,
+      pool: 'p',
+      vm: null,
+      text: `${n}`,
+      data: { n },
+    });
+    for (let n = 1; n <= 5; n += 1) await store.events.append(event(n));
+    const all = await store.events.after(0, 10);
+    assert.deepEqual(
+      all.map((one) => one.data),
+      [1, 2, 3, 4, 5].map((n) => ({ n })),
+    );
+    assert.deepEqual(await store.events.after(all[2]?.id ?? 0, 1), [all[3]]);
+    assert.deepEqual(await store.events.newest(2), all.slice(3));
+  });
+
   withStore('a setting is made once', async (store) => {
     assert.equal(await store.setting('id', () => 'first'), 'first');
     assert.equal(await store.setting('id', () => 'second'), 'first');

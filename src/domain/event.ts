@@ -1,0 +1,36 @@
+/**
+ * What happened to the cloud, for people and programs that follow it. Written once, kept (bounded), never changed.
+ * Names are `<thing>.<what>`; a follower must ignore names that it does not know.
+ */
+export const eventNames = [
+  'vm.launching',
+  'vm.launched',
+  'vm.warm',
+  'vm.draining',
+  'vm.undrained',
+  'vm.removed',
+  'vm.failed',
+  'pool.decision',
+  'pool.paused',
+  'pool.resumed',
+  'pool.changed',
+  'alert.raised',
+  'alert.cleared',
+] as const;
+export type EventName = (typeof eventNames)[number];
+
+export interface CloudEvent {
+  /** Counts up without gaps that a follower would notice; where to go on after it. */
+  readonly id: number;
+  readonly atMs: number;
+  readonly name: EventName;
+  readonly pool: string;
+  /** The VM that it is about; null when it is about the pool. */
+  readonly vm: string | null;
+  /** One sentence for a person. */
+  readonly text: string;
+  /** The numbers and reasons behind it. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export type NewEvent = Omit<CloudEvent, 'id'>;
