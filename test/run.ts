@@ -1,0 +1,144 @@
+import { inspect, parseArgs } from 'node:util';
+import { ensureSystem } from '../src/cmd/system.ts';
+import { errorCodes, toTidepoolError } from '../src/domain/errors.ts';
+import { serverRequirements, testRequirements } from '../src/setup/requirements.ts';
+import { prepare } from './prepare.ts';
+import { runCommand } from './runner/run-command.ts';
+import { type Result, runTestFiles } from './runner/run-file.ts';
+import { allStages, type Stage, selectStages } from './runner/stages.ts';
+
+/** `npm test` and, with `--fast`, `npm run check`. Prints one line a stage and ends with the summary line. */
+const usage = `usage: npm test -- [--only STAGE_OR_PATH]... [--fast] [--list]
+  --only   only this stage, or only files whose path has this in it; may be repeated
+  --fast   only the stages that need nothing of the system (npm run check)
+  --list   print the stages and their files, and run nothing`;
+
+const interrupted = new AbortController();
+const results: Result[] = [];
+
+process.exitCode = await main().catch((thrown: unknown) => {
+  const error = toTidepoolError(thrown);
+  process.stderr.write(`tidepool: ${error.code === 'internal' ? inspect(thrown) : error.message}\n`);
+  return errorCodes[error.code].exitCode;
+});
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (options === undefined) return errorCodes.invalid.exitCode;
+  const stages = selectStages(
+    allStages().filter(({ fast }) => fast || !options.fast),
+    options.filters,
+  );
+  if (stages.length === 0) {
+    print(`nothing is named ${options.filters.join(' or ')}\n${usage}`);
+    return errorCodes.invalid.exitCode;
+  }
+  if (options.list) {
+    for (const { name, files } of stages) print([name, ...files].join('\n  '));
+    return 0;
+  }
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort());
+  if (stages.some(({ fast }) => !fast)) await ensureSystem([...serverRequirements, ...testRequirements]);
+  await runStages(stages);
+  printSummary();
+  if (interrupted.signal.aborted) return errorCodes.aborted.exitCode;
+  return total('failed') === 0 ? 0 : 1;
+}
+
+async function runStages(stages: readonly Stage[]): Promise<void> {
+  const preparing = stages.some(({ needsImage }) => needsImage) ? startPreparing() : undefined;
+  for (const stage of stages) {
+    if (interrupted.signal.aborted) break;
+    if (stage.needsImage && !(await preparing)) {
+      print(`${stage.name}: not run, because the image and runtimes could not be prepared`);
+      continue;
+    }
+    await runStage(stage);
+  }
+}
+
+/** Resolves with whether it succeeded; a failure is a result like any other. */
+async function startPreparing(): Promise<boolean> {
+  const startedAtMs = performance.now();
+  try {
+    await prepare(interrupted.signal, (line) => print(`prepare: ${line}`));
+    return true;
+  } catch (thrown) {
+    const report = `FAILED prepare: ${toTidepoolError(thrown).message}`;
+    results.push({
+      name: 'prepare',
+      passed: 0,
+      failed: 1,
+      skipped: 0,
+      report,
+      elapsedMs: performance.now() - startedAtMs,
+    });
+    print(report);
+    return false;
+  } finally {
+    print(`prepare: ${seconds(performance.now() - startedAtMs)}`);
+  }
+}
+
+async function runStage(stage: Stage): Promise<void> {
+  const startedAtMs = performance.now();
+  const ofStage: Result[] = [];
+  for await (const result of stageResults(stage)) {
+    ofStage.push(result);
+    // Of a stage that runs its files one after the other, each takes long enough to be worth a line.
+    if (stage.concurrency === 1) print(`  ${result.name}: ${counts([result])}, ${seconds(result.elapsedMs)}`);
+    if (result.report !== '') print(`\n${result.report}\n`);
+  }
+  results.push(...ofStage);
+  print(`${stage.name}: ${counts(ofStage)}, ${seconds(performance.now() - startedAtMs)}`);
+}
+
+async function* stageResults(stage: Stage): AsyncGenerator<Result> {
+  const { signal } = interrupted;
+  if (stage.command !== null) yield await runCommand(stage.name, stage.command, stage.timeLimitMs, signal);
+  yield* runTestFiles(stage.files, { ...stage, signal });
+}
+
+function printSummary(): void {
+  const failed = results.filter((result) => result.failed > 0).map(({ name }) => name);
+  if (failed.length > 0) print(`\nfailed: ${failed.join(', ')}`);
+  print(`\n${counts(results, true)}`);
+}
+
+function counts(of: readonly Result[], all = false): string {
+  const parts = (['passed', 'failed', 'skipped'] as const).map((kind) => [total(kind, of), kind] as const);
+  return parts
+    .filter(([count, kind]) => all || count > 0 || kind === 'passed')
+    .map((part) => part.join(' '))
+    .join(', ');
+}
+
+function total(kind: 'passed' | 'failed' | 'skipped', of: readonly Result[] = results): number {
+  return of.reduce((sum, result) => sum + result[kind], 0);
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function readOptions(): { filters: string[]; fast: boolean; list: boolean } | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        only: { type: 'string', multiple: true, default: [] },
+        fast: { type: 'boolean', default: false },
+        list: { type: 'boolean', default: false },
+      },
+    });
+    const filters = [...values.only, ...positionals].flatMap((filter) => filter.split(','));
+    return { filters, fast: values.fast, list: values.list };
+  } catch (thrown) {
+    print(`${toTidepoolError(thrown).message}\n${usage}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { globSync } from 'node:fs';
+import { test } from 'node:test';
+import { allStages, type Stage, selectStages } from './stages.ts';
+
+const stage = (name: string, files: string[], command: string[] | null = null): Stage => ({
+  name,
+  files,
+  command,
+  fast: true,
+  needsImage: false,
+  concurrency: 1,
+  timeLimitMs: 1,
+});
+const stages = [
+  stage('lint', [], ['lint']),
+  stage('unit', ['src/a/x.test.ts', 'src/b/y.test.ts']),
+  stage('e2e', ['test/e2e/x.test.ts']),
+];
+const selected = (...filters: string[]) =>
+  selectStages(stages, filters).map(({ name, files }) => [name, ...files].join(' '));
+
+test('a filter is the name of a stage or a part of a path', () => {
+  assert.deepEqual(selected('lint'), ['lint']);
+  assert.deepEqual(selected('unit'), ['unit src/a/x.test.ts src/b/y.test.ts']);
+  assert.deepEqual(selected('x.test'), ['unit src/a/x.test.ts', 'e2e test/e2e/x.test.ts']);
+  assert.deepEqual(selected('lint', 'src/b'), ['lint', 'unit src/b/y.test.ts']);
+  assert.deepEqual(selected('nothing'), []);
+  assert.equal(selected().length, stages.length);
+});
+
+test('every test file of the repository is in exactly one stage', () => {
+  const inStages = allStages().flatMap(({ files }) => files);
+  const there = globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts']);
+  assert.deepEqual(inStages.toSorted(), there.toSorted());
+});
