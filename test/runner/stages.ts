@@ -26,20 +26,20 @@ const differences: Readonly<Record<string, Partial<Stage>>> = {
 /** Folders that are not here run after these, and e2e runs last. */
 const firstFolders = ['conformance', 'libvirt', 'image', 'agent', 'security'];
 const lastFolder = 'e2e';
-/** Its tests are quick ones of the runner itself, part of the stage `unit`. */
-const runnerFolder = 'runner';
+/** Tests of the test tools themselves; they are in fast stages. */
+const toolFolders = ['runner', 'tidy'];
 
 /** All stages in their order. Each folder below test/ that has test files is one, so that none is left out. */
 export function allStages(): Stage[] {
   const found = new Set(globSync('test/*/**/*.test.ts').map((file) => file.split('/')[1] ?? ''));
-  const others = [...found].filter((name) => ![...firstFolders, lastFolder, runnerFolder].includes(name)).sort();
+  const others = [...found].filter((name) => ![...firstFolders, lastFolder, ...toolFolders].includes(name)).sort();
   const folders = [...firstFolders, ...others, lastFolder].filter((name) => found.has(name));
   const fast = { fast: true, needsImage: false, concurrency: 2, timeLimitMs: minuteMs };
   const stages = [
     stage('types', { ...fast, command: ['node_modules/.bin/tsc', '-p', '.'] }),
     stage('lint', { ...fast, command: ['node_modules/.bin/biome', 'check', '.'] }),
     stage('unit', { ...fast, files: files('src/**/*.test.ts', 'bench/**/*.test.ts', 'test/runner/*.test.ts') }),
-    stage('tidy', { ...fast, files: files('test/*.test.ts') }),
+    stage('tidy', { ...fast, files: files('test/*.test.ts', 'test/tidy/*.test.ts') }),
     ...folders.map((name) => stage(name, { files: files(`test/${name}/**/*.test.ts`), ...differences[name] })),
   ];
   return stages.filter(({ command, files }) => command !== null || files.length > 0);

@@ -1,0 +1,53 @@
+/** What a folder of src may import beside itself and Node's own modules. */
+export interface Layer {
+  /** Folders, or single files as `domain/errors.ts`. */
+  readonly imports: readonly string[];
+  /** npm packages. */
+  readonly packages: readonly string[];
+}
+
+const adapter = ['domain', 'protocol'];
+
+/**
+ * The architecture (docs/ARCHITECTURE.md) as a table: cmd -> adapters and http -> core -> domain -> protocol. Adapters
+ * never import each other.
+ */
+export const layers: Readonly<Record<string, Layer>> = {
+  protocol: { imports: [], packages: ['zod'] },
+  domain: { imports: ['protocol'], packages: [] },
+
+  reconcile: { imports: ['domain'], packages: [] },
+  metrics: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
+  jobs: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
+  pool: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
+
+  agentlink: { imports: adapter, packages: [] },
+  archive: { imports: adapter, packages: ['yauzl'] },
+  blobs: { imports: adapter, packages: [] },
+  clock: { imports: adapter, packages: [] },
+  fake: { imports: adapter, packages: [] },
+  image: { imports: adapter, packages: ['rolldown'] },
+  libvirt: { imports: adapter, packages: ['fast-xml-parser'] },
+  setup: { imports: adapter, packages: [] },
+  sqlite: { imports: adapter, packages: ['kysely'] },
+  config: { imports: adapter, packages: ['zod'] },
+
+  http: {
+    imports: ['domain', 'protocol', 'jobs', 'metrics', 'pool', 'reconcile'],
+    packages: ['fastify', '@fastify/multipart', '@fastify/swagger', 'fastify-type-provider-zod', 'zod'],
+  },
+
+  agent: { imports: ['protocol', 'domain/errors.ts'], packages: [] },
+  cli: { imports: ['protocol', 'domain/errors.ts'], packages: ['eventsource-parser', 'yazl', 'zod'] },
+
+  cmd: {
+    imports: [
+      ...['agentlink', 'archive', 'blobs', 'cli', 'clock', 'config', 'domain', 'http', 'image', 'jobs', 'libvirt'],
+      ...['metrics', 'pool', 'protocol', 'reconcile', 'setup', 'sqlite'],
+    ],
+    packages: ['commander', 'fastify'],
+  },
+};
+
+/** What unit tests beside the code may import as well. */
+export const testLayer: Layer = { imports: ['clock', 'fake'], packages: ['fast-check', 'yazl'] };
