@@ -7,8 +7,7 @@ export function checkSystem(
   requirements: readonly Requirement[] = serverRequirements,
   host: Host = thisHost(),
 ): Check[] {
-  const wanted = requirements.filter(({ architecture }) => (architecture ?? host.architecture) === host.architecture);
-  return [...wanted.map((requirement) => checkRequirement(requirement, host)), ...checkUser(host)];
+  return [...requirements.map((requirement) => checkRequirement(requirement, host)), ...checkUser(host)];
 }
 
 /** The command that installs packages, as a person would type it. */

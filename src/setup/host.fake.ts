@@ -16,7 +16,6 @@ export function fakeHost({
     uid,
     userName,
     distribution,
-    architecture: 'x64',
     commandFolders: ['/usr/sbin', '/usr/bin'],
     exists: (path) => path in files,
     read: (path) => files[path],

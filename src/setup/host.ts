@@ -6,8 +6,6 @@ import { join } from 'node:path';
 export interface Host {
   readonly uid: number;
   readonly userName: string;
-  /** As Node names it: `x64`, `arm64`. */
-  readonly architecture: string;
   /** Like `debian-12` or `ubuntu-24.04`; '' when os-release does not say. */
   readonly distribution: string;
   /** Where commands are looked for, in order. */
@@ -29,7 +27,6 @@ export function thisHost(): Host {
   const host = {
     uid: user.uid,
     userName: user.username,
-    architecture: process.arch,
     commandFolders: [...new Set([...own, ...systemFolders])],
     exists: existsSync,
     read: (path: string) => attempt(() => readFileSync(path, 'utf8')),

@@ -8,8 +8,6 @@ export interface Requirement {
   readonly packages: readonly string[];
   /** Packages on distributions (`debian-13`) that name or split them otherwise. */
   readonly packagesOn?: Readonly<Record<string, readonly string[]>>;
-  /** Only on this processor architecture, as Node names it. */
-  readonly architecture?: string;
 }
 
 /** One thing that is needed, and whether it is there. */
@@ -35,18 +33,10 @@ export const serverRequirements: readonly Requirement[] = [
     purpose: 'runs the virtual machines',
     anyOf: ['qemu-system-x86_64'],
     packages: ['qemu-system-x86'],
-    architecture: 'x64',
-  },
-  {
-    name: 'QEMU',
-    purpose: 'runs the virtual machines',
-    anyOf: ['qemu-system-aarch64'],
-    packages: ['qemu-system-arm'],
-    architecture: 'arm64',
   },
   {
     name: 'qemu-img',
-    purpose: 'makes the disks of the golden image and of its clones',
+    purpose: 'makes the disk of the golden image',
     anyOf: ['qemu-img'],
     packages: ['qemu-utils'],
   },
@@ -59,12 +49,15 @@ export const serverRequirements: readonly Requirement[] = [
   {
     name: 'libvirt QEMU driver',
     purpose: 'lets libvirt drive QEMU',
-    anyOf: [
-      '/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so',
-      '/usr/lib/aarch64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so',
-      '/usr/lib/libvirt/connection-driver/libvirt_driver_qemu.so',
-    ],
+    anyOf: driver('qemu'),
     packages: ['libvirt-daemon-driver-qemu'],
+  },
+  {
+    name: 'libvirt storage driver',
+    purpose: 'makes the disks of clones',
+    anyOf: driver('storage'),
+    packages: ['libvirt-daemon'],
+    packagesOn: { 'debian-13': ['libvirt-daemon-driver-storage'] },
   },
   {
     name: 'virtlogd',
@@ -105,6 +98,13 @@ export const serverRequirements: readonly Requirement[] = [
   },
   { name: 'xz', purpose: 'unpacks kernel modules', anyOf: ['xz'], packages: ['xz-utils'] },
 ];
+
+/** Where Debian and Ubuntu put a driver of libvirt's daemon. */
+function driver(name: string): string[] {
+  return ['/usr/lib/x86_64-linux-gnu', '/usr/lib'].map(
+    (folder) => `${folder}/libvirt/connection-driver/libvirt_driver_${name}.so`,
+  );
+}
 
 /** What `npm test` needs beside that. */
 export const testRequirements: readonly Requirement[] = [
