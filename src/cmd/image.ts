@@ -7,6 +7,7 @@ import type { BuiltInRuntime } from '../image/runtime-recipe.ts';
 import { listRuntimes } from '../image/runtime-store.ts';
 import { ensureImage, ensureRuntime } from './artifacts.ts';
 import { interruptSignal } from './interrupt.ts';
+import { ensureSystem } from './system.ts';
 
 interface Format {
   readonly json?: boolean;
@@ -14,6 +15,7 @@ interface Format {
 
 /** `tidepool image build`. */
 export async function imageBuild(format: Format): Promise<string> {
+  await ensureSystem();
   const image = await ensureImage(await cache(), systemClock, interruptSignal());
   return format.json ? JSON.stringify(image, null, 2) : `image ${image.id} is ready: ${formatSize(image.sizeBytes)}`;
 }
@@ -29,6 +31,7 @@ export async function imageList(format: Format): Promise<string> {
 
 /** `tidepool runtime build NAME`. */
 export async function runtimeBuild(name: BuiltInRuntime, format: Format): Promise<string> {
+  await ensureSystem();
   const runtime = await ensureRuntime(name, await cache(), systemClock, interruptSignal());
   if (format.json) return JSON.stringify(runtime, null, 2);
   return `runtime ${name} (${runtime.id}) is ready: ${formatSize(runtime.sizeBytes)}`;

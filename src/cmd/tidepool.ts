@@ -76,8 +76,9 @@ program
   .description('what this machine needs, what is there, and how to get the rest')
   .option('--json', 'as JSON')
   .action(async (options: { json?: boolean }) => {
-    const { doctor } = await import('./doctor.ts');
-    process.exitCode = await doctor(options.json === true);
+    const { runDoctor } = await import('./doctor.ts');
+    const { moreChecks } = await import('./doctor-checks.ts');
+    process.exitCode = await runDoctor({ json: options.json === true, print, moreChecks });
   });
 
 const job = program.command('job').description('jobs of the server');
