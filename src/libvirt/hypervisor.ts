@@ -1,0 +1,261 @@
+import { mkdir } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../domain/clock.ts';
+import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import type {
+  Hypervisor,
+  Machine,
+  MachineEvent,
+  MachineSpec,
+  MachineState,
+  MachineStats,
+  ProbeResult,
+  ProbeSpec,
+} from '../domain/hypervisor.ts';
+import { type CreateContext, createMachine, deleteFiles, undefineDomain } from './create.ts';
+import { isLibvirtError, libvirtCode } from './errors.ts';
+import { LibvirtLink, type LifecycleEvent } from './link.ts';
+import { MachineReader, type OwnDomain } from './machine-reader.ts';
+import { PortPicker } from './ports.ts';
+import { Probes } from './probe.ts';
+import { type Procedure, procedures } from './procedures.ts';
+import type { Environment } from './socket-paths.ts';
+import { checkLocalFiles, checkSpec } from './spec-check.ts';
+import { OverlayFolder } from './storage.ts';
+import { MachineTracker } from './tracker.ts';
+import type { DomainRef } from './types.ts';
+import { parseLibvirtUri } from './uri.ts';
+import { uuidText } from './uuid.ts';
+
+export interface LibvirtHypervisorOptions {
+  /** A libvirt URI: `qemu:///system`, `qemu:///session`, `qemu+tcp://`, `qemu+tls://` or `qemu+ssh://host/system`. */
+  readonly uri: string;
+  /** Absolute folder for overlays and secrets; QEMU's user must be able to pass through it. */
+  readonly machineDir: string;
+  readonly installationId: string;
+  readonly clock: Clock;
+  /** The environment of the process: a session daemon is found, and started, by it. */
+  readonly env: Environment;
+  log(message: string): void;
+}
+
+/** VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN */
+const powerButton = 1;
+
+/** Connects to a libvirt daemon. Errors: `unavailable`, `unauthenticated`, `timeout`, `invalid` (the URI). */
+export async function connectLibvirtHypervisor(options: LibvirtHypervisorOptions): Promise<Hypervisor> {
+  await mkdir(options.machineDir, { recursive: true, mode: 0o711 });
+  return LibvirtHypervisor.open(options);
+}
+
+class LibvirtHypervisor implements Hypervisor {
+  readonly uri: string;
+  readonly #options: LibvirtHypervisorOptions;
+  readonly #link: LibvirtLink;
+  readonly #reader: MachineReader;
+  readonly #overlays: OverlayFolder;
+  readonly #probes: Probes;
+  readonly #ports = new PortPicker();
+  readonly #tracker = new MachineTracker();
+  readonly #listeners = new Set<(event: MachineEvent) => void>();
+  /** Names that are being created: libvirt knows them only later. */
+  readonly #creating = new Set<string>();
+  readonly #isLocal: boolean;
+  #refreshing: Promise<void> | undefined;
+  #refreshAgain = false;
+
+  private constructor(options: LibvirtHypervisorOptions, link: LibvirtLink) {
+    this.uri = options.uri;
+    this.#options = options;
+    this.#link = link;
+    this.#reader = new MachineReader(link, options.installationId);
+    this.#overlays = new OverlayFolder(link, options.machineDir);
+    this.#probes = new Probes(link, options.clock);
+    this.#isLocal = parseLibvirtUri(options.uri).transport === 'unix';
+  }
+
+  static async open(options: LibvirtHypervisorOptions): Promise<LibvirtHypervisor> {
+    const { uri, clock, env, log } = options;
+    // Events may come before the constructor is done; there is nobody yet who could have missed them.
+    let hypervisor: LibvirtHypervisor | undefined;
+    const link = await LibvirtLink.open({
+      uri,
+      clock,
+      env,
+      log,
+      onLifecycle: (event) => hypervisor?.onLifecycle(event),
+      onLost: (reason) => hypervisor?.onLost(reason),
+      onReconnect: () => hypervisor?.refresh(),
+    });
+    hypervisor = new LibvirtHypervisor(options, link);
+    hypervisor.#tracker.observe(await hypervisor.#reader.list());
+    return hypervisor;
+  }
+
+  list(): Promise<Machine[]> {
+    return this.#reader.list();
+  }
+
+  async get(name: string): Promise<Machine | undefined> {
+    const found = await this.#reader.find(name);
+    return found === undefined ? undefined : this.#reader.machine(found);
+  }
+
+  async create(spec: MachineSpec): Promise<Machine> {
+    checkSpec(spec);
+    if (this.#isLocal) await checkLocalFiles(spec);
+    if (this.#creating.has(spec.name)) throw taken(spec.name);
+    this.#creating.add(spec.name);
+    try {
+      if ((await this.#reader.lookup(spec.name)) !== undefined) throw taken(spec.name);
+      await createMachine(this.#createContext(spec.name), spec);
+    } finally {
+      this.#creating.delete(spec.name);
+    }
+    const machine = await this.get(spec.name);
+    if (machine === undefined)
+      throw new TidepoolError('upstream', `machine ${spec.name} was gone right after its start`);
+    return machine;
+  }
+
+  async suspend(name: string): Promise<void> {
+    await this.#inState(name, 'running', procedures.domainSuspend);
+  }
+
+  async resume(name: string): Promise<void> {
+    await this.#inState(name, 'paused', procedures.domainResume);
+  }
+
+  async shutdown(name: string): Promise<void> {
+    const { domain } = await this.#mustFind(name);
+    await this.#link.call(procedures.domainShutdown, { domain, flags: powerButton });
+  }
+
+  async destroy(name: string): Promise<void> {
+    await this.#pullPlug((await this.#mustFind(name)).domain);
+  }
+
+  async remove(name: string): Promise<void> {
+    if (this.#creating.has(name)) throw new TidepoolError('conflict', `machine ${name} is being created`);
+    const found = await this.#reader.find(name);
+    if (found !== undefined) {
+      await this.#pullPlug(found.domain);
+      await this.#undefine(found.domain);
+    }
+    await deleteFiles({ overlays: this.#overlays, machineDir: this.#options.machineDir }, name);
+  }
+
+  stats(): Promise<MachineStats[]> {
+    return this.#reader.stats();
+  }
+
+  onEvent(listener: (event: MachineEvent) => void): () => void {
+    const own = (event: MachineEvent): void => listener(event);
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
+  }
+
+  async openConsole(name: string): Promise<Duplex> {
+    const { domain } = await this.#mustFind(name);
+    return this.#link.openStream(procedures.domainOpenConsole, { domain, device: null, flags: 0 });
+  }
+
+  probe(spec: ProbeSpec): Promise<ProbeResult> {
+    return this.#probes.run(spec);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+    await this.#overlays.release().catch(() => undefined);
+    await this.#link.close();
+    await this.#refreshing;
+  }
+
+  #createContext(name: string): CreateContext {
+    const { machineDir, installationId, log } = this.#options;
+    return {
+      link: this.#link,
+      overlays: this.#overlays,
+      ports: this.#ports,
+      machineDir,
+      installationId,
+      expect: (uuid) => this.#tracker.expect(uuid, name),
+      forget: (uuid) => this.#tracker.forget(uuid),
+      log,
+    };
+  }
+
+  async #mustFind(name: string): Promise<OwnDomain> {
+    const found = await this.#reader.find(name);
+    if (found === undefined) throw new TidepoolError('not_found', `there is no machine ${name} at ${this.uri}`);
+    return found;
+  }
+
+  /** libvirt takes some of these calls in a wrong state without a word. */
+  async #inState(name: string, wanted: MachineState, procedure: Procedure<{ domain: DomainRef }, void>): Promise<void> {
+    const { domain } = await this.#mustFind(name);
+    const state = await this.#reader.state(domain);
+    if (state !== wanted) throw new TidepoolError('conflict', `machine ${name} is ${state}, not ${wanted}`);
+    await this.#link.call(procedure, { domain });
+  }
+
+  async #pullPlug(domain: DomainRef): Promise<void> {
+    try {
+      await this.#link.call(procedures.domainDestroy, { domain, flags: 0 });
+    } catch (error) {
+      // Off already, or gone.
+      if (!isLibvirtError(error, libvirtCode.operationInvalid, libvirtCode.noDomain)) throw error;
+    }
+  }
+
+  async #undefine(domain: DomainRef): Promise<void> {
+    try {
+      await undefineDomain(this.#link, domain);
+    } catch (error) {
+      if (!isLibvirtError(error, libvirtCode.noDomain)) throw error;
+    }
+  }
+
+  private onLifecycle(lifecycle: LifecycleEvent): void {
+    if (this.#probes.take(lifecycle)) return;
+    const uuid = uuidText(lifecycle.domain.uuid);
+    if (this.#tracker.knows(uuid)) {
+      const event = this.#tracker.apply(uuid, lifecycle.event, lifecycle.detail);
+      if (event !== undefined) this.#emit(event);
+    } else {
+      this.refresh();
+    }
+  }
+
+  private onLost(reason: TidepoolError): void {
+    this.#probes.fail(reason);
+  }
+
+  /** Looks at everything again: a domain that we do not know may be ours, made by another process. */
+  private refresh(): void {
+    this.#refreshAgain = true;
+    this.#refreshing ??= this.#refreshWhileAsked().finally(() => {
+      this.#refreshing = undefined;
+    });
+  }
+
+  async #refreshWhileAsked(): Promise<void> {
+    while (this.#refreshAgain) {
+      this.#refreshAgain = false;
+      try {
+        for (const event of this.#tracker.observe(await this.#reader.list())) this.#emit(event);
+      } catch (error) {
+        // When the connection is lost, the next one refreshes again.
+        this.#options.log(`machines at ${this.uri} could not be listed: ${toTidepoolError(error).message}`);
+      }
+    }
+  }
+
+  #emit(event: MachineEvent): void {
+    for (const listener of [...this.#listeners]) listener(event);
+  }
+}
+
+function taken(name: string): TidepoolError {
+  return new TidepoolError('conflict', `there is a domain named ${name} already`);
+}

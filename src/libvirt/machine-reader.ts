@@ -1,0 +1,162 @@
+import type { Endpoint, Machine, MachineState, MachineStats } from '../domain/hypervisor.ts';
+import { isLibvirtError, libvirtCode } from './errors.ts';
+import { machineState } from './lifecycle.ts';
+import type { LibvirtLink } from './link.ts';
+import { type MachineRecord, metadataNamespace, parseMetadata } from './metadata.ts';
+import { Parameters } from './parameters.ts';
+import { procedures } from './procedures.ts';
+import type { DomainRef } from './types.ts';
+import { uuidText } from './uuid.ts';
+
+/** VIR_DOMAIN_STATS_* */
+const statsOf = { state: 1, cpuTotal: 2, balloon: 4, vcpu: 8, network: 16, block: 32 } as const;
+/** VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT: a machine that does not answer must not hold up the others. */
+const noWait = 0x2000_0000;
+/** VIR_DOMAIN_METADATA_ELEMENT */
+const metadataElement = 2;
+/** VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_* */
+const addressSource = { lease: 0, arp: 2 } as const;
+const ipv4 = 0;
+const loopback = '127.0.0.1';
+
+export interface OwnDomain {
+  readonly domain: DomainRef;
+  readonly uuid: string;
+  readonly record: MachineRecord;
+}
+
+/** Reads our machines back from libvirt. */
+export class MachineReader {
+  readonly #link: LibvirtLink;
+  readonly #installationId: string;
+  /** Metadata never changes while a domain lives; null marks a stranger. */
+  #records = new Map<string, MachineRecord | null>();
+
+  constructor(link: LibvirtLink, installationId: string) {
+    this.#link = link;
+    this.#installationId = installationId;
+  }
+
+  async list(): Promise<Machine[]> {
+    const own = await this.#ownStats([], statsOf.state | statsOf.vcpu | statsOf.balloon);
+    return Promise.all(own.map(({ found, params }) => this.#machine(found, params)));
+  }
+
+  async stats(): Promise<MachineStats[]> {
+    const { state, cpuTotal, balloon, vcpu, network, block } = statsOf;
+    const own = await this.#ownStats([], state | cpuTotal | balloon | vcpu | network | block);
+    return own.map(({ found, params }) => machineStats(found.domain.name, params));
+  }
+
+  /** Undefined when there is no such domain, or it is not ours. */
+  async find(name: string): Promise<OwnDomain | undefined> {
+    const domain = await this.lookup(name);
+    return domain === undefined ? undefined : this.#own(domain);
+  }
+
+  /** Any domain of that name, a stranger's too. */
+  async lookup(name: string): Promise<DomainRef | undefined> {
+    try {
+      return (await this.#link.call(procedures.domainLookupByName, { name })).domain;
+    } catch (error) {
+      if (isLibvirtError(error, libvirtCode.noDomain)) return undefined;
+      throw error;
+    }
+  }
+
+  async machine(found: OwnDomain): Promise<Machine | undefined> {
+    const [own] = await this.#ownStats([found.domain], statsOf.state | statsOf.vcpu | statsOf.balloon);
+    return own === undefined ? undefined : this.#machine(own.found, own.params);
+  }
+
+  async state(domain: DomainRef): Promise<MachineState> {
+    const { state, reason } = await this.#link.call(procedures.domainGetState, { domain, flags: 0 });
+    return machineState(state, reason);
+  }
+
+  /** The statistics of these domains, or of all, as far as they are ours. */
+  async #ownStats(domains: readonly DomainRef[], stats: number): Promise<{ found: OwnDomain; params: Parameters }[]> {
+    const call = this.#link.call(procedures.connectGetAllDomainStats, { domains, stats, flags: noWait });
+    const { records } = await call.catch((error: unknown) => {
+      if (isLibvirtError(error, libvirtCode.noDomain)) return { records: [] };
+      throw error;
+    });
+    if (domains.length === 0) this.#forgetAllBut(records.map(({ domain }) => uuidText(domain.uuid)));
+    const owners = await Promise.all(records.map(({ domain }) => this.#own(domain)));
+    return records.flatMap(({ params }, index) => {
+      const found = owners[index];
+      return found === undefined ? [] : [{ found, params: new Parameters(params) }];
+    });
+  }
+
+  async #own(domain: DomainRef): Promise<OwnDomain | undefined> {
+    const uuid = uuidText(domain.uuid);
+    let record = this.#records.get(uuid);
+    if (record === undefined) {
+      record = await this.#readRecord(domain);
+      this.#records.set(uuid, record);
+    }
+    return record === null ? undefined : { domain, uuid, record };
+  }
+
+  async #readRecord(domain: DomainRef): Promise<MachineRecord | null> {
+    try {
+      const args = { domain, type: metadataElement, uri: metadataNamespace, flags: 0 };
+      const { metadata } = await this.#link.call(procedures.domainGetMetadata, args);
+      const record = parseMetadata(metadata);
+      return record?.installationId === this.#installationId ? record : null;
+    } catch (error) {
+      if (isLibvirtError(error, libvirtCode.noMetadata, libvirtCode.noDomain)) return null;
+      throw error;
+    }
+  }
+
+  #forgetAllBut(uuids: readonly string[]): void {
+    const there = new Set(uuids);
+    this.#records = new Map([...this.#records].filter(([uuid]) => there.has(uuid)));
+  }
+
+  async #machine({ domain, uuid, record }: OwnDomain, params: Parameters): Promise<Machine> {
+    const state = machineState(params.number('state.state'), params.number('state.reason'));
+    return {
+      name: domain.name,
+      uuid,
+      state,
+      tags: record.tags,
+      flavor: { vcpus: params.number('vcpu.maximum'), memoryMiB: params.number('balloon.maximum') / 1024 },
+      endpoints: await this.#endpoints(domain, record, state),
+    };
+  }
+
+  async #endpoints(domain: DomainRef, record: MachineRecord, state: MachineState): Promise<Endpoint[]> {
+    if (record.network === 'user') {
+      return record.ports.flatMap(({ name, protocol, hostPort }) =>
+        hostPort === null ? [] : [{ name, protocol, host: loopback, port: hostPort }],
+      );
+    }
+    const host = state === 'running' || state === 'paused' ? await this.#guestAddress(domain, record) : undefined;
+    if (host === undefined) return [];
+    return record.ports.map(({ name, protocol, guestPort }) => ({ name, protocol, host, port: guestPort }));
+  }
+
+  /** From the leases of libvirt's network, or from the host's own neighbour table. Undefined while there is none. */
+  async #guestAddress(domain: DomainRef, record: MachineRecord): Promise<string | undefined> {
+    const source = record.network === 'network' ? addressSource.lease : addressSource.arp;
+    const { interfaces } = await this.#link.call(procedures.domainInterfaceAddresses, { domain, source, flags: 0 });
+    return interfaces.flatMap(({ addresses }) => addresses).find(({ type }) => type === ipv4)?.address;
+  }
+}
+
+function machineStats(name: string, params: Parameters): MachineStats {
+  return {
+    name,
+    state: machineState(params.number('state.state'), params.number('state.reason')),
+    vcpus: params.number('vcpu.maximum'),
+    cpuTimeNs: params.bigint('cpu.time'),
+    memoryRssBytes: params.number('balloon.rss') * 1024,
+    diskReadBytes: Number(params.sum('block', 'rd.bytes')),
+    diskWriteBytes: Number(params.sum('block', 'wr.bytes')),
+    networkReceiveBytes: Number(params.sum('net', 'rx.bytes')),
+    networkTransmitBytes: Number(params.sum('net', 'tx.bytes')),
+  };
+}

@@ -1,0 +1,38 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TidepoolError } from '../domain/errors.ts';
+
+const maxSecretBytes = 64 * 1024;
+
+/**
+ * Files that carry secrets into a guest by fw_cfg, in a folder for each machine. The files are 0600; the folder may be
+ * passed through, because QEMU runs as another user, to whom libvirt gives the files when it starts it.
+ */
+export async function writeSecrets(
+  folder: string,
+  machineName: string,
+  secrets: Readonly<Record<string, Uint8Array>>,
+): Promise<Map<string, string>> {
+  const own = secretFolder(folder, machineName);
+  const paths = new Map<string, string>();
+  if (Object.keys(secrets).length === 0) return paths;
+  await rm(own, { recursive: true, force: true });
+  await mkdir(own, { recursive: true, mode: 0o711 });
+  for (const [key, value] of Object.entries(secrets)) {
+    if (!/^[a-z0-9-]{1,40}$/.test(key) || value.length > maxSecretBytes) {
+      throw new TidepoolError('invalid', `the secret '${key}' of ${machineName} has a bad name or more than 64 KiB`);
+    }
+    const file = join(own, key);
+    await writeFile(file, value, { mode: 0o600, flag: 'wx' });
+    paths.set(key, file);
+  }
+  return paths;
+}
+
+export async function removeSecrets(folder: string, machineName: string): Promise<void> {
+  await rm(secretFolder(folder, machineName), { recursive: true, force: true });
+}
+
+function secretFolder(folder: string, machineName: string): string {
+  return join(folder, `${machineName}.secrets`);
+}

@@ -1,0 +1,28 @@
+import { type ErrorCode, TidepoolError } from '../domain/errors.ts';
+import { isLibvirtError, libvirtCode } from './errors.ts';
+
+/** Words of QEMU, libvirt and the C library. They are not translated: daemons run in the C locale, or say it in English too. */
+const meanings: readonly (readonly [RegExp, ErrorCode])[] = [
+  [/no space left|cannot allocate memory|cannot set up guest memory|out of memory|too many open files/i, 'exhausted'],
+  [/no such file|permission denied|could not open|could not load|cannot access|not in qcow2 format/i, 'invalid'],
+  [/already exists/i, 'conflict'],
+];
+
+/**
+ * Why a machine could not be made. libvirt has one code for everything that QEMU may say when it does not start, so its
+ * words have to tell.
+ */
+export function startError(machineName: string, error: unknown): unknown {
+  if (!isLibvirtError(error, libvirtCode.internal, libvirtCode.operationFailed, libvirtCode.system, 30, 38))
+    return error;
+  const code = meanings.find(([words]) => words.test(error.message))?.[1] ?? error.code;
+  return new TidepoolError(code, `machine ${machineName} could not be made: ${error.message}`, {
+    cause: error,
+    details: error.details,
+  });
+}
+
+/** QEMU found a port taken that was free a moment ago. */
+export function isPortTaken(error: unknown): boolean {
+  return error instanceof TidepoolError && /could not set up host forwarding rule/i.test(error.message);
+}

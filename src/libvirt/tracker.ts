@@ -1,0 +1,64 @@
+import type { Machine, MachineEvent, MachineState } from '../domain/hypervisor.ts';
+import { eventForChange, eventMeaning, stateAfterEvent } from './lifecycle.ts';
+
+interface Known {
+  readonly name: string;
+  state: MachineState;
+  /** Whether libvirt has told of it: one that is only just being defined is not yet in any list. */
+  seen: boolean;
+}
+
+/**
+ * Which domains are ours and in which state they were last, so that events can be told from those of strangers, a
+ * domain that is gone can still be named, and changes that happened unseen become events too. By UUID.
+ */
+export class MachineTracker {
+  readonly #known = new Map<string, Known>();
+
+  knows(uuid: string): boolean {
+    return this.#known.has(uuid);
+  }
+
+  /** Before a machine is defined, so that its first event finds it. */
+  expect(uuid: string, name: string): void {
+    this.#known.set(uuid, { name, state: 'off', seen: false });
+  }
+
+  /** A machine that was expected could not be defined. */
+  forget(uuid: string): void {
+    this.#known.delete(uuid);
+  }
+
+  /** What an event of libvirt means for one of our machines; undefined when it is no news. */
+  apply(uuid: string, eventNumber: number, detailNumber: number): MachineEvent | undefined {
+    const known = this.#known.get(uuid);
+    if (known !== undefined) known.seen = true;
+    const meaning = eventMeaning(eventNumber, detailNumber);
+    if (known === undefined || meaning === undefined) return undefined;
+    // A start sends `resumed` before `started`: QEMU always begins with its CPUs stopped.
+    if (meaning.kind === 'resumed' && known.state !== 'paused') return undefined;
+    const after = stateAfterEvent(meaning.kind);
+    if (after === known.state) return undefined;
+    if (after === 'gone') this.#known.delete(uuid);
+    else known.state = after;
+    return { name: known.name, ...meaning };
+  }
+
+  /** Compares with a full list; what differs comes back as the events that were missed. */
+  observe(machines: readonly Machine[]): MachineEvent[] {
+    const events: MachineEvent[] = [];
+    const seen = new Map(machines.map((machine) => [machine.uuid, machine]));
+    for (const [uuid, known] of [...this.#known]) {
+      if (seen.has(uuid) || !known.seen) continue;
+      this.#known.delete(uuid);
+      events.push({ name: known.name, kind: 'gone', detail: 'found gone' });
+    }
+    for (const { uuid, name, state } of machines) {
+      const known = this.#known.get(uuid);
+      const kind = eventForChange(known?.state ?? 'off', state);
+      this.#known.set(uuid, { name, state, seen: true });
+      if (kind !== undefined) events.push({ name, kind, detail: `found ${state}` });
+    }
+    return events;
+  }
+}
