@@ -13,7 +13,7 @@ import { announceServer } from '../config/connection.ts';
 import { defaultLibvirtUri, machineDir } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import type { AgentLink } from '../domain/agent-link.ts';
-import { TidepoolError } from '../domain/errors.ts';
+import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
 import type { Image, RuntimeShelf } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
@@ -25,12 +25,14 @@ import type { JobContext } from '../jobs/context.ts';
 import { JobController } from '../jobs/controller.ts';
 import { sweepWorkers } from '../jobs/sweep.ts';
 import { connectLibvirtHypervisor } from '../libvirt/hypervisor.ts';
+import { Sampler } from '../metrics/sampler.ts';
 import { PoolController } from '../pool/controller.ts';
 import { Changes } from '../reconcile/changes.ts';
-import { startLoop } from '../reconcile/loop.ts';
+import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { version } from './version.ts';
 
 const sweepEveryMs = 30_000;
+const sampleEveryMs = 1_000;
 
 export interface CloudOptions {
   readonly config: Config;
@@ -85,17 +87,23 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     maxAttempts: config.jobs.maxAttempts,
     log,
   };
+  const sampler = new Sampler(hypervisor, systemClock);
   const jobs = new JobController(jobContext);
-  const pools = poolControllers({ ...options, store, changes, link, hypervisor, accelerator, runtimes });
+  const pools = poolControllers({ ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler });
   for (const pool of pools) await pool.start();
   jobs.start();
-  const sweep = startLoop({
-    name: 'sweep',
-    clock: systemClock,
-    periodMs: sweepEveryMs,
-    step: () => sweepWorkers(jobContext),
-    onError: (error) => log(`sweep: ${error instanceof Error ? error.message : String(error)}`),
-  });
+  const loop = (name: string, periodMs: number, step: () => Promise<void>): Loop =>
+    startLoop({
+      name,
+      clock: systemClock,
+      periodMs,
+      step,
+      onError: (error) => log(`${name}: ${toTidepoolError(error).message}`),
+    });
+  const loops = [
+    loop('sampling', sampleEveryMs, () => sampler.sample()),
+    loop('sweep', sweepEveryMs, () => sweepWorkers(jobContext)),
+  ];
 
   let status: 'starting' | 'ready' | 'stopping' = 'starting';
   const server = await buildServer({
@@ -118,7 +126,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     closing.abort();
     await withdraw();
     await server.close();
-    await sweep.stop();
+    await Promise.all(loops.map((one) => one.stop()));
     await jobs.stop();
     for (const pool of pools) await pool.stop();
     await link.close();
@@ -134,7 +142,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     async drain() {
       status = 'stopping';
       await jobs.drain();
-      await Promise.all(pools.map((pool) => pool.drain()));
+      await Promise.all(pools.map((pool) => pool.empty()));
       await close();
     },
     stop: close,
@@ -148,7 +156,14 @@ async function openHypervisor(options: CloudOptions, store: Store): Promise<Hype
   // QEMU runs as another user when we are root: it may pass through, not look around.
   await chmod(folder, 0o711);
   const uri = options.config.libvirtUri ?? defaultLibvirtUri();
-  return connectLibvirtHypervisor({ uri, machineDir: folder, installationId, clock: systemClock, log: options.log });
+  return connectLibvirtHypervisor({
+    uri,
+    machineDir: folder,
+    installationId,
+    clock: systemClock,
+    log: options.log,
+    env: process.env,
+  });
 }
 
 async function pickAccelerator(options: CloudOptions, hypervisor: Hypervisor): Promise<Accelerator> {
@@ -172,13 +187,18 @@ function poolControllers(
     readonly hypervisor: Hypervisor;
     readonly accelerator: Accelerator;
     readonly runtimes: RuntimeShelf;
+    readonly sampler: Sampler;
   },
 ): PoolController[] {
-  return parts.config.pools.map(({ name, prefix, flavor: flavorName, size }) => {
+  return parts.config.pools.map(({ name, prefix, flavor: flavorName, ...rest }) => {
     const flavor = parts.config.flavors.find((candidate) => candidate.name === flavorName);
     if (flavor === undefined) throw new TidepoolError('invalid', `pool ${name}: there is no flavor ${flavorName}`);
-    const pool = { name, prefix: prefix ?? name, flavor, size };
-    return new PoolController({ ...parts, pool, clock: systemClock, network: parts.config.network });
+    const { min, max, warm, maxParallelLaunches, minLifetimeMs } = rest;
+    const settings = { min, max, warm, paused: false, policies: [] };
+    const pool = { name, prefix: prefix ?? name, flavor, settings, maxParallelLaunches, minLifetimeMs };
+    const cpuSince = (machine: string, sinceMs: number): number | undefined =>
+      parts.sampler.usages(machine).findLast((usage) => usage.atMs > sinceMs)?.cpu;
+    return new PoolController({ ...parts, pool, clock: systemClock, network: parts.config.network, cpuSince });
   });
 }
 
@@ -201,7 +221,7 @@ async function listen(server: FastifyInstance, config: Config): Promise<string> 
 }
 
 async function firstWorker(store: Store, changes: Changes, config: Config, signal: AbortSignal): Promise<void> {
-  const wanted = config.pools.filter((pool) => pool.size > 0).map((pool) => pool.name);
+  const wanted = config.pools.filter((pool) => pool.min > 0).map((pool) => pool.name);
   const subscription = changes.subscribe('vms');
   try {
     while (!signal.aborted) {

@@ -28,7 +28,14 @@ async function libvirtChecks(cacheDir: string, image: Image | undefined): Promis
   const daemon = { name: 'libvirt daemon', purpose: 'controls the virtual machines', packages: [] };
   const folder = await mkdtemp(join(tmpdir(), 'tidepool-doctor-'));
   try {
-    const connecting = { uri, machineDir: folder, installationId: 'doctor', clock: systemClock, log: () => undefined };
+    const connecting = {
+      uri,
+      machineDir: folder,
+      installationId: 'doctor',
+      clock: systemClock,
+      log: () => undefined,
+      env: process.env,
+    };
     const hypervisor = await connectLibvirtHypervisor(connecting);
     try {
       const found: Check = { ...daemon, ok: true, detail: `answers at ${uri}`, fix: '' };

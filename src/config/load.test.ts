@@ -9,7 +9,11 @@ import { loadConfig } from './load.ts';
 test('everything has a default, and the command line wins', async () => {
   const config = await loadConfig(undefined, { port: 4_000 });
   assert.equal(config.port, 4_000);
-  assert.deepEqual(config.pools, [{ name: 'default', prefix: 'tidepool', flavor: 'small', size: 1 }]);
+  const [pool] = config.pools;
+  assert.deepEqual(
+    [pool?.name, pool?.prefix, pool?.flavor, pool?.min, pool?.max],
+    ['default', 'tidepool', 'small', 1, 1],
+  );
   assert.equal(config.jobs.maxAttempts, 3);
 });
 
@@ -24,6 +28,7 @@ test('what is wrong is said with its place', async () => {
     ['{"pools": [{"name": "a", "flavor": "huge"}]}', /there is no flavor huge/],
     ['{"pools": [{"name": "a"}, {"name": "a"}]}', /two pools are named a/],
     ['{"pools": [{"name": "Big Pool"}]}', /pools\[0\]\.name/],
+    ['{"pools": [{"name": "a", "min": 3, "max": 2}]}', /min 3 is more than max 2/],
   ];
   try {
     for (const [text, pattern] of cases) {

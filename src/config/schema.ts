@@ -19,8 +19,15 @@ const poolSchema = z.strictObject({
     .regex(/^[a-z][a-z0-9-]{0,30}$/, 'lower-case letters, digits and dashes')
     .optional(),
   flavor: z.string().default('small'),
-  /** VMs that are kept. */
-  size: z.int().min(0).max(1000).default(1),
+  /** Bounds of the number of VMs in service. */
+  min: z.int().min(0).max(1000).default(1),
+  max: z.int().min(0).max(1000).default(1),
+  /** VMs kept booted and paused beside them. */
+  warm: z.int().min(0).max(100).default(0),
+  /** VMs on their way up at one time. */
+  maxParallelLaunches: z.int().min(1).max(100).default(2),
+  /** A VM is not taken out of service before it has served this long. */
+  minLifetimeMs: z.int().min(0).default(0),
 });
 
 const networkSchema = z.discriminatedUnion('kind', [
@@ -45,7 +52,7 @@ export const configSchema = z
     pools: z
       .array(poolSchema)
       .min(1)
-      .default([{ name: 'default', prefix: 'tidepool', flavor: 'small', size: 1 }]),
+      .prefault([{ name: 'default', prefix: 'tidepool' }]),
     jobs: z
       .strictObject({
         maxQueued: z.int().min(1).max(1_000_000).default(100_000),
@@ -65,6 +72,14 @@ export const configSchema = z
       if (flavors.has(pool.flavor)) continue;
       const message = `there is no flavor ${pool.flavor}; there are: ${[...flavors].join(', ')}`;
       context.addIssue({ code: 'custom', path: ['pools', index, 'flavor'], message });
+    }
+    for (const [index, pool] of config.pools.entries()) {
+      if (pool.min <= pool.max) continue;
+      context.addIssue({
+        code: 'custom',
+        path: ['pools', index, 'min'],
+        message: `min ${pool.min} is more than max ${pool.max}`,
+      });
     }
     const names = config.pools.map((pool) => pool.name);
     const twice = names.find((name, index) => names.indexOf(name) !== index);

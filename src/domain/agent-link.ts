@@ -1,5 +1,6 @@
 import type { AgentHealth, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
 import type { FileEntry } from '../protocol/file-stream.ts';
+import type { Clock } from './clock.ts';
 
 /** How to reach and authenticate one VM's agent. */
 export interface AgentAddress {
@@ -17,6 +18,8 @@ export interface AgentAddress {
  */
 export interface AgentLink {
   health(agent: AgentAddress, signal?: AbortSignal): Promise<AgentHealth>;
+  /** Sets the guest's clock to ours, within some milliseconds: that of a paused VM stands still. */
+  setClock(agent: AgentAddress, clock: Clock, signal?: AbortSignal): Promise<void>;
   attempts(agent: AgentAddress): Promise<AttemptReport[]>;
   /** Idempotent by `spec.id`. `files` is read once; it is the working folder. */
   start(

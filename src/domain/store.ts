@@ -1,5 +1,6 @@
 import type { CloudEvent, NewEvent } from './event.ts';
 import type { Job, JobFile, JobResult, JobState } from './job.ts';
+import type { PoolState } from './pool.ts';
 import type { Vm, VmState } from './vm.ts';
 
 /**
@@ -12,6 +13,7 @@ export interface Store {
   readonly jobs: JobStore;
   readonly vms: VmStore;
   readonly events: EventStore;
+  readonly pools: PoolStore;
   /** A value made once per installation, e.g. its id. */
   setting(name: string, makeDefault: () => string): Promise<string>;
   close(): Promise<void>;
@@ -68,10 +70,9 @@ export interface VmStore {
   /** Moves the VM when it is in one of the `from` states. */
   move(name: string, from: readonly VmState[], to: VmMove): Promise<boolean>;
   /**
-   * Ready and idle to `stopping` in one transaction with the check that no job is on it, so that a busy VM is never
-   * removed; also from `draining`.
+   * Moves the VM in one transaction with the check that no job is on it, so that a busy VM is never removed or paused.
    */
-  stopIfIdle(name: string, nowMs: number, reason: string): Promise<boolean>;
+  moveIfIdle(name: string, from: readonly VmState[], to: VmMove): Promise<boolean>;
   delete(name: string): Promise<void>;
 }
 
@@ -79,7 +80,7 @@ export interface VmMove {
   readonly state: VmState;
   readonly reason: string;
   readonly nowMs: number;
-  readonly facts?: Partial<Pick<Vm, 'host' | 'port' | 'capacity' | 'runtimes'>>;
+  readonly facts?: Partial<Pick<Vm, 'host' | 'port' | 'capacity' | 'runtimes' | 'isUnwanted'>>;
 }
 
 export interface EventStore {
@@ -93,3 +94,9 @@ export interface EventStore {
 
 /** Events that are kept: some weeks of a quiet pool, a day of a busy one. */
 export const maxEvents = 100_000;
+
+export interface PoolStore {
+  get(name: string): Promise<PoolState | undefined>;
+  /** Replaces the pool's row, or makes it. */
+  put(pool: PoolState): Promise<void>;
+}

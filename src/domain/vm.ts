@@ -1,27 +1,36 @@
 /**
- * A worker VM as the pool sees it: `creating -> booting -> ready -> draining -> stopping -> gone`, `failed` from
- * anywhere. One row per state says what may be done in it and how long it may last.
+ * A worker VM as the pool sees it: `creating -> booting -> ready -> draining -> stopping -> gone`, beside it
+ * `warm` (booted, then paused), `failed` from anywhere. One row per state says what may be done in it and how long it may last.
  */
-export type VmState = 'creating' | 'booting' | 'ready' | 'draining' | 'stopping' | 'failed';
+export type VmState = 'creating' | 'booting' | 'ready' | 'warm' | 'draining' | 'stopping' | 'failed';
 
-export type VmAction = 'dispatch' | 'drain' | 'cancel_drain' | 'stop' | 'fail';
+export type VmAction = 'dispatch' | 'drain' | 'cancel_drain' | 'resume' | 'park' | 'stop' | 'fail';
 
 interface VmStateRow {
   readonly actions: readonly VmAction[];
   /** A VM that stays longer is failed (or, when stopping, removed by force); null: as long as it likes. */
   readonly maxMs: number | null;
-  /** Whether it counts as one of the VMs that the pool wants. */
-  readonly counts: boolean;
+  readonly meaning: string;
 }
 
 export const vmStates: Readonly<Record<VmState, VmStateRow>> = {
-  creating: { actions: ['fail'], maxMs: 60_000, counts: true },
-  booting: { actions: ['stop', 'fail'], maxMs: 120_000, counts: true },
-  ready: { actions: ['dispatch', 'drain', 'fail'], maxMs: null, counts: true },
-  draining: { actions: ['cancel_drain', 'stop', 'fail'], maxMs: null, counts: false },
-  stopping: { actions: ['fail'], maxMs: 30_000, counts: false },
-  failed: { actions: ['stop'], maxMs: null, counts: false },
+  creating: { actions: ['fail'], maxMs: 60_000, meaning: 'its disk is cloned and it is started' },
+  booting: { actions: ['stop', 'fail'], maxMs: 120_000, meaning: 'its agent has not answered yet' },
+  ready: { actions: ['dispatch', 'drain', 'stop', 'fail'], maxMs: null, meaning: 'takes work' },
+  warm: { actions: ['resume', 'stop', 'fail'], maxMs: null, meaning: 'is booted and paused, to be resumed in no time' },
+  draining: {
+    actions: ['cancel_drain', 'park', 'stop', 'fail'],
+    maxMs: null,
+    meaning: 'finishes its work and takes no more',
+  },
+  stopping: { actions: ['fail'], maxMs: 30_000, meaning: 'is being removed' },
+  failed: { actions: ['stop'], maxMs: null, meaning: 'was given up and is being removed' },
 };
+
+/** The states in which an action may be taken. */
+export function vmStatesThatCan(action: VmAction): VmState[] {
+  return (Object.keys(vmStates) as VmState[]).filter((state) => vmCan(state, action));
+}
 
 export function vmCan(state: VmState, action: VmAction): boolean {
   return vmStates[state].actions.includes(action);
@@ -49,6 +58,8 @@ export interface Vm {
   readonly capacity: VmCapacity | null;
   /** Runtimes that it has mounted. */
   readonly runtimes: readonly string[];
+  /** An operator wants it gone: it is drained and removed, whatever size its pool should have. */
+  readonly isUnwanted: boolean;
 }
 
 export interface VmCapacity {

@@ -17,6 +17,7 @@ export function readyVm(fields: Partial<Vm> = {}): Vm {
     port: 9_000,
     capacity: { cpus: 1, memoryBytes: 1024 ** 3, diskBytes: 8 * 1024 ** 3 },
     runtimes: ['python'],
+    isUnwanted: false,
     ...fields,
   };
 }

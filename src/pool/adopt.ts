@@ -1,9 +1,9 @@
 import type { Machine } from '../domain/hypervisor.ts';
 import type { Vm } from '../domain/vm.ts';
 import type { PoolContext } from './context.ts';
+import { failVm } from './fail.ts';
 import { agentEndpoint } from './launch.ts';
 import { reapVm } from './reap.ts';
-import { failVm } from './watch.ts';
 
 /**
  * At start: reads the pool back from the hypervisor. Machines that a row knows are kept as they are, whatever a former
@@ -18,22 +18,21 @@ export async function adoptVms(context: PoolContext): Promise<void> {
   }
   for (const name of machines.keys()) {
     context.log(`vm ${name}: a leftover that no record knows`);
-    await reapVm(context, name);
+    await reapVm(context, { name, reason: 'a leftover' });
   }
 }
 
 async function adoptVm(context: PoolContext, vm: Vm, machine: Machine | undefined): Promise<void> {
-  const { store, clock } = context;
   if (vm.state === 'stopping' || vm.state === 'failed') return;
   if (machine === undefined) return failVm(context, vm.name, 'its machine was gone when the server started');
-  if (machine.state !== 'running') {
+  // A server that ended while it paused or resumed a VM leaves it between the two: it is put back to what its row says.
+  if (vm.state === 'warm' && machine.state === 'running') await context.hypervisor.suspend(vm.name);
+  else if (machine.state !== (vm.state === 'warm' ? 'paused' : 'running')) {
     return failVm(context, vm.name, `its machine was ${machine.state} when the server started`);
   }
-  const nowMs = clock.now();
-  const facts = agentEndpoint(machine);
-  // A drain ended with the process that wanted it.
-  const state = vm.state === 'creating' ? 'booting' : vm.state === 'draining' ? 'ready' : vm.state;
-  await store.vms.move(vm.name, [vm.state], { state, reason: '', nowMs, facts });
+  const state = vm.state === 'creating' ? 'booting' : vm.state;
+  const move = { state, reason: vm.reason, nowMs: context.clock.now(), facts: agentEndpoint(machine) };
+  await context.store.vms.move(vm.name, [vm.state], move);
   context.log(`vm ${vm.name}: adopted (${state})`);
 }
 

@@ -1,8 +1,10 @@
 import type { AgentLink } from '../domain/agent-link.ts';
 import type { Clock } from '../domain/clock.ts';
+import type { EventName } from '../domain/event.ts';
 import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor, MachineNetwork } from '../domain/hypervisor.ts';
 import type { Image, RuntimeShelf } from '../domain/image.ts';
+import type { PoolSettings } from '../domain/pool.ts';
 import type { Store } from '../domain/store.ts';
 import type { Changes } from '../reconcile/changes.ts';
 
@@ -11,8 +13,10 @@ export interface PoolConfig {
   /** VMs are named `<prefix>-0000`, `-0001` ... */
   readonly prefix: string;
   readonly flavor: Flavor;
-  /** How many VMs the pool keeps. */
-  readonly size: number;
+  /** As configured; what was changed while running wins (PoolState.overrides). */
+  readonly settings: PoolSettings;
+  readonly maxParallelLaunches: number;
+  readonly minLifetimeMs: number;
 }
 
 /** What a pool works with. */
@@ -22,11 +26,26 @@ export interface PoolContext {
   readonly link: AgentLink;
   readonly store: Store;
   readonly clock: Clock;
-  /** Topics notified: `vms` (a VM changed its state), `queue` (there may be room for a job). */
+  /** Topics notified: `vms` (a VM changed its state), `queue` (there may be room for a job), `events`. */
   readonly changes: Changes;
   readonly image: Image;
   readonly runtimes: RuntimeShelf;
   readonly accelerator: Accelerator;
   readonly network: MachineNetwork;
+  /** CPU use of a machine, 0 to 1, at its newest sample since then; undefined when there is none. */
+  cpuSince(machine: string, sinceMs: number): number | undefined;
   log(message: string): void;
+}
+
+/** Writes an event about a pool or one of its VMs, and wakes who follows them. */
+export async function emit(
+  context: PoolContext,
+  name: EventName,
+  vm: string | null,
+  text: string,
+  data: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  context.log(vm === null ? `pool ${context.pool.name}: ${text}` : `vm ${vm}: ${text}`);
+  await context.store.events.append({ atMs: context.clock.now(), name, pool: context.pool.name, vm, text, data });
+  context.changes.notify('events');
 }

@@ -1,53 +1,74 @@
+import { toTidepoolError } from '../domain/errors.ts';
 import type { MachineEvent } from '../domain/hypervisor.ts';
-import { type Vm, vmStates } from '../domain/vm.ts';
+import type { Job } from '../domain/job.ts';
+import type { Vm } from '../domain/vm.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
+import { drain, enterService, park, resume, stop, undrain } from './actions.ts';
 import { adoptVms, poolMachines, poolVms } from './adopt.ts';
 import { LaunchBackoff } from './backoff.ts';
-import type { PoolContext } from './context.ts';
+import { emit, type PoolContext } from './context.ts';
+import { failVm } from './fail.ts';
 import { launchVm } from './launch.ts';
 import { nextVmName } from './names.ts';
 import { reapVm } from './reap.ts';
-import { failVm, watchVm } from './watch.ts';
+import { PoolSize } from './size.ts';
+import { type PoolAction, type SteeredVm, steer } from './steer.ts';
+import { UnhealthyGuard } from './unhealthy.ts';
+import { heartbeats, waitForBoot } from './watch.ts';
 
-const periodMs = 2_000;
-const maxParallelLaunches = 2;
+const periodMs = 1_000;
 
-/** Keeps a pool at its size: adopts what is there, launches what is missing, watches, and reaps what failed. */
+/**
+ * The pool's main loop: reads what is, steers towards what should be (steer.ts), and carries the steps out in the
+ * background, at most one a VM at a time.
+ */
 export class PoolController {
+  readonly size: PoolSize;
   readonly #context: PoolContext;
   readonly #stopping = new AbortController();
-  readonly #launches = new Map<string, Promise<void>>();
+  /** Steps under way by VM name: launching, resuming, pausing, reaping ... */
+  readonly #underWay = new Map<string, Promise<void>>();
   readonly #watches = new Map<string, { stop: AbortController; ended: Promise<void> }>();
   readonly #backoff = new LaunchBackoff();
+  readonly #guard = new UnhealthyGuard();
+  #isAlarmed = false;
   #loop: Loop | undefined;
   #unsubscribe: (() => void) | undefined;
-  #size: number;
 
   constructor(context: PoolContext) {
     this.#context = context;
-    this.#size = context.pool.size;
+    this.size = new PoolSize(context);
+  }
+
+  get name(): string {
+    return this.#context.pool.name;
   }
 
   /** Resolves when the pool is read back and the loop runs; VMs may still be booting. */
   async start(): Promise<void> {
-    const { clock, log, hypervisor } = this.#context;
+    const { clock, hypervisor } = this.#context;
+    await this.size.load();
     await adoptVms(this.#context);
     this.#unsubscribe = hypervisor.onEvent((event) => void this.#onMachineEvent(event));
     this.#loop = startLoop({
-      name: `pool ${this.#context.pool.name}`,
+      name: `pool ${this.name}`,
       clock,
       periodMs,
       step: () => this.#step(),
-      onError: (error) => log(`pool loop: ${error instanceof Error ? error.message : String(error)}`),
+      onError: (error) => this.#log('the loop', error),
     });
   }
 
-  /** No VM is wanted any more: idle ones go at once, busy ones when `isDone` jobs have ended. Resolves when none is left. */
-  async drain(): Promise<void> {
-    this.#size = 0;
-    for (;;) {
-      this.#loop?.wake();
-      if ((await poolVms(this.#context)).length === 0) return;
+  /** Steers soon. */
+  wake(): void {
+    this.#loop?.wake();
+  }
+
+  /** No VM is wanted any more; resolves when the last is gone. */
+  async empty(): Promise<void> {
+    this.size.close();
+    while ((await poolVms(this.#context)).length > 0) {
+      this.wake();
       await this.#context.clock.sleep(100);
     }
   }
@@ -58,121 +79,145 @@ export class PoolController {
     this.#stopping.abort();
     await this.#loop?.stop();
     for (const watch of this.#watches.values()) watch.stop.abort();
-    await Promise.all([...this.#launches.values(), ...[...this.#watches.values()].map((watch) => watch.ended)]);
+    await Promise.all([...this.#underWay.values(), ...[...this.#watches.values()].map((watch) => watch.ended)]);
   }
 
   async #step(): Promise<void> {
     const vms = await poolVms(this.#context);
     await this.#noticeVanished(vms);
     for (const vm of vms) this.#watch(vm);
-    await this.#stopSurplus(vms);
-    await this.#stopOutdated(vms);
-    await this.#reap(vms);
-    this.#launchMissing(vms);
+    for (const vm of vms) if (vm.state === 'failed' || vm.state === 'stopping') this.#reap(vm);
+    const steered = await this.#steered(vms);
+    const wanted = this.size.wanted(await this.#mayLaunch());
+    for (const action of steer(steered, wanted, this.#context.clock.now())) this.#act(action, vms);
   }
 
-  /** Machines that somebody removed or shut down while no event reached us. */
+  /** Machines that somebody removed, paused or shut down while no event reached us. */
   async #noticeVanished(vms: readonly Vm[]): Promise<void> {
     const machines = await poolMachines(this.#context);
     for (const vm of vms) {
-      if (vm.state !== 'booting' && vm.state !== 'ready' && vm.state !== 'draining') continue;
+      if (this.#underWay.has(vm.name)) continue;
+      const isUp = vm.state === 'booting' || vm.state === 'ready' || vm.state === 'draining';
+      const expected = isUp ? 'running' : vm.state === 'warm' ? 'paused' : undefined;
       const state = machines.get(vm.name)?.state ?? 'gone';
-      if (state !== 'running') await failVm(this.#context, vm.name, `its machine is ${state}`);
+      if (expected === undefined || state === expected) continue;
+      await this.#fail(vm.name, `its machine is ${state}`);
     }
   }
 
-  async #stopSurplus(vms: readonly Vm[]): Promise<void> {
-    const counted = vms.filter((vm) => vmStates[vm.state].counts);
-    let surplus = counted.length - this.#size;
-    for (const vm of counted.reverse()) {
-      if (surplus <= 0) return;
-      const nowMs = this.#context.clock.now();
-      const reason = 'the pool wants fewer VMs';
-      const isStopping =
-        vm.state === 'booting'
-          ? await this.#context.store.vms.move(vm.name, ['booting'], { state: 'stopping', reason, nowMs })
-          : await this.#context.store.vms.stopIfIdle(vm.name, nowMs, reason);
-      if (isStopping) surplus -= 1;
-    }
-    if (surplus < counted.length - this.#size) this.#loop?.wake();
-  }
-
-  /** A runtime that was built after a VM was made reaches the pool by replacing the VM when it is idle, one a step. */
-  async #stopOutdated(vms: readonly Vm[]): Promise<void> {
+  async #steered(vms: readonly Vm[]): Promise<SteeredVm[]> {
+    const active: Job[] = await this.#context.store.jobs.active();
     const names = (await this.#context.runtimes.list()).map((runtime) => runtime.name);
-    for (const vm of vms) {
-      if (vm.state !== 'ready' || names.every((name) => vm.runtimes.includes(name))) continue;
-      const reason = 'it has not all runtimes; another takes its place';
-      if (!(await this.#context.store.vms.stopIfIdle(vm.name, this.#context.clock.now(), reason))) continue;
-      this.#context.log(`vm ${vm.name}: ${reason}`);
-      this.#loop?.wake();
-      return;
-    }
+    return vms.map((vm) => ({
+      ...vm,
+      jobs: active.filter((job) => job.vmName === vm.name).length,
+      isOutdated: vm.capacity !== null && names.some((name) => !vm.runtimes.includes(name)),
+    }));
   }
 
-  async #reap(vms: readonly Vm[]): Promise<void> {
-    // One that never got ready says that the next may not either; one that failed in service does not.
-    if (vms.some((vm) => vm.state === 'failed' && vm.capacity === null))
-      this.#backoff.failed(this.#context.clock.now());
-    else if (vms.some((vm) => vm.state === 'ready')) this.#backoff.succeeded();
-    const ending = vms.filter(
-      (vm) => (vm.state === 'failed' || vm.state === 'stopping') && !this.#launches.has(vm.name),
-    );
-    await Promise.all(
-      ending.map(async (vm) => {
-        this.#watches.get(vm.name)?.stop.abort();
-        await this.#watches.get(vm.name)?.ended;
-        await reapVm(this.#context, vm.name);
-      }),
-    );
-    if (ending.length > 0) this.#loop?.wake();
+  async #mayLaunch(): Promise<boolean> {
+    const nowMs = this.#context.clock.now();
+    const { mayReplace, failures, allowed } = this.#guard.assess(this.size.desired, nowMs);
+    if (!mayReplace !== this.#isAlarmed) {
+      this.#isAlarmed = !mayReplace;
+      const text = this.#isAlarmed
+        ? `unhealthy: ${failures} VMs failed within a minute, ${allowed} may; replacing stops`
+        : 'healthy again; replacing goes on';
+      await emit(this.#context, this.#isAlarmed ? 'alert.raised' : 'alert.cleared', null, text, { failures, allowed });
+    }
+    return mayReplace && this.#backoff.mayLaunch(nowMs);
   }
 
-  #launchMissing(vms: readonly Vm[]): void {
-    const counted = vms.filter((vm) => vmStates[vm.state].counts).length;
-    const taken = new Set([...vms.map((vm) => vm.name), ...this.#launches.keys()]);
-    let missing = this.#size - counted;
-    if (!this.#backoff.mayLaunch(this.#context.clock.now())) return;
-    while (missing > 0 && this.#launches.size < maxParallelLaunches && !this.#stopping.signal.aborted) {
-      const name = nextVmName(this.#context.pool.prefix, taken);
-      taken.add(name);
-      missing -= 1;
-      this.#launches.set(name, this.#launch(name));
-    }
+  #act(action: PoolAction, vms: readonly Vm[]): void {
+    if (this.#stopping.signal.aborted) return;
+    if (action.kind === 'launch') this.#launch(vms);
+    else this.#move(action.kind, action.name, action.why, vms);
   }
 
-  async #launch(name: string): Promise<void> {
-    try {
-      await launchVm(this.#context, name);
-    } catch (error) {
-      this.#context.log(`vm ${name}: ${error instanceof Error ? error.message : String(error)}`);
-    } finally {
-      this.#launches.delete(name);
-      this.#loop?.wake();
-    }
+  #launch(vms: readonly Vm[]): void {
+    const taken = new Set([...vms.map((vm) => vm.name), ...this.#underWay.keys()]);
+    const name = nextVmName(this.#context.pool.prefix, taken);
+    this.#background(name, () => launchVm(this.#context, name));
+  }
+
+  #move(kind: Exclude<PoolAction['kind'], 'launch'>, name: string, why: string, vms: readonly Vm[]): void {
+    const vm = vms.find((candidate) => candidate.name === name);
+    if (vm === undefined) return;
+    this.#background(name, async () => {
+      if (kind === 'drain') return drain(this.#context, name, why);
+      if (kind === 'undrain') return undrain(this.#context, name, why);
+      if (kind === 'resume') return resume(this.#context, vm, this.#stopping.signal);
+      await this.#unwatch(name);
+      await (kind === 'park' ? park(this.#context, vm) : stop(this.#context, name, why));
+    });
+  }
+
+  #reap(vm: Vm): void {
+    if (this.#underWay.has(vm.name)) return;
+    const nowMs = this.#context.clock.now();
+    if (vm.state === 'failed') this.#guard.failed(nowMs);
+    // One that never answered says that the next may not either.
+    if (vm.state === 'failed' && vm.capacity === null) this.#backoff.failed(nowMs);
+    this.#background(vm.name, async () => {
+      await this.#unwatch(vm.name);
+      await reapVm(this.#context, vm);
+    });
+  }
+
+  /** One step a VM at a time; the next step of the loop sees what came of it. */
+  #background(name: string, work: () => Promise<void>): void {
+    if (this.#underWay.has(name)) return;
+    const ended = work()
+      .catch((error: unknown) => this.#log(name, error))
+      .finally(() => {
+        this.#underWay.delete(name);
+        this.wake();
+      });
+    this.#underWay.set(name, ended);
   }
 
   #watch(vm: Vm): void {
-    if (this.#watches.has(vm.name)) return;
+    if (this.#watches.has(vm.name) || this.#underWay.has(vm.name)) return;
     if (vm.state !== 'booting' && vm.state !== 'ready' && vm.state !== 'draining') return;
-    const stop = new AbortController();
-    const ended = watchVm(this.#context, vm, stop.signal)
-      .catch((error: unknown) =>
-        this.#context.log(`vm ${vm.name}: ${error instanceof Error ? error.message : String(error)}`),
-      )
+    const end = new AbortController();
+    const follow =
+      vm.state === 'booting' ? this.#followBoot(vm, end.signal) : heartbeats(this.#context, vm, end.signal);
+    const ended = follow
+      .catch((error: unknown) => this.#log(vm.name, error))
       .finally(() => {
         this.#watches.delete(vm.name);
-        this.#loop?.wake();
+        this.wake();
       });
-    this.#watches.set(vm.name, { stop, ended });
+    this.#watches.set(vm.name, { stop: end, ended });
+  }
+
+  async #followBoot(vm: Vm, signal: AbortSignal): Promise<void> {
+    const health = await waitForBoot(this.#context, vm, signal);
+    if (health === undefined) return;
+    this.#backoff.succeeded();
+    const ready = (await poolVms(this.#context)).filter((other) => other.state === 'ready').length;
+    await (ready < this.size.desired ? enterService(this.#context, vm, health) : park(this.#context, vm, health));
+  }
+
+  async #unwatch(name: string): Promise<void> {
+    const watch = this.#watches.get(name);
+    watch?.stop.abort();
+    await watch?.ended;
+  }
+
+  async #fail(name: string, reason: string): Promise<void> {
+    await failVm(this.#context, name, reason);
+    this.wake();
   }
 
   async #onMachineEvent(event: MachineEvent): Promise<void> {
     if (event.kind === 'started' || event.kind === 'resumed' || event.kind === 'suspended') return;
     const vm = await this.#context.store.vms.get(event.name);
-    if (vm === undefined || vm.pool !== this.#context.pool.name) return;
-    if (vm.state === 'creating') return;
-    await failVm(this.#context, vm.name, `its machine ${event.kind} (${event.detail})`);
-    this.#loop?.wake();
+    if (vm === undefined || vm.pool !== this.name || vm.state === 'creating') return;
+    await this.#fail(vm.name, `its machine ${event.kind} (${event.detail})`);
+  }
+
+  #log(what: string, error: unknown): void {
+    this.#context.log(`pool ${this.name}: ${what}: ${toTidepoolError(error).message}`);
   }
 }

@@ -4,7 +4,8 @@ import type { Machine, MachineSpec } from '../domain/hypervisor.ts';
 import { type Runtime, runtimeDiskSerial } from '../domain/image.ts';
 import type { Vm } from '../domain/vm.ts';
 import { agentPort, agentSecretNames } from '../protocol/agent.ts';
-import type { PoolContext } from './context.ts';
+import { emit, type PoolContext } from './context.ts';
+import { failVm } from './fail.ts';
 
 /**
  * First stage: a row, then a machine, then `booting`. The row comes first, so a machine without a row is always a
@@ -15,14 +16,13 @@ export async function launchVm(context: PoolContext, name: string): Promise<void
   const vm = newVm(context, name);
   await store.vms.insert(vm);
   changes.notify('vms');
+  await emit(context, 'vm.launching', name, 'launching', { flavor: context.pool.flavor.name });
   try {
     const machine = await hypervisor.create(machineSpec(context, vm, await context.runtimes.list()));
     const facts = agentEndpoint(machine);
     await store.vms.move(name, ['creating'], { state: 'booting', reason: '', nowMs: clock.now(), facts });
   } catch (error) {
-    const reason = `could not be created: ${toTidepoolError(error).message}`;
-    context.log(`vm ${name}: ${reason}`);
-    await store.vms.move(name, ['creating'], { state: 'failed', reason, nowMs: clock.now() });
+    await failVm(context, name, `could not be created: ${toTidepoolError(error).message}`);
   }
   changes.notify('vms');
 }
@@ -50,6 +50,7 @@ function newVm(context: PoolContext, name: string): Vm {
     port: null,
     capacity: null,
     runtimes: [],
+    isUnwanted: false,
   };
 }
 

@@ -1,78 +1,72 @@
 import type { AgentAddress } from '../domain/agent-link.ts';
 import { toTidepoolError } from '../domain/errors.ts';
 import { type Vm, vmStates } from '../domain/vm.ts';
+import type { AgentHealth } from '../protocol/agent.ts';
+import { withDeadline } from '../reconcile/deadline.ts';
 import type { PoolContext } from './context.ts';
+import { failVm } from './fail.ts';
 import { firstHealth } from './ready.ts';
 
-/** Between two heartbeats of a ready VM. */
-const heartbeatEveryMs = 1_000;
-/** A VM whose agent has not answered for so long is given up. */
-const heartbeatLossMs = 10_000;
+/** Between two heartbeats of a VM in service. */
+const heartbeatEveryMs = 500;
+/** An agent that has been silent for so long, in a machine that uses no CPU, is dead: its machine hangs. */
+const hangMs = 2_000;
+/** An agent that has been silent for so long is dead, however busy its machine is. */
+const silenceMs = 15_000;
 
 /**
- * Follows one VM from `booting` on: makes it `ready` at its agent's first answer, then asks every second. Ends when it
- * gave the VM up (`failed`) or the signal fires.
+ * Waits for the first answer of a booting VM's agent. Undefined when the VM was given up (`failed`) or the signal fired.
  */
-export async function watchVm(context: PoolContext, vm: Vm, signal: AbortSignal): Promise<void> {
-  if (vm.host === null || vm.port === null) return;
-  const agent: AgentAddress = { host: vm.host, port: vm.port, keyId: vm.keyId, key: vm.key };
-  if (vm.state === 'booting' && !(await becomeReady(context, vm, agent, signal))) return;
-  await heartbeats(context, vm, agent, signal);
-}
-
-async function becomeReady(context: PoolContext, vm: Vm, agent: AgentAddress, signal: AbortSignal): Promise<boolean> {
-  const { clock, store, changes } = context;
+export async function waitForBoot(context: PoolContext, vm: Vm, signal: AbortSignal): Promise<AgentHealth | undefined> {
+  const { clock } = context;
+  const agent = agentAddress(vm);
+  if (agent === undefined) return undefined;
   const limitMs = vmStates.booting.maxMs ?? 120_000;
-  const timeUp = new AbortController();
-  const cancel = clock.after(Math.max(0, vm.stateSinceMs + limitMs - clock.now()), () => timeUp.abort());
+  const leftMs = vm.stateSinceMs + limitMs - clock.now();
   try {
-    const health = await firstHealth(context.link, agent, clock, AbortSignal.any([signal, timeUp.signal]));
-    const facts = { capacity: health.capacity, runtimes: health.runtimes };
-    await store.vms.move(vm.name, ['booting'], { state: 'ready', reason: '', nowMs: clock.now(), facts });
-    context.log(`vm ${vm.name}: ready after ${clock.now() - vm.createdAtMs} ms`);
-    changes.notify('vms');
-    changes.notify('queue');
-    return true;
+    return await withDeadline(clock, leftMs, signal, (limited) => firstHealth(context.link, agent, clock, limited));
   } catch {
+    // Only its own time limit or ours ends the wait.
     if (!signal.aborted)
-      await failVm(context, vm.name, `its agent did not answer within ${limitMs / 1000} s of the boot`);
-    return false;
-  } finally {
-    cancel();
+      await failVm(context, vm.name, `its agent did not answer within ${limitMs / 1_000} s of the boot`);
+    return undefined;
   }
 }
 
-async function heartbeats(context: PoolContext, vm: Vm, agent: AgentAddress, signal: AbortSignal): Promise<void> {
+/** Asks the agent of a VM in service again and again, until the VM is given up (`failed`) or the signal fires. */
+export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSignal): Promise<void> {
   const { clock, link } = context;
+  const agent = agentAddress(vm);
+  if (agent === undefined) return;
   let lastAnswerMs = clock.now();
   while (!signal.aborted) {
     try {
-      await link.health(agent, signal);
+      await withDeadline(clock, hangMs, signal, (limited) => link.health(agent, limited));
       lastAnswerMs = clock.now();
     } catch (error) {
       if (signal.aborted) return;
-      const silentMs = clock.now() - lastAnswerMs;
-      if (silentMs > heartbeatLossMs) {
-        return await failVm(
-          context,
-          vm.name,
-          `its agent was silent for ${silentMs} ms: ${toTidepoolError(error).message}`,
-        );
-      }
+      const reason = deathReason(context, vm.name, lastAnswerMs);
+      if (reason !== undefined) return failVm(context, vm.name, `${reason} (${toTidepoolError(error).message})`);
     }
     await clock.sleep(heartbeatEveryMs, signal).catch(() => undefined);
   }
 }
 
-/** Takes a VM out of service. The pool's next step removes and replaces it. */
-export async function failVm(context: PoolContext, name: string, reason: string): Promise<void> {
-  const nowMs = context.clock.now();
-  const moved = await context.store.vms.move(name, ['creating', 'booting', 'ready', 'draining'], {
-    state: 'failed',
-    reason,
-    nowMs,
-  });
-  if (!moved) return;
-  context.log(`vm ${name}: failed: ${reason}`);
-  context.changes.notify('vms');
+/**
+ * Why a silent VM counts as dead, or undefined while it may only be slow. A guest under full load may leave its agent
+ * little time, but then it uses CPU; a machine that hangs uses none.
+ */
+function deathReason(context: PoolContext, name: string, lastAnswerMs: number): string | undefined {
+  const silentForMs = context.clock.now() - lastAnswerMs;
+  if (silentForMs >= silenceMs) return `its agent has been silent for ${silentForMs} ms`;
+  if (silentForMs < hangMs) return undefined;
+  const cpu = context.cpuSince(name, lastAnswerMs);
+  const isIdle = cpu === undefined || cpu < 0.001;
+  return isIdle ? `it hangs: no answer and no CPU use for ${silentForMs} ms` : undefined;
+}
+
+/** Where a VM's agent is, once that is known. */
+export function agentAddress(vm: Vm): AgentAddress | undefined {
+  if (vm.host === null || vm.port === null) return undefined;
+  return { host: vm.host, port: vm.port, keyId: vm.keyId, key: vm.key };
 }

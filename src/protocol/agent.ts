@@ -2,6 +2,7 @@
  * The API between the control plane and the agent in a VM: HTTP/1.1 over TLS-PSK, agent is the server.
  *
  *   GET    /v1/health                         -> AgentHealth
+ *   POST   /v1/clock                          <- ClockSetting -> AgentHealth; sets the guest's clock (a paused VM's stands still)
  *   GET    /v1/attempts                       -> AttemptReport[]
  *   POST   /v1/attempts                       <- attempt body (below)   -> AttemptReport (202)
  *   GET    /v1/attempts/:id?waitMs=N          -> AttemptReport; with waitMs held until it ended or N ms passed
@@ -38,6 +39,12 @@ export interface AgentHealth {
   /** What jobs together may use, after the agent's own reserve. */
   readonly capacity: { readonly cpus: number; readonly memoryBytes: number; readonly diskBytes: number };
   readonly runningAttempts: number;
+}
+
+/** Body of POST /v1/clock. */
+export interface ClockSetting {
+  /** Milliseconds since 1970, as of the sending. */
+  readonly nowMs: number;
 }
 
 export interface AttemptLimits {

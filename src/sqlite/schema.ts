@@ -37,6 +37,7 @@ export interface Tables {
     text: string;
     data_json: string;
   };
+  pool: { name: string; desired: number; overrides_json: string };
   vm: {
     name: string;
     pool: string;
@@ -52,6 +53,7 @@ export interface Tables {
     port: number | null;
     capacity_json: string | null;
     runtimes_json: string;
+    unwanted: Generated<number>;
   };
 }
 
@@ -68,6 +70,15 @@ export const migrations: Record<string, Migration> = {
         id integer primary key autoincrement, at_ms integer not null, name text not null, pool text not null,
         vm text, text text not null, data_json text not null)`;
       await sql.raw(statement).execute(db);
+    },
+  },
+  '0003-pools': {
+    async up(db: Kysely<Tables>): Promise<void> {
+      const statements = [
+        `create table pool (name text primary key, desired integer not null, overrides_json text not null)`,
+        `alter table vm add column unwanted integer not null default 0`,
+      ];
+      for (const statement of statements) await sql.raw(statement).execute(db);
     },
   },
 };

@@ -5,6 +5,7 @@ import type { Store } from '../domain/store.ts';
 import { sqliteDialect } from './dialect.ts';
 import { sqlEventStore } from './events.ts';
 import { sqlJobStore } from './jobs.ts';
+import { sqlPoolStore } from './pools.ts';
 import { migrations, type Tables } from './schema.ts';
 import { sqlVmStore } from './vms.ts';
 
@@ -28,6 +29,7 @@ export async function openSqliteStore(path: string): Promise<Store> {
     jobs: sqlJobStore(db),
     vms: sqlVmStore(db),
     events: sqlEventStore(db),
+    pools: sqlPoolStore(db),
     setting: (name, makeDefault) => setting(db, name, makeDefault),
     close: () => db.destroy(),
   };

@@ -16,7 +16,7 @@ export function sqlVmStore(db: Kysely<Tables>): VmStore {
     },
     list: async () => (await db.selectFrom('vm').selectAll().orderBy('name').execute()).map(fromRow),
     move: (name, from, to) => move(db, name, from, to),
-    stopIfIdle: (name, nowMs, reason) => stopIfIdle(db, name, nowMs, reason),
+    moveIfIdle: (name, from, to) => moveIfIdle(db, name, from, to),
     delete: async (name) => void (await db.deleteFrom('vm').where('name', '=', name).execute()),
   };
 }
@@ -37,12 +37,12 @@ async function move(db: Kysely<Tables>, name: string, from: readonly VmState[], 
   return result.numUpdatedRows === 1n;
 }
 
-async function stopIfIdle(db: Kysely<Tables>, name: string, nowMs: number, reason: string): Promise<boolean> {
+async function moveIfIdle(db: Kysely<Tables>, name: string, from: readonly VmState[], to: VmMove): Promise<boolean> {
   const result = await db
     .updateTable('vm')
-    .set({ state: 'stopping', reason, state_since_ms: nowMs })
+    .set({ state: to.state, reason: to.reason, state_since_ms: to.nowMs, ...factColumns(to.facts) })
     .where('name', '=', name)
-    .where('state', 'in', ['ready', 'draining'])
+    .where('state', 'in', [...from])
     .where((e) =>
       e.not(
         e.exists(
@@ -64,6 +64,7 @@ function factColumns(facts: VmMove['facts']): Updateable<Tables['vm']> {
     ...(facts.host === undefined ? {} : { host: facts.host }),
     ...(facts.port === undefined ? {} : { port: facts.port }),
     ...(facts.capacity === undefined ? {} : { capacity_json: JSON.stringify(facts.capacity) }),
+    ...(facts.isUnwanted === undefined ? {} : { unwanted: facts.isUnwanted ? 1 : 0 }),
     ...(facts.runtimes === undefined ? {} : { runtimes_json: JSON.stringify(facts.runtimes) }),
   };
 }
@@ -84,6 +85,7 @@ function toRow(vm: Vm): Row {
     port: vm.port,
     capacity_json: vm.capacity === null ? null : JSON.stringify(vm.capacity),
     runtimes_json: JSON.stringify(vm.runtimes),
+    unwanted: vm.isUnwanted ? 1 : 0,
   };
 }
 
@@ -103,5 +105,6 @@ function fromRow(row: Row): Vm {
     port: row.port,
     capacity: row.capacity_json === null ? null : JSON.parse(row.capacity_json),
     runtimes: JSON.parse(row.runtimes_json),
+    isUnwanted: row.unwanted === 1,
   };
 }

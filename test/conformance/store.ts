@@ -118,9 +118,11 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
     await store.vms.insert(readyVm());
     await store.jobs.insert(queuedJob({ id: 'a' }));
     await store.jobs.assign('a', 'test-0000', 1);
-    assert.equal(await store.vms.stopIfIdle('test-0000', 2, 'scale in'), false);
+    const stop = { state: 'stopping' as const, reason: 'scale in', nowMs: 2 };
+    assert.equal(await store.vms.moveIfIdle('test-0000', ['ready'], stop), false);
     await store.jobs.finish('a', 1, end('succeeded'));
-    assert.equal(await store.vms.stopIfIdle('test-0000', 3, 'scale in'), true);
+    assert.equal(await store.vms.moveIfIdle('test-0000', ['draining'], stop), false);
+    assert.equal(await store.vms.moveIfIdle('test-0000', ['ready'], stop), true);
     assert.equal((await store.vms.get('test-0000'))?.state, 'stopping');
   });
 
@@ -163,6 +165,13 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
     );
     assert.deepEqual(await store.events.after(all[2]?.id ?? 0, 1), [all[3]]);
     assert.deepEqual(await store.events.newest(2), all.slice(3));
+  });
+
+  withStore('a pool keeps what was set', async (store) => {
+    assert.equal(await store.pools.get('p'), undefined);
+    await store.pools.put({ name: 'p', desired: 2, overrides: { max: 9 } });
+    await store.pools.put({ name: 'p', desired: 3, overrides: { paused: true } });
+    assert.deepEqual(await store.pools.get('p'), { name: 'p', desired: 3, overrides: { paused: true } });
   });
 
   withStore('a setting is made once', async (store) => {

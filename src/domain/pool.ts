@@ -1,0 +1,31 @@
+/** What somebody set for a pool; the rest is measured or decided. */
+export interface PoolSettings {
+  /** Bounds of the number of VMs in service; never left. */
+  readonly min: number;
+  readonly max: number;
+  /** VMs kept booted and paused beside those in service. */
+  readonly warm: number;
+  /** The autoscaler decides, but nothing is changed. */
+  readonly paused: boolean;
+  /** Names of presets or of policies of the configuration; none: the size is set by hand. */
+  readonly policies: readonly string[];
+}
+
+/** A pool's row: what must survive a restart. */
+export interface PoolState {
+  readonly name: string;
+  /** VMs that are wanted in service. */
+  readonly desired: number;
+  /** Settings that were changed while running; they win over the configuration. */
+  readonly overrides: Partial<PoolSettings>;
+}
+
+/** VMs of a pool by state. Each is counted once, and the numbers are never mixed. */
+export interface PoolCounts {
+  readonly desired: number;
+  readonly ready: number;
+  readonly warm: number;
+  readonly booting: number;
+  readonly draining: number;
+  readonly failed: number;
+}

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type PoolAction, type SteeredVm, steer, type Wanted } from './steer.ts';
+
+const wanted = (fields: Partial<Wanted> = {}): Wanted => ({
+  desired: 1,
+  warm: 0,
+  maxParallelLaunches: 2,
+  minLifetimeMs: 0,
+  mayLaunch: true,
+  ...fields,
+});
+let serial = 0;
+const vm = (state: SteeredVm['state'], fields: Partial<SteeredVm> = {}): SteeredVm => {
+  serial += 1;
+  const name = `vm-${serial}`;
+  return {
+    name,
+    state,
+    stateSinceMs: 0,
+    createdAtMs: serial,
+    jobs: 0,
+    isOutdated: false,
+    isUnwanted: false,
+    ...fields,
+  };
+};
+const kinds = (actions: readonly PoolAction[]): string[] => actions.map((action) => action.kind);
+
+test('growing takes what is nearest: a drain is cancelled, a warm VM resumed, one launched', () => {
+  const actions = steer([vm('ready'), vm('draining', { jobs: 1 }), vm('warm')], wanted({ desired: 4, warm: 1 }), 10);
+  assert.deepEqual(kinds(actions), ['undrain', 'resume', 'launch', 'launch']);
+});
+
+test('what comes already is not launched again, and launches are bounded', () => {
+  assert.deepEqual(kinds(steer([vm('creating'), vm('booting')], wanted({ desired: 2 }), 0)), []);
+  assert.deepEqual(kinds(steer([], wanted({ desired: 50, maxParallelLaunches: 3 }), 0)), [
+    'launch',
+    'launch',
+    'launch',
+  ]);
+  assert.deepEqual(kinds(steer([], wanted({ desired: 5, mayLaunch: false }), 0)), []);
+});
+
+test('shrinking drains idle VMs first, and none before its minimum lifetime', () => {
+  const busy = vm('ready', { jobs: 1 });
+  const idle = vm('ready');
+  const young = vm('ready', { stateSinceMs: 90 });
+  const [action, ...others] = steer([busy, idle, young], wanted({ desired: 2, minLifetimeMs: 50 }), 100);
+  assert.deepEqual(action, { kind: 'drain', name: idle.name, why: 'the pool wants fewer VMs' });
+  assert.deepEqual(others, []);
+});
+
+test('what is drained is parked while the warm pool has room, else stopped; what still works stays', () => {
+  const actions = steer(
+    [vm('draining'), vm('draining'), vm('draining', { jobs: 1 })],
+    wanted({ desired: 0, warm: 1 }),
+    0,
+  );
+  assert.deepEqual(kinds(actions), ['park', 'stop']);
+});
+
+test('one outdated VM at a time is replaced, when it is idle', () => {
+  const outdated = () => vm('ready', { isOutdated: true });
+  assert.deepEqual(kinds(steer([outdated(), outdated()], wanted({ desired: 2 }), 0)), ['drain']);
+  assert.deepEqual(kinds(steer([vm('ready', { isOutdated: true, jobs: 1 })], wanted(), 0)), []);
+  assert.deepEqual(kinds(steer([vm('draining', { isOutdated: true })], wanted(), 0)), ['stop', 'launch']);
+});
+
+const anyVm = fc.record({
+  state: fc.constantFrom<SteeredVm['state'][]>(
+    'creating',
+    'booting',
+    'ready',
+    'warm',
+    'draining',
+    'stopping',
+    'failed',
+  ),
+  jobs: fc.integer({ min: 0, max: 3 }),
+  stateSinceMs: fc.integer({ min: 0, max: 1_000 }),
+  createdAtMs: fc.integer({ min: 0, max: 1_000 }),
+  isOutdated: fc.boolean(),
+  isUnwanted: fc.boolean(),
+});
+const anyWanted = fc.record({
+  desired: fc.integer({ min: 0, max: 12 }),
+  warm: fc.integer({ min: 0, max: 4 }),
+  maxParallelLaunches: fc.integer({ min: 1, max: 5 }),
+  minLifetimeMs: fc.integer({ min: 0, max: 1_000 }),
+  mayLaunch: fc.boolean(),
+});
+
+test('a busy VM is never stopped or parked, launches are bounded, each VM gets one action at the most', () => {
+  fc.assert(
+    fc.property(
+      fc.array(anyVm, { maxLength: 20 }),
+      anyWanted,
+      fc.integer({ min: 1_000, max: 3_000 }),
+      (vms, want, nowMs) => {
+        const named = vms.map((one, i) => ({ ...one, jobs: one.state === 'warm' ? 0 : one.jobs, name: `vm-${i}` }));
+        const actions = steer(named, want, nowMs);
+        const names = actions.flatMap((action) => (action.kind === 'launch' ? [] : [action.name]));
+        assert.equal(new Set(names).size, names.length);
+        for (const action of actions) {
+          if (action.kind === 'launch') continue;
+          const target = named.find((one) => one.name === action.name);
+          if (action.kind === 'stop' && target?.state === 'booting') continue;
+          if (action.kind === 'stop' || action.kind === 'park') assert.equal(target?.jobs, 0);
+        }
+        const coming = named.filter((one) => one.state === 'creating' || one.state === 'booting').length;
+        const launches = actions.length - names.length;
+        assert.ok(launches === 0 || launches + coming <= want.maxParallelLaunches);
+      },
+    ),
+  );
+});
+
+test('carried out step by step, any pool comes to exactly what is wanted and stays', () => {
+  fc.assert(
+    fc.property(fc.array(anyVm, { maxLength: 12 }), anyWanted, (vms, want) => {
+      let pool: SteeredVm[] = vms.map((one, i) => ({ ...one, name: `vm-${i}` }));
+      for (let round = 0; round < 60; round += 1) {
+        const actions = steer(pool, { ...want, mayLaunch: true }, 10_000 + round);
+        pool = applied(pool, actions, want.desired, round);
+      }
+      const count = (state: SteeredVm['state']): number => pool.filter((one) => one.state === state).length;
+      assert.deepEqual(
+        [count('ready'), count('warm'), pool.length],
+        [want.desired, want.warm, want.desired + want.warm],
+      );
+    }),
+  );
+});
+
+/** The pool after its actions were carried out, all boots ended and all jobs done. */
+function applied(
+  pool: readonly SteeredVm[],
+  actions: readonly PoolAction[],
+  desired: number,
+  round: number,
+): SteeredVm[] {
+  const states = { undrain: 'ready', resume: 'ready', drain: 'draining', park: 'warm', stop: 'stopping' } as const;
+  const next: SteeredVm[] = [];
+  for (const one of pool) {
+    if (one.state === 'failed' || one.state === 'stopping') continue;
+    const action = actions.find((candidate) => candidate.kind !== 'launch' && candidate.name === one.name);
+    const state = action === undefined || action.kind === 'launch' ? one.state : states[action.kind];
+    if (state !== 'stopping') next.push({ ...one, jobs: 0, state });
+  }
+  const launched = actions.filter((action) => action.kind === 'launch');
+  for (const [i] of launched.entries())
+    next.push(vm('creating', { name: `new-${round}-${i}`, createdAtMs: 10_000 + round }));
+  let ready = next.filter((one) => one.state === 'ready').length;
+  return next.map((one) => {
+    if (one.state !== 'creating' && one.state !== 'booting') return one;
+    ready += 1;
+    return { ...one, state: ready <= desired ? 'ready' : 'warm', isOutdated: false, isUnwanted: false };
+  });
+}
