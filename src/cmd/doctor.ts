@@ -22,8 +22,10 @@ export async function runDoctor(options: DoctorOptions): Promise<number> {
 
 /** The report for a person. */
 export function report(checks: readonly Check[], uid: number): string {
-  const rows = checks.map(({ ok, name, purpose, detail }) => [ok ? 'ok' : 'MISSING', name, purpose, detail]);
-  const table = formatTable([['', 'NEEDED', 'WHICH', 'FOUND'], ...rows]);
+  const rows = checks.map(({ ok, name, purpose, detail }) => {
+    return [ok ? 'ok' : 'MISSING', name, purpose, detail.replaceAll(/\s+/g, ' ')];
+  });
+  const table = formatTable([['', 'NEEDED', 'WHAT IT DOES', 'FOUND'], ...rows]);
   const missing = checks.filter(({ ok }) => !ok);
   if (missing.length === 0) return `${table}\n\nAll is there.`;
   const packages = [...new Set(missing.flatMap((check) => check.packages))];
