@@ -3,6 +3,10 @@ import { basename } from 'node:path';
 import type { z } from 'zod';
 import { type ErrorCode, errorCodes, TidepoolError } from '../domain/errors.ts';
 import {
+  type DecisionView,
+  decisionSchema,
+  type EventView,
+  eventListSchema,
   type HealthView,
   healthSchema,
   type JobFileView,
@@ -10,10 +14,16 @@ import {
   jobFilesSchema,
   jobListSchema,
   jobSchema,
+  type PoolView,
+  poolListSchema,
+  poolSchema,
   problemSchema,
   type SubmissionBody,
+  type UsageView,
+  usageListSchema,
   type VmView,
   vmListSchema,
+  vmSchema,
 } from '../protocol/api.ts';
 
 /** Where a server is and how to sign in to it. */
@@ -21,6 +31,9 @@ export interface Connection {
   readonly url: string;
   readonly token: string;
 }
+
+/** A body: a form, or anything that becomes JSON. */
+type Content = FormData | Readonly<Record<string, unknown>>;
 
 /** A client of the public API. Errors of the server come back as TidepoolError with the server's code. */
 export class ApiClient {
@@ -71,12 +84,65 @@ export class ApiClient {
     return body(await this.#request('GET', path, undefined, signal));
   }
 
+  async pools(): Promise<PoolView[]> {
+    return (await this.#json('GET', '/pools', poolListSchema)).pools;
+  }
+
+  async pool(name: string): Promise<PoolView> {
+    return this.#json('GET', `/pools/${encodeURIComponent(name)}`, poolSchema);
+  }
+
+  async plan(name: string): Promise<DecisionView> {
+    return this.#json('GET', `/pools/${encodeURIComponent(name)}/plan`, decisionSchema);
+  }
+
+  async scalePool(name: string, desired: number): Promise<PoolView> {
+    return this.#json('POST', `/pools/${encodeURIComponent(name)}/scale`, poolSchema, { desired });
+  }
+
+  async changePool(name: string, changes: Readonly<Record<string, unknown>>): Promise<PoolView> {
+    return this.#json('PATCH', `/pools/${encodeURIComponent(name)}`, poolSchema, changes);
+  }
+
+  async pausePool(name: string, verb: 'pause' | 'resume'): Promise<PoolView> {
+    return this.#json('POST', `/pools/${encodeURIComponent(name)}/${verb}`, poolSchema);
+  }
+
+  async usage(sinceMs: number): Promise<UsageView[]> {
+    return (await this.#json('GET', `/usage?sinceMs=${sinceMs}`, usageListSchema)).vms;
+  }
+
+  async events(limit: number): Promise<EventView[]> {
+    return (await this.#json('GET', `/events?limit=${limit}`, eventListSchema)).events;
+  }
+
+  /** Events as they happen, as server-sent events. */
+  async eventStream(after: number | undefined, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const query = after === undefined ? '' : `?after=${after}`;
+    return body(await this.#request('GET', `/events/stream${query}`, undefined, signal));
+  }
+
+  async drainVm(name: string): Promise<VmView> {
+    return this.#json('POST', `/vms/${encodeURIComponent(name)}/drain`, vmSchema);
+  }
+
+  async deleteVm(name: string): Promise<VmView> {
+    return this.#json('DELETE', `/vms/${encodeURIComponent(name)}`, vmSchema);
+  }
+
+  /** A VM's serial console, both ways. Errors come as its `close` event. */
+  console(name: string): WebSocket {
+    const { url, token } = this.#connection;
+    const address = `${url.replace(/^http/, 'ws')}/api/v1/vms/${encodeURIComponent(name)}/console`;
+    return new WebSocket(address, { headers: { authorization: `Bearer ${token}` } });
+  }
+
   async vms(): Promise<VmView[]> {
     return (await this.#json('GET', '/vms', vmListSchema)).vms;
   }
 
-  async #json<T extends z.ZodType>(method: string, path: string, schema: T, form?: FormData): Promise<z.output<T>> {
-    const response = await this.#request(method, path, form);
+  async #json<T extends z.ZodType>(method: string, path: string, schema: T, content?: Content): Promise<z.output<T>> {
+    const response = await this.#request(method, path, content);
     const parsed = schema.safeParse(await response.json());
     if (parsed.success) return parsed.data;
     throw new TidepoolError(
@@ -88,14 +154,18 @@ export class ApiClient {
     );
   }
 
-  async #request(method: string, path: string, form?: FormData, signal?: AbortSignal): Promise<Response> {
+  async #request(method: string, path: string, content?: Content, signal?: AbortSignal): Promise<Response> {
     const { url, token } = this.#connection;
+    const isJson = content !== undefined && !(content instanceof FormData);
     let response: Response;
     try {
       response = await fetch(`${url}/api/v1${path}`, {
         method,
-        headers: { authorization: `Bearer ${token}` },
-        ...(form === undefined ? {} : { body: form }),
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(isJson ? { 'content-type': 'application/json' } : {}),
+        },
+        ...(content === undefined ? {} : { body: isJson ? JSON.stringify(content) : content }),
         ...(signal === undefined ? {} : { signal }),
       });
     } catch (cause) {

@@ -1,3 +1,4 @@
+import type { VmView } from '../protocol/api.ts';
 import type { ApiClient } from './client.ts';
 import { formatTable } from './table.ts';
 
@@ -16,4 +17,18 @@ export async function vmList(client: ApiClient, options: { json?: boolean }): Pr
     vm.reason,
   ]);
   return formatTable([['NAME', 'POOL', 'FLAVOR', 'STATE', 'AGENT', 'JOBS', 'WHY'], ...rows]);
+}
+
+/** `tidepool vm drain`. */
+export async function vmDrain(client: ApiClient, name: string, options: { json?: boolean }): Promise<string> {
+  return formatVm(await client.drainVm(name), options);
+}
+
+/** `tidepool vm delete`. */
+export async function vmDelete(client: ApiClient, name: string, options: { json?: boolean }): Promise<string> {
+  return formatVm(await client.deleteVm(name), options);
+}
+
+function formatVm(vm: VmView, options: { json?: boolean }): string {
+  return options.json ? JSON.stringify(vm, null, 2) : `${vm.name}: ${vm.state}, ${vm.reason}`;
 }

@@ -12,10 +12,9 @@ import { adminToken } from '../config/admin-token.ts';
 import { announceServer } from '../config/connection.ts';
 import { defaultLibvirtUri, machineDir } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
-import type { AgentLink } from '../domain/agent-link.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
-import type { Image, RuntimeShelf } from '../domain/image.ts';
+import type { Image } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
 import { buildServer } from '../http/server.ts';
 import { chooseAccelerator } from '../image/accelerator.ts';
@@ -26,9 +25,9 @@ import { JobController } from '../jobs/controller.ts';
 import { sweepWorkers } from '../jobs/sweep.ts';
 import { connectLibvirtHypervisor } from '../libvirt/hypervisor.ts';
 import { Sampler } from '../metrics/sampler.ts';
-import { PoolController } from '../pool/controller.ts';
 import { Changes } from '../reconcile/changes.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
+import { makePools } from './pools.ts';
 import { version } from './version.ts';
 
 const sweepEveryMs = 30_000;
@@ -89,8 +88,11 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   };
   const sampler = new Sampler(hypervisor, systemClock);
   const jobs = new JobController(jobContext);
-  const pools = poolControllers({ ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler });
-  for (const pool of pools) await pool.start();
+  const pools = makePools({ ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler });
+  for (const pool of pools) {
+    await pool.controller.start();
+    pool.autoscaler.start();
+  }
   jobs.start();
   const loop = (name: string, periodMs: number, step: () => Promise<void>): Loop =>
     startLoop({
@@ -113,6 +115,9 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       maxQueued: config.jobs.maxQueued,
     },
     maxUploadBytes: config.jobs.maxUploadBytes,
+    pools,
+    usages: (vm) => sampler.usages(vm),
+    openConsole: (vm) => hypervisor.openConsole(vm),
     adminToken: await adminToken(dataDir),
     version,
     status: () => status,
@@ -128,7 +133,10 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     await server.close();
     await Promise.all(loops.map((one) => one.stop()));
     await jobs.stop();
-    for (const pool of pools) await pool.stop();
+    for (const pool of pools) {
+      await pool.autoscaler.stop();
+      await pool.controller.stop();
+    }
     await link.close();
     await hypervisor.close();
     await store.close();
@@ -142,7 +150,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     async drain() {
       status = 'stopping';
       await jobs.drain();
-      await Promise.all(pools.map((pool) => pool.empty()));
+      await Promise.all(pools.map((pool) => pool.controller.empty()));
       await close();
     },
     stop: close,
@@ -177,29 +185,6 @@ async function pickAccelerator(options: CloudOptions, hypervisor: Hypervisor): P
   });
   options.log(`accelerator ${accelerator}: ${reason}`);
   return accelerator;
-}
-
-function poolControllers(
-  parts: CloudOptions & {
-    readonly store: Store;
-    readonly changes: Changes;
-    readonly link: AgentLink;
-    readonly hypervisor: Hypervisor;
-    readonly accelerator: Accelerator;
-    readonly runtimes: RuntimeShelf;
-    readonly sampler: Sampler;
-  },
-): PoolController[] {
-  return parts.config.pools.map(({ name, prefix, flavor: flavorName, ...rest }) => {
-    const flavor = parts.config.flavors.find((candidate) => candidate.name === flavorName);
-    if (flavor === undefined) throw new TidepoolError('invalid', `pool ${name}: there is no flavor ${flavorName}`);
-    const { min, max, warm, maxParallelLaunches, minLifetimeMs } = rest;
-    const settings = { min, max, warm, paused: false, policies: [] };
-    const pool = { name, prefix: prefix ?? name, flavor, settings, maxParallelLaunches, minLifetimeMs };
-    const cpuSince = (machine: string, sinceMs: number): number | undefined =>
-      parts.sampler.usages(machine).findLast((usage) => usage.atMs > sinceMs)?.cpu;
-    return new PoolController({ ...parts, pool, clock: systemClock, network: parts.config.network, cpuSince });
-  });
 }
 
 async function listen(server: FastifyInstance, config: Config): Promise<string> {

@@ -1,9 +1,11 @@
 import { Command, CommanderError } from 'commander';
 import { ApiClient } from '../cli/client.ts';
+import { eventList, followEvents, formatEvent } from '../cli/events.ts';
 import { followJob, printLog } from '../cli/follow.ts';
 import { jobCancel, jobList, jobShow } from '../cli/job.ts';
+import { type PoolChanges, planShow, poolList, poolPause, poolScale, poolSet, poolShow } from '../cli/pool.ts';
 import { type RunOptions, runCommand, type Terminal } from '../cli/run.ts';
-import { vmList } from '../cli/vm.ts';
+import { vmDelete, vmDrain, vmList } from '../cli/vm.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { findServer } from '../config/connection.ts';
 import { errorCodes, toTidepoolError } from '../domain/errors.ts';
@@ -116,6 +118,82 @@ vm.command('list')
   .description('all VMs and their states')
   .option('--json', 'as JSON')
   .action(async (options) => print(await vmList(await client(), options)));
+
+vm.command('drain <name>')
+  .description('give a VM no more work, let it finish, then remove it')
+  .option('--json', 'as JSON')
+  .action(async (name: string, options) => print(await vmDrain(await client(), name, options)));
+vm.command('delete <name>')
+  .description('remove a VM at once; its jobs start again elsewhere')
+  .option('--json', 'as JSON')
+  .action(async (name: string, options) => print(await vmDelete(await client(), name, options)));
+vm.command('console <name>')
+  .description('a root shell on the VM over its serial console; leave with Ctrl-]')
+  .action(async (name: string) => {
+    const { vmConsole } = await import('../cli/console.ts');
+    await vmConsole(await client(), name, process.stdin, process.stdout);
+  });
+
+const pool = program.command('pool').description('pools of VMs and their autoscalers');
+pool
+  .command('list')
+  .description('all pools with their counts')
+  .option('--json', 'as JSON')
+  .action(async (options) => print(await poolList(await client(), options)));
+pool
+  .command('show <name>')
+  .description('one pool and the newest decision of its autoscaler')
+  .option('--json', 'as JSON')
+  .action(async (name: string, options) => print(await poolShow(await client(), name, options)));
+pool
+  .command('scale <name> <desired>')
+  .description('set the number of VMs in service')
+  .option('--json', 'as JSON')
+  .action(async (name: string, desired: string, options) =>
+    print(await poolScale(await client(), name, desired, options)),
+  );
+pool
+  .command('set <name>')
+  .description('change the settings of a pool')
+  .option('--min <n>', 'fewest VMs in service')
+  .option('--max <n>', 'most VMs in service')
+  .option('--warm <n>', 'VMs kept booted and paused')
+  .option(
+    '--policy <name>',
+    'autoscaling policy (may be repeated)',
+    (name: string, all: string[]) => [...all, name],
+    [],
+  )
+  .option('--no-policies', 'no autoscaling')
+  .option('--json', 'as JSON')
+  .action(async (name: string, { policies, ...options }: PoolChanges & { policies: boolean }) =>
+    print(await poolSet(await client(), name, { ...options, noPolicy: !policies })),
+  );
+for (const verb of ['pause', 'resume'] as const) {
+  pool
+    .command(`${verb} <name>`)
+    .description(verb === 'pause' ? 'the autoscaler decides, but changes nothing' : 'the autoscaler steers again')
+    .option('--json', 'as JSON')
+    .action(async (name: string, options) => print(await poolPause(await client(), name, verb, options)));
+}
+
+program
+  .command('plan [pools...]')
+  .description('what the autoscaler would do now, and why; nothing is changed')
+  .option('--json', 'as JSON')
+  .action(async (names: string[], options) => print(await planShow(await client(), names, options)));
+
+program
+  .command('events')
+  .description('what happened to VMs and pools')
+  .option('-f, --follow', 'each one as it happens')
+  .option('--limit <n>', 'so many of the newest', '50')
+  .option('--json', 'a JSON object a line')
+  .action(async (options: { follow?: boolean; limit: string; json?: boolean }) => {
+    const api = await client();
+    if (!options.follow) return print(await eventList(api, options));
+    await followEvents(api, (event) => print(formatEvent(event, options.json === true)), terminal.sleep);
+  });
 
 const image = program.command('image').description('golden images of this machine');
 image

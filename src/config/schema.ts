@@ -24,6 +24,8 @@ const poolSchema = z.strictObject({
   max: z.int().min(0).max(1000).default(1),
   /** VMs kept booted and paused beside them. */
   warm: z.int().min(0).max(100).default(0),
+  /** Autoscaling policies by name; none: the size is set by hand. */
+  policies: z.array(z.string()).max(16).default([]),
   /** VMs on their way up at one time. */
   maxParallelLaunches: z.int().min(1).max(100).default(2),
   /** A VM is not taken out of service before it has served this long. */

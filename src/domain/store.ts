@@ -53,6 +53,8 @@ export interface JobStore {
   /** A queued job is cancelled at once; for an active one the wish is noted. */
   cancel(id: string, nowMs: number): Promise<'cancelled' | 'requested' | 'ended' | 'unknown'>;
   files(id: string): Promise<JobFile[]>;
+  /** Mean run time of the newest `count` jobs that ran to an end; null while there is none. */
+  meanRunMs(count: number): Promise<number | null>;
 }
 
 export interface JobEnd {

@@ -1,6 +1,18 @@
+import type { Duplex } from 'node:stream';
+import type { Autoscaler } from '../autoscaler/live.ts';
 import type { JobContext } from '../jobs/context.ts';
 import type { SubmissionRules } from '../jobs/submit.ts';
+import type { Usage } from '../metrics/usage.ts';
+import type { PoolController } from '../pool/controller.ts';
 import type { HealthView } from '../protocol/api.ts';
+
+/** A pool with those who steer it. */
+export interface ServedPool {
+  readonly name: string;
+  readonly flavor: string;
+  readonly controller: PoolController;
+  readonly autoscaler: Autoscaler;
+}
 
 /** What the HTTP routes work with. */
 export interface HttpContext {
@@ -8,6 +20,11 @@ export interface HttpContext {
   readonly rules: SubmissionRules;
   /** The largest dataset that may be uploaded. */
   readonly maxUploadBytes: number;
+  readonly pools: readonly ServedPool[];
+  /** A VM's use, a value a second, oldest first. */
+  usages(vm: string): Usage[];
+  /** A VM's serial console. */
+  openConsole(vm: string): Promise<Duplex>;
   readonly adminToken: string;
   readonly version: string;
   status(): HealthView['status'];

@@ -3,12 +3,10 @@ import { type Job, jobStates } from '../domain/job.ts';
 import type { OutputEvent } from '../protocol/api.ts';
 import { FrameDecoder, frameHeaderBytes, type OutputFrame } from '../protocol/output-frames.ts';
 import type { HttpContext } from './context.ts';
+import { quietWait, sse } from './sse.ts';
 import { jobView } from './views.ts';
 
 const readBytes = 256 * 1024;
-/** A comment line on a quiet stream, so that dead connections are noticed on both sides. */
-const keepAliveMs = 15_000;
-
 export interface LogPosition {
   /** 0: the first there is. */
   readonly attempt: number;
@@ -40,11 +38,8 @@ export async function* logEvents(
         yield sse('end', JSON.stringify(await jobView(context, job)));
         return;
       }
-      const quiet = new AbortController();
-      const cancel = clock.after(keepAliveMs, () => quiet.abort());
-      await subscription.wait(AbortSignal.any([signal, quiet.signal]));
-      cancel();
-      if (quiet.signal.aborted) yield ': keep-alive\n\n';
+      const filler = await quietWait(clock, subscription, signal);
+      if (filler !== '') yield filler;
     }
   } finally {
     subscription.close();
@@ -85,10 +80,6 @@ function frameEvent(frame: OutputFrame, attempt: number, offset: number): string
     base64: Buffer.from(frame.data).toString('base64'),
   };
   return sse('output', JSON.stringify(data), `${attempt}:${offset}`);
-}
-
-function sse(event: string, data: string, id?: string): string {
-  return `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${data}\n\n`;
 }
 
 /** Errors: `not_found`. */

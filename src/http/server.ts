@@ -12,9 +12,12 @@ import { healthSchema } from '../protocol/api.ts';
 import { requireToken } from './auth.ts';
 import type { HttpContext } from './context.ts';
 import { sendError } from './errors.ts';
+import { prometheusText } from './prometheus.ts';
+import { eventRoutes } from './routes/events.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { poolRoutes } from './routes/pools.ts';
 import { resultRoutes } from './routes/results.ts';
-import { systemRoutes } from './routes/system.ts';
+import { vmRoutes } from './routes/vms.ts';
 
 /** The HTTP server, ready to listen. Everything below /api/v1 but its health needs a token. */
 export async function buildServer(context: HttpContext): Promise<FastifyInstance> {
@@ -42,12 +45,18 @@ export async function buildServer(context: HttpContext): Promise<FastifyInstance
       return { status: context.status(), version: context.version, readyVms };
     },
   );
+  app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
+    requireToken(request, context.adminToken);
+    return reply.type('text/plain; version=0.0.4').send(await prometheusText(context));
+  });
   await app.register(
     async (api) => {
       api.addHook('onRequest', async (request) => requireToken(request, context.adminToken));
       await api.register(jobRoutes(context));
       await api.register(resultRoutes(context));
-      await api.register(systemRoutes(context));
+      await api.register(vmRoutes(context));
+      await api.register(poolRoutes(context));
+      await api.register(eventRoutes(context));
     },
     { prefix: '/api/v1' },
   );

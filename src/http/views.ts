@@ -1,7 +1,8 @@
 import { type Job, jobStates } from '../domain/job.ts';
 import type { Vm } from '../domain/vm.ts';
-import type { JobView, VmView } from '../protocol/api.ts';
-import type { HttpContext } from './context.ts';
+import { poolCounts } from '../pool/census.ts';
+import type { JobView, PoolView, VmView } from '../protocol/api.ts';
+import type { HttpContext, ServedPool } from './context.ts';
 
 /** A job as the API shows it. */
 export async function jobView(context: HttpContext, job: Job): Promise<JobView> {
@@ -55,5 +56,25 @@ export function vmView(vm: Vm, activeJobs: readonly Job[]): VmView {
     agent: vm.host === null || vm.port === null ? null : `${vm.host}:${vm.port}`,
     runtimes: [...vm.runtimes],
     jobs: activeJobs.filter((job) => job.vmName === vm.name).map((job) => job.id),
+  };
+}
+
+/** A pool as the API shows it. */
+export function poolView(pool: ServedPool, vms: readonly Vm[]): PoolView {
+  const { min, max, warm, policies, paused } = pool.controller.size.settings;
+  const decision = pool.autoscaler.lastDecision;
+  return {
+    name: pool.name,
+    flavor: pool.flavor,
+    settings: { min, max, warm, policies: [...policies] },
+    paused,
+    counts: poolCounts(
+      vms.filter((vm) => vm.pool === pool.name),
+      pool.controller.size.desired,
+    ),
+    decision:
+      decision === undefined
+        ? null
+        : { ...decision, recommendations: [...decision.recommendations], limits: [...decision.limits] },
   };
 }

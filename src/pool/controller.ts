@@ -1,6 +1,7 @@
-import { toTidepoolError } from '../domain/errors.ts';
+import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { MachineEvent } from '../domain/hypervisor.ts';
 import type { Job } from '../domain/job.ts';
+import type { PoolSettings } from '../domain/pool.ts';
 import type { Vm } from '../domain/vm.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { drain, enterService, park, resume, stop, undrain } from './actions.ts';
@@ -17,6 +18,7 @@ import { UnhealthyGuard } from './unhealthy.ts';
 import { heartbeats, waitForBoot } from './watch.ts';
 
 const periodMs = 1_000;
+const keptBootTimes = 9;
 
 /**
  * The pool's main loop: reads what is, steers towards what should be (steer.ts), and carries the steps out in the
@@ -31,6 +33,7 @@ export class PoolController {
   readonly #watches = new Map<string, { stop: AbortController; ended: Promise<void> }>();
   readonly #backoff = new LaunchBackoff();
   readonly #guard = new UnhealthyGuard();
+  #bootTimesMs: number[] = [];
   #isAlarmed = false;
   #loop: Loop | undefined;
   #unsubscribe: (() => void) | undefined;
@@ -38,6 +41,12 @@ export class PoolController {
   constructor(context: PoolContext) {
     this.#context = context;
     this.size = new PoolSize(context);
+  }
+
+  /** Median time from the launch of a VM to its entering service, of the last ones; null before the first. */
+  get bootMs(): number | null {
+    const sorted = this.#bootTimesMs.toSorted((a, b) => a - b);
+    return sorted[Math.floor(sorted.length / 2)] ?? null;
   }
 
   get name(): string {
@@ -57,6 +66,39 @@ export class PoolController {
       step: () => this.#step(),
       onError: (error) => this.#log('the loop', error),
     });
+  }
+
+  /** Sets the wanted number of VMs, within the bounds. */
+  async scale(desired: number, why: string): Promise<void> {
+    const before = this.size.desired;
+    const after = await this.size.setDesired(desired);
+    if (after === before) return;
+    this.#context.log(`pool ${this.name}: from ${before} to ${after} VMs: ${why}`);
+    this.wake();
+  }
+
+  /** Changes settings. Errors: `invalid`. */
+  async change(changes: Partial<PoolSettings>): Promise<void> {
+    await this.size.change(changes);
+    this.wake();
+  }
+
+  /** A VM finishes its work and goes. Errors: `conflict` when its state does not allow it. */
+  async drainVm(name: string): Promise<void> {
+    const move = { state: 'draining' as const, reason: 'an operator asked for it', nowMs: this.#context.clock.now() };
+    const facts = { isUnwanted: true };
+    if (!(await this.#context.store.vms.move(name, ['ready', 'draining'], { ...move, facts }))) {
+      throw new TidepoolError('conflict', `VM ${name} is not in service, so it cannot be drained; delete it instead`);
+    }
+    await emit(this.#context, 'vm.draining', name, `draining: ${move.reason}`);
+    this.wake();
+  }
+
+  /** A VM goes at once, whatever it does; its jobs start again elsewhere. */
+  async deleteVm(name: string): Promise<void> {
+    const move = { state: 'stopping' as const, reason: 'deleted by an operator', nowMs: this.#context.clock.now() };
+    await this.#context.store.vms.move(name, ['booting', 'ready', 'warm', 'draining', 'failed'], move);
+    this.wake();
   }
 
   /** Steers soon. */
@@ -195,6 +237,7 @@ export class PoolController {
     const health = await waitForBoot(this.#context, vm, signal);
     if (health === undefined) return;
     this.#backoff.succeeded();
+    this.#bootTimesMs = [...this.#bootTimesMs, this.#context.clock.now() - vm.createdAtMs].slice(-keptBootTimes);
     const ready = (await poolVms(this.#context)).filter((other) => other.state === 'ready').length;
     await (ready < this.size.desired ? enterService(this.#context, vm, health) : park(this.#context, vm, health));
   }

@@ -124,3 +124,78 @@ export const outputEventSchema = z.object({
   base64: z.string(),
 });
 export type OutputEvent = z.infer<typeof outputEventSchema>;
+
+const reasonSchema = z.object({ code: z.string(), text: z.string(), numbers: z.record(z.string(), z.number()) });
+
+/** One decision of the autoscaler, with everything that led to it. */
+export const decisionSchema = z.object({
+  pool: z.string(),
+  atMs: z.number(),
+  from: z.number(),
+  desired: z.number(),
+  action: z.enum(['out', 'in', 'none']),
+  recommendations: z.array(z.object({ policy: z.string(), desired: z.number(), reason: reasonSchema })),
+  limits: z.array(reasonSchema),
+});
+export type DecisionView = z.infer<typeof decisionSchema>;
+
+export const poolSettingsSchema = z.strictObject({
+  min: z.int().min(0).max(1000),
+  max: z.int().min(0).max(1000),
+  warm: z.int().min(0).max(100),
+  policies: z.array(z.string().max(64)).max(16),
+});
+/** Body of PATCH /pools/:name; what is not named stays. */
+export const poolChangeSchema = poolSettingsSchema.partial();
+export const poolScaleSchema = z.strictObject({ desired: z.int().min(0).max(1000) });
+
+export const poolSchema = z.object({
+  name: z.string(),
+  flavor: z.string(),
+  settings: poolSettingsSchema,
+  paused: z.boolean(),
+  counts: z.object({
+    desired: z.number(),
+    ready: z.number(),
+    warm: z.number(),
+    booting: z.number(),
+    draining: z.number(),
+    failed: z.number(),
+  }),
+  /** The newest decision; null before the first, and where no policy is set. */
+  decision: decisionSchema.nullable(),
+});
+export type PoolView = z.infer<typeof poolSchema>;
+export const poolListSchema = z.object({ pools: z.array(poolSchema) });
+
+/** Use of one VM, a value a second, oldest first; a gap is missing data. */
+export const usageSchema = z.object({
+  vm: z.string(),
+  pool: z.string(),
+  state: z.string(),
+  samples: z.array(
+    z.object({
+      atMs: z.number(),
+      cpu: z.number(),
+      memoryBytes: z.number(),
+      diskReadBytesPerSecond: z.number(),
+      diskWriteBytesPerSecond: z.number(),
+      networkReceiveBytesPerSecond: z.number(),
+      networkTransmitBytesPerSecond: z.number(),
+    }),
+  ),
+});
+export type UsageView = z.infer<typeof usageSchema>;
+export const usageListSchema = z.object({ vms: z.array(usageSchema) });
+
+export const eventSchema = z.object({
+  id: z.number(),
+  atMs: z.number(),
+  name: z.string(),
+  pool: z.string(),
+  vm: z.string().nullable(),
+  text: z.string(),
+  data: z.record(z.string(), z.unknown()),
+});
+export type EventView = z.infer<typeof eventSchema>;
+export const eventListSchema = z.object({ events: z.array(eventSchema) });

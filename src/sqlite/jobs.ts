@@ -22,6 +22,7 @@ export function sqlJobStore(db: Db): JobStore {
     finish: (id, attempt, end) => db.transaction().execute((tx) => finish(tx, id, attempt, end)),
     requeue: (id, attempt) => db.transaction().execute((tx) => requeue(tx, id, attempt)),
     cancel: (id, nowMs) => db.transaction().execute((tx) => cancel(tx, id, nowMs)),
+    meanRunMs: (count) => meanRunMs(db, count),
     async files(id) {
       const rows = await db.selectFrom('job_file').selectAll().where('job_id', '=', id).orderBy('path').execute();
       return rows.map((row) => ({ path: row.path, sizeBytes: row.size_bytes, blob: row.blob }));
@@ -144,6 +145,21 @@ async function cancel(
     .where('id', '=', id)
     .execute();
   return isQueued ? 'cancelled' : 'requested';
+}
+
+async function meanRunMs(db: Db, count: number): Promise<number | null> {
+  const newest = db
+    .selectFrom('job')
+    .select((e) => e('ended_at_ms', '-', e.ref('started_at_ms')).as('ran_ms'))
+    .where('started_at_ms', 'is not', null)
+    .where('ended_at_ms', 'is not', null)
+    .orderBy('id', 'desc')
+    .limit(count);
+  const row = await db
+    .selectFrom(newest.as('newest'))
+    .select((e) => e.fn.avg<number | null>('ran_ms').as('mean'))
+    .executeTakeFirst();
+  return row?.mean ?? null;
 }
 
 function toRow(job: Job): Row {

@@ -1,0 +1,47 @@
+import { Gauge, Registry } from 'prom-client';
+import { jobStates } from '../domain/job.ts';
+import { poolCounts } from '../pool/census.ts';
+import type { HttpContext } from './context.ts';
+
+/** The figures of /metrics in Prometheus' text format, read at the time of asking. */
+export async function prometheusText(context: HttpContext): Promise<string> {
+  const registry = new Registry();
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L> =>
+    new Gauge({ name: `tidepool_${name}`, help, labelNames, registers: [registry] });
+  const { store } = context.jobs;
+  const vms = await store.vms.list();
+
+  const pools = gauge('pool_vms', 'VMs of a pool by state; desired is what should be', ['pool', 'state']);
+  for (const pool of context.pools) {
+    const counts = poolCounts(
+      vms.filter((vm) => vm.pool === pool.name),
+      pool.controller.size.desired,
+    );
+    for (const [state, count] of Object.entries(counts)) pools.set({ pool: pool.name, state }, count);
+  }
+
+  const cpu = gauge('vm_cpu_ratio', 'CPU use of a VM over its vCPUs, 0 to 1', ['pool', 'vm']);
+  const memory = gauge('vm_memory_bytes', 'Resident memory of a VM on its host', ['pool', 'vm']);
+  const disk = gauge('vm_disk_bytes_per_second', 'Disk traffic of a VM', ['pool', 'vm', 'direction']);
+  const network = gauge('vm_network_bytes_per_second', 'Network traffic of a VM', ['pool', 'vm', 'direction']);
+  for (const vm of vms) {
+    const usage = context.usages(vm.name).at(-1);
+    if (usage === undefined) continue;
+    const labels = { pool: vm.pool, vm: vm.name };
+    cpu.set(labels, usage.cpu);
+    memory.set(labels, usage.memoryBytes);
+    disk.set({ ...labels, direction: 'read' }, usage.diskReadBytesPerSecond);
+    disk.set({ ...labels, direction: 'write' }, usage.diskWriteBytesPerSecond);
+    network.set({ ...labels, direction: 'receive' }, usage.networkReceiveBytesPerSecond);
+    network.set({ ...labels, direction: 'transmit' }, usage.networkTransmitBytesPerSecond);
+  }
+
+  const jobs = gauge('jobs', 'Jobs that have not ended, by state', ['state']);
+  const active = await store.jobs.active();
+  for (const state of Object.keys(jobStates)) {
+    if (state === 'starting' || state === 'running')
+      jobs.set({ state }, active.filter((job) => job.state === state).length);
+  }
+  jobs.set({ state: 'queued' }, await store.jobs.countQueued());
+  return registry.metrics();
+}

@@ -1,0 +1,111 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { TidepoolError } from '../../domain/errors.ts';
+import type { PoolSettings } from '../../domain/pool.ts';
+import {
+  decisionSchema,
+  poolChangeSchema,
+  poolListSchema,
+  poolScaleSchema,
+  poolSchema,
+  usageListSchema,
+} from '../../protocol/api.ts';
+import type { HttpContext, ServedPool } from '../context.ts';
+import { poolView } from '../views.ts';
+
+const nameParams = z.object({ name: z.string().max(64) });
+
+/** Pools: look, scale by hand, change, pause. */
+export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
+  const { store } = context.jobs;
+  const view = async (pool: ServedPool) => poolView(pool, await store.vms.list());
+  return async (app) => {
+    app.get('/pools', { schema: { summary: 'All pools', response: { 200: poolListSchema } } }, async () => ({
+      pools: await Promise.all(context.pools.map(view)),
+    }));
+
+    const showDocs = { summary: 'One pool', params: nameParams, response: { 200: poolSchema } };
+    app.get('/pools/:name', { schema: showDocs }, async (request) => view(findPool(context, request.params.name)));
+
+    const scaleDocs = {
+      summary: 'Set the number of VMs in service (the autoscaler may change it again unless it is paused)',
+      params: nameParams,
+      body: poolScaleSchema,
+      response: { 200: poolSchema },
+    };
+    app.post('/pools/:name/scale', { schema: scaleDocs }, async (request) => {
+      const pool = findPool(context, request.params.name);
+      const { min, max } = pool.controller.size.settings;
+      const { desired } = request.body;
+      if (desired < min || desired > max) {
+        throw new TidepoolError(
+          'invalid',
+          `pool ${pool.name} may have ${min} to ${max} VMs, not ${desired}; change its bounds first`,
+        );
+      }
+      await pool.controller.scale(desired, 'by hand');
+      return view(pool);
+    });
+
+    const changeDocs = {
+      summary: 'Change settings',
+      params: nameParams,
+      body: poolChangeSchema,
+      response: { 200: poolSchema },
+    };
+    app.patch('/pools/:name', { schema: changeDocs }, async (request) => {
+      const pool = findPool(context, request.params.name);
+      const changes = Object.fromEntries(Object.entries(request.body).filter(([, value]) => value !== undefined));
+      pool.autoscaler.checkPolicies(request.body.policies ?? []);
+      await pool.controller.change(changes as Partial<PoolSettings>);
+      return view(pool);
+    });
+
+    for (const [verb, paused] of [
+      ['pause', true],
+      ['resume', false],
+    ] as const) {
+      const docs = {
+        summary: `${paused ? 'Pause' : 'Resume'} the autoscaler`,
+        params: nameParams,
+        response: { 200: poolSchema },
+      };
+      app.post(`/pools/:name/${verb}`, { schema: docs }, async (request) => {
+        const pool = findPool(context, request.params.name);
+        await pool.controller.change({ paused });
+        return view(pool);
+      });
+    }
+
+    const planDocs = {
+      summary: 'What would be decided now, and why; nothing is changed',
+      params: nameParams,
+      response: { 200: decisionSchema },
+    };
+    app.get('/pools/:name/plan', { schema: planDocs }, async (request) => {
+      const decision = await findPool(context, request.params.name).autoscaler.decide();
+      return { ...decision, recommendations: [...decision.recommendations], limits: [...decision.limits] };
+    });
+
+    const usageDocs = {
+      summary: 'CPU, memory, disk and network of every VM, a value a second, oldest first',
+      querystring: z.object({ sinceMs: z.coerce.number().min(0).default(0) }),
+      response: { 200: usageListSchema },
+    };
+    app.get('/usage', { schema: usageDocs }, async (request) => {
+      const { sinceMs } = request.query;
+      const samples = (vm: string) => context.usages(vm).filter((usage) => usage.atMs > sinceMs);
+      const vms = await store.vms.list();
+      return { vms: vms.map((vm) => ({ vm: vm.name, pool: vm.pool, state: vm.state, samples: samples(vm.name) })) };
+    });
+  };
+}
+
+function findPool(context: HttpContext, name: string): ServedPool {
+  const pool = context.pools.find((candidate) => candidate.name === name);
+  if (pool !== undefined) return pool;
+  throw new TidepoolError(
+    'not_found',
+    `there is no pool ${name}; there are: ${context.pools.map((one) => one.name).join(', ')}`,
+  );
+}

@@ -1,0 +1,74 @@
+import websocket from '@fastify/websocket';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { TidepoolError, toTidepoolError } from '../../domain/errors.ts';
+import type { Vm } from '../../domain/vm.ts';
+import { vmListSchema, vmSchema } from '../../protocol/api.ts';
+import type { HttpContext } from '../context.ts';
+import { vmView } from '../views.ts';
+
+const nameParams = z.object({ name: z.string().max(64) });
+
+/** VMs: list, drain, delete, console. */
+export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
+  const { store } = context.jobs;
+  const find = async (name: string): Promise<Vm> => {
+    const vm = await store.vms.get(name);
+    if (vm === undefined) throw new TidepoolError('not_found', `there is no VM ${name}`);
+    return vm;
+  };
+  const view = async (name: string) => vmView(await find(name), await store.jobs.active());
+  return async (app) => {
+    app.get('/vms', { schema: { summary: 'All VMs', response: { 200: vmListSchema } } }, async () => {
+      const active = await store.jobs.active();
+      return { vms: (await store.vms.list()).map((vm) => vmView(vm, active)) };
+    });
+
+    const drainDocs = {
+      summary: 'Give a VM no more work, let it finish what it has, then remove it; its pool replaces it if need be',
+      params: nameParams,
+      response: { 200: vmSchema },
+    };
+    app.post('/vms/:name/drain', { schema: drainDocs }, async (request) => {
+      const vm = await find(request.params.name);
+      await controllerOf(context, vm).drainVm(vm.name);
+      return view(vm.name);
+    });
+
+    const deleteDocs = {
+      summary: 'Remove a VM at once; jobs on it are started again elsewhere',
+      params: nameParams,
+      response: { 200: vmSchema },
+    };
+    app.delete('/vms/:name', { schema: deleteDocs }, async (request) => {
+      const vm = await find(request.params.name);
+      await controllerOf(context, vm).deleteVm(vm.name);
+      return view(vm.name);
+    });
+
+    await app.register(websocket, { options: { maxPayload: 64 * 1024 } });
+    app.get(
+      '/vms/:name/console',
+      { websocket: true, schema: { params: nameParams, hide: true } },
+      async (socket, request) => {
+        try {
+          const vm = await find((request.params as { name: string }).name);
+          const console = await context.openConsole(vm.name);
+          console.on('data', (chunk) => socket.send(chunk));
+          console.on('error', (error) => socket.close(1011, error.message.slice(0, 100)));
+          console.on('close', () => socket.close());
+          socket.on('message', (data) => console.write(data as Buffer));
+          socket.on('close', () => console.destroy());
+        } catch (error) {
+          socket.close(1011, toTidepoolError(error).message.slice(0, 100));
+        }
+      },
+    );
+  };
+}
+
+function controllerOf(context: HttpContext, vm: Vm) {
+  const pool = context.pools.find((candidate) => candidate.name === vm.pool);
+  if (pool !== undefined) return pool.controller;
+  throw new TidepoolError('conflict', `VM ${vm.name} is of the pool ${vm.pool}, which is not configured any more`);
+}
