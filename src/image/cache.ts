@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
 import type { RunCommand } from './command.ts';
@@ -93,6 +93,8 @@ export async function withWorkFolder<T>(
     work: await mkdtemp(join(building, 'work-')),
     scratch: await mkdtemp(join(scratchParent, scratchPrefix)),
   };
+  // The namespace's ids may pass through, and neither they nor others may put anything into it.
+  await chmod(folder.scratch, 0o711);
   try {
     return await work(folder);
   } finally {
