@@ -1,0 +1,60 @@
+import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AttemptReport } from '../protocol/agent.ts';
+import { isAttemptId } from './attempt-spec.ts';
+import { removeTree } from './remove-tree.ts';
+
+/** What of an attempt is on disk, beside its output log and its folder. */
+export interface AttemptRecord {
+  readonly report: AttemptReport;
+  readonly slotNumber: number;
+  readonly diskBytes: number;
+}
+
+/**
+ * Attempts on disk: `<folder>/<id>/attempt.json` and `output.log`. They need only outlive the agent's process, not the
+ * VM, so nothing is synced.
+ */
+export class AttemptStore {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  logPath(id: string): string {
+    return join(this.#folder, id, 'output.log');
+  }
+
+  /** Makes the attempt's own folder. */
+  async create(id: string): Promise<void> {
+    await mkdir(join(this.#folder, id), { recursive: true, mode: 0o700 });
+  }
+
+  /** Writes whole or not at all. */
+  async save(record: AttemptRecord): Promise<void> {
+    const path = join(this.#folder, record.report.id, 'attempt.json');
+    await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+    await rename(`${path}.new`, path);
+  }
+
+  /** Every attempt with a record; what has none never got as far as to be known to anybody, and is removed. */
+  async load(): Promise<{ readonly record: AttemptRecord; readonly logBytes: number }[]> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    const found: { record: AttemptRecord; logBytes: number }[] = [];
+    for (const id of await readdir(this.#folder)) {
+      try {
+        if (!isAttemptId(id)) throw new Error('no attempt');
+        const record: AttemptRecord = JSON.parse(await readFile(join(this.#folder, id, 'attempt.json'), 'utf8'));
+        found.push({ record, logBytes: (await stat(this.logPath(id))).size });
+      } catch {
+        await removeTree(join(this.#folder, id));
+      }
+    }
+    return found;
+  }
+
+  async remove(id: string): Promise<void> {
+    await removeTree(join(this.#folder, id));
+  }
+}

@@ -1,0 +1,138 @@
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TidepoolError } from '../domain/errors.ts';
+import type { AttemptOutcome, AttemptReport, AttemptSpec, SyntaxProblem } from '../protocol/agent.ts';
+import { type Checker, maxSourceBytes } from './checker.ts';
+import type { AgentClock } from './clock.ts';
+import { ContainerRun } from './container-run.ts';
+import { endingOf } from './outcome.ts';
+import type { OutputLog } from './output-log.ts';
+import { listProduced } from './produced-files.ts';
+import type { Slot } from './slot.ts';
+import { Wakeup } from './wakeup.ts';
+
+/** A report before anything is known. */
+export function newReport(id: string): AttemptReport {
+  return {
+    id,
+    state: 'preparing',
+    startedAtMs: null,
+    endedAtMs: null,
+    outcome: null,
+    exitCode: null,
+    signal: null,
+    syntaxProblem: null,
+    message: '',
+    wallMs: null,
+    cpuMs: null,
+    peakMemoryBytes: null,
+    outputLogBytes: 0,
+    outputTruncated: false,
+    limitsHit: [],
+  };
+}
+
+/** One attempt in this agent's life: what is known about it, and a way to wait for its end and to stop it. */
+export class Attempt {
+  readonly log: OutputLog;
+  readonly workPath: string;
+  readonly diskBytes: number;
+  readonly slotNumber: number;
+  readonly #clock: AgentClock;
+  readonly #changed = new Wakeup();
+  #report: AttemptReport;
+  #run: ContainerRun | undefined;
+  #isStopAsked = false;
+
+  constructor(fields: {
+    report: AttemptReport;
+    log: OutputLog;
+    workPath: string;
+    diskBytes: number;
+    slotNumber: number;
+    clock: AgentClock;
+  }) {
+    this.#report = fields.report;
+    this.log = fields.log;
+    this.workPath = fields.workPath;
+    this.diskBytes = fields.diskBytes;
+    this.slotNumber = fields.slotNumber;
+    this.#clock = fields.clock;
+  }
+
+  get report(): AttemptReport {
+    return {
+      ...this.#report,
+      outputLogBytes: this.log.sizeBytes,
+      outputTruncated: this.log.isTruncated || this.#report.outputTruncated,
+    };
+  }
+
+  get isEnded(): boolean {
+    return this.#report.state === 'ended';
+  }
+
+  /** Resolves when it ended, or the signal fires. */
+  async untilEnded(signal: AbortSignal): Promise<void> {
+    while (!this.isEnded && !signal.aborted) await this.#changed.wait(signal);
+  }
+
+  /** Ends it, before its start or while it runs. Without effect on one that ended. */
+  stop(isAtOnce: boolean): void {
+    this.#isStopAsked = true;
+    this.#run?.stop('stopped', isAtOnce);
+  }
+
+  /** Checks and runs the script whose files are in the slot's folder, to the end. Never rejects: trouble is an outcome. */
+  async runToEnd(spec: AttemptSpec, slot: Slot, runtimePath: string, checker: Checker): Promise<void> {
+    try {
+      const syntaxProblem = await this.#compile(spec, checker);
+      if (syntaxProblem !== undefined) return await this.end('rejected', { syntaxProblem });
+      if (this.#isStopAsked) return await this.end('stopped', {});
+      await this.#runContainer(spec, slot, runtimePath);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      await this.end('failed', { message: `the worker could not run it: ${message}` });
+    }
+  }
+
+  /** Writes down the end. */
+  async end(outcome: AttemptOutcome, fields: Partial<AttemptReport>): Promise<void> {
+    await this.log.close();
+    this.#report = { ...this.#report, endedAtMs: this.#clock.now(), ...fields, state: 'ended', outcome };
+    this.#changed.notify();
+  }
+
+  async #compile(spec: AttemptSpec, checker: Checker): Promise<SyntaxProblem | undefined> {
+    const path = join(this.workPath, spec.entrypoint);
+    const { size } = await stat(path);
+    if (size > maxSourceBytes) {
+      const message = `the file has ${size} bytes; a script may have ${maxSourceBytes}`;
+      return { file: spec.entrypoint, line: 1, column: 1, message, text: '' };
+    }
+    const file = await open(path, 'r');
+    try {
+      return await checker.check(spec.entrypoint, await file.readFile());
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #runContainer(spec: AttemptSpec, slot: Slot, runtimePath: string): Promise<void> {
+    const run = new ContainerRun(spec, slot, this.#clock);
+    this.#run = run;
+    let startedAtMs = this.#clock.now();
+    const facts = await run.run(runtimePath, this.log, () => {
+      startedAtMs = this.#clock.now();
+      this.#report = { ...this.#report, state: 'running', startedAtMs };
+      this.#changed.notify();
+    });
+    const endedAtMs = this.#clock.now();
+    const { notice } = await listProduced(this.workPath, spec.limits.diskBytes);
+    if (notice !== '') await this.log.notice(notice);
+    const { outcome, ...ending } = endingOf(facts);
+    if (outcome === null) throw new TidepoolError('internal', 'an ended run has no outcome');
+    const { cpuMs, peakMemoryBytes } = facts.usage;
+    await this.end(outcome, { ...ending, endedAtMs, wallMs: endedAtMs - startedAtMs, cpuMs, peakMemoryBytes });
+  }
+}

@@ -1,0 +1,142 @@
+import { join } from 'node:path';
+import { TidepoolError } from '../domain/errors.ts';
+import type { AttemptReport, AttemptSpec } from '../protocol/agent.ts';
+import { Attempt, newReport } from './attempt.ts';
+import { AttemptStore } from './attempt-store.ts';
+import type { AgentClock } from './clock.ts';
+import { jobUid } from './container-spec.ts';
+import { diskQuota } from './limits.ts';
+import { OutputLog } from './output-log.ts';
+import type { AgentPaths } from './paths.ts';
+import type { Runtimes } from './runtimes.ts';
+import type { Slot } from './slot.ts';
+import type { Slots } from './slots.ts';
+import { unpackFiles } from './unpack.ts';
+
+/** All attempts that this agent knows: those that run, and those that ended and were not removed yet. */
+export class Attempts {
+  readonly #known = new Map<string, Attempt>();
+  readonly #store: AttemptStore;
+  readonly #slots: Slots;
+  readonly #runtimes: Runtimes;
+  readonly #paths: AgentPaths;
+  readonly #clock: AgentClock;
+  readonly #log: (line: string) => void;
+
+  constructor(fields: {
+    slots: Slots;
+    runtimes: Runtimes;
+    paths: AgentPaths;
+    clock: AgentClock;
+    log: (line: string) => void;
+  }) {
+    this.#slots = fields.slots;
+    this.#runtimes = fields.runtimes;
+    this.#paths = fields.paths;
+    this.#clock = fields.clock;
+    this.#log = fields.log;
+    this.#store = new AttemptStore(join(fields.paths.state, 'attempts'));
+  }
+
+  /** Takes up what an earlier agent process left; to be called once nothing of it runs any more. */
+  async restore(): Promise<void> {
+    for (const { record, logBytes } of await this.#store.load()) {
+      const { id } = record.report;
+      const workPath = join(this.#paths.state, 'slots', String(record.slotNumber), 'work');
+      const log = OutputLog.ended(this.#store.logPath(id), this.#clock, logBytes);
+      const attempt = new Attempt({ ...record, log, workPath, clock: this.#clock });
+      this.#slots.reserve(record.slotNumber);
+      this.#known.set(id, attempt);
+      if (attempt.isEnded) continue;
+      await attempt.end('lost', { message: "the worker's agent was restarted under it" });
+      await this.#save(attempt);
+    }
+  }
+
+  get runningCount(): number {
+    let count = 0;
+    for (const attempt of this.#known.values()) if (!attempt.isEnded) count += 1;
+    return count;
+  }
+
+  reports(): AttemptReport[] {
+    return [...this.#known.values()].map((attempt) => attempt.report);
+  }
+
+  find(id: string): Attempt | undefined {
+    return this.#known.get(id);
+  }
+
+  /** Error: `not_found`. */
+  get(id: string): Attempt {
+    const attempt = this.find(id);
+    if (attempt === undefined) throw new TidepoolError('not_found', `this VM has no attempt ${id}`);
+    return attempt;
+  }
+
+  /**
+   * Takes an attempt's files in and starts it. An upload that fails leaves an attempt that ended `lost`, so that whoever
+   * asks for it later learns that it will not run. Errors: `not_found` (no such runtime), `exhausted`, `too_large`, `invalid`.
+   */
+  async start(spec: AttemptSpec, files: AsyncIterable<Uint8Array>): Promise<AttemptReport> {
+    const runtimePath = await this.#runtimes.find(spec.runtime);
+    const slot = await this.#slots.take();
+    const attempt = await this.#create(spec, slot);
+    const { limits, entrypoint } = spec;
+    try {
+      const owner = slot.firstUid + jobUid;
+      const quota = diskQuota(limits.diskBytes);
+      const unpack = { folder: slot.workPath, owner, maxBytes: limits.diskBytes, maxFiles: quota.inodes };
+      const paths = await unpackFiles(files, unpack);
+      if (!paths.has(entrypoint)) throw new TidepoolError('invalid', `${entrypoint} is not among the files`);
+    } catch (error) {
+      await attempt.end('lost', {
+        message: `its files did not arrive: ${error instanceof Error ? error.message : ''}`,
+      });
+      await this.#save(attempt);
+      throw error;
+    }
+    void this.#run(attempt, spec, slot, runtimePath);
+    return attempt.report;
+  }
+
+  /** Forgets an attempt and frees its disk; one that runs is killed first. */
+  async remove(id: string): Promise<void> {
+    const attempt = this.get(id);
+    attempt.stop(true);
+    await attempt.untilEnded(new AbortController().signal);
+    this.#known.delete(id);
+    await this.#store.remove(id);
+    this.#slots.release(attempt.slotNumber);
+  }
+
+  async #create(spec: AttemptSpec, slot: Slot): Promise<Attempt> {
+    await this.#store.create(spec.id);
+    const log = await OutputLog.create(this.#store.logPath(spec.id), this.#clock, spec.limits.outputBytes);
+    const attempt = new Attempt({
+      report: newReport(spec.id),
+      log,
+      workPath: slot.workPath,
+      diskBytes: spec.limits.diskBytes,
+      slotNumber: slot.number,
+      clock: this.#clock,
+    });
+    this.#known.set(spec.id, attempt);
+    await this.#save(attempt);
+    return attempt;
+  }
+
+  async #run(attempt: Attempt, spec: AttemptSpec, slot: Slot, runtimePath: string): Promise<void> {
+    try {
+      await attempt.runToEnd(spec, slot, runtimePath, this.#runtimes.checker(spec.runtime));
+      await this.#save(attempt);
+    } catch (error) {
+      this.#log(`attempt ${spec.id}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  async #save(attempt: Attempt): Promise<void> {
+    const { report, slotNumber, diskBytes } = attempt;
+    await this.#store.save({ report, slotNumber, diskBytes });
+  }
+}

@@ -1,0 +1,151 @@
+import { readFile, rm, statfs, writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { kill } from 'node:process';
+import type { Readable } from 'node:stream';
+import type { AttemptSpec } from '../protocol/agent.ts';
+import { stopGraceMs } from '../protocol/agent.ts';
+import type { OutputStream } from '../protocol/output-frames.ts';
+import type { AgentClock } from './clock.ts';
+import { containerSpec, jobEnvironment } from './container-spec.ts';
+import { attemptCgroupSettings, diskQuota } from './limits.ts';
+import type { RunFacts, StopReason } from './outcome.ts';
+import type { OutputLog } from './output-log.ts';
+import { openPipes, type Slot } from './slot.ts';
+
+/** The file that the container's init writes to; a script that writes there too is cut off. */
+const maxStatusBytes = 4096;
+const statusInContainer = '/dev/.status';
+const initInContainer = '/dev/busybox';
+
+/**
+ * One run of a script in a slot's container, from start to the last process's end. `stop` may be called at any time and
+ * more than once; the first reason counts.
+ */
+export class ContainerRun {
+  readonly #spec: AttemptSpec;
+  readonly #slot: Slot;
+  readonly #clock: AgentClock;
+  #stopReason: StopReason | null = null;
+  #cancelKill: () => void = () => undefined;
+  #isOver = false;
+
+  constructor(spec: AttemptSpec, slot: Slot, clock: AgentClock) {
+    this.#spec = spec;
+    this.#slot = slot;
+    this.#clock = clock;
+  }
+
+  /** Runs to the end. @param onStart called when the container is on its way, which is when its time begins */
+  async run(runtimePath: string, log: OutputLog, onStart: () => void): Promise<RunFacts> {
+    const { limits } = this.#spec;
+    const slot = this.#slot;
+    await writeFile(join(slot.runPath, 'config.json'), JSON.stringify(jobContainer(this.#spec, slot, runtimePath)));
+    slot.cgroup.create(attemptCgroupSettings(limits, cpus().length));
+    const pipes = openPipes(slot);
+    const reading = Promise.all([
+      copyOutput(pipes.stdout, 'stdout', log),
+      copyOutput(pipes.stderr, 'stderr', log),
+      readStatus(pipes.status),
+    ]);
+    onStart();
+    slot.launcher.process.stdin?.end(this.#quotaLine());
+    const cancelTimeout = this.#clock.after(limits.timeoutMs, () => this.stop('timed_out'));
+    const { code } = await slot.launcher.exited;
+    this.#isOver = true;
+    cancelTimeout();
+    this.#cancelKill();
+    // The script is gone, and with it the container's init; what it left in the background goes now.
+    await slot.cgroup.killAll(this.#clock);
+    pipes.release();
+    const [, , status] = await reading;
+    const usage = slot.cgroup.usage();
+    slot.cgroup.remove();
+    const crunLog = await readCrunLog(join(slot.runPath, 'log'));
+    await rm(join(slot.runPath, 'crun'), { recursive: true, force: true });
+    return {
+      crunExitCode: code,
+      status,
+      crunLog,
+      stopReason: this.#stopReason,
+      usage,
+      isDiskFull: await isDiskFull(slot.workPath),
+      isOutputTruncated: log.isTruncated,
+    };
+  }
+
+  /** TERM to the script; after the grace, or at once when that is asked for, KILL to the whole cgroup. */
+  stop(reason: StopReason, isAtOnce = false): void {
+    if (this.#isOver) return;
+    const isFirst = this.#stopReason === null;
+    this.#stopReason ??= reason;
+    if (isAtOnce) {
+      this.#kill();
+    } else if (isFirst) {
+      this.#terminate();
+      this.#cancelKill = this.#clock.after(stopGraceMs, () => this.#kill());
+    }
+  }
+
+  #kill(): void {
+    if (!this.#isOver) this.#slot.cgroup.write('cgroup.kill', '1');
+  }
+
+  /** The container's init ignores TERM, as process 1 does, and crun only hands it on to that; so all others get it. */
+  #terminate(): void {
+    for (const pid of this.#slot.cgroup.processes()) {
+      if (pid !== this.#slot.launcher.pid) sendTerm(pid);
+    }
+  }
+
+  /** What the launcher reads: empty, or a quota other than the prepared one. */
+  #quotaLine(): string {
+    const quota = diskQuota(this.#spec.limits.diskBytes);
+    const isPrepared = quota.blocksKiB === this.#slot.quota.blocksKiB && quota.inodes === this.#slot.quota.inodes;
+    return isPrepared ? '\n' : `${quota.blocksKiB} ${quota.inodes}\n`;
+  }
+}
+
+function jobContainer(spec: AttemptSpec, slot: Slot, runtimePath: string): object {
+  return containerSpec({
+    rootPath: runtimePath,
+    argv: [initInContainer, 'time', '-f', '', '-o', statusInContainer, 'python3', spec.entrypoint, ...spec.args],
+    environment: jobEnvironment(spec.limits.cpus, spec.environment),
+    firstUid: slot.firstUid,
+    tmpBytes: spec.limits.memoryBytes / 2,
+    workPath: slot.workPath,
+    files: [
+      { from: '/usr/bin/busybox', to: initInContainer, writable: false },
+      { from: join(slot.runPath, 'status'), to: statusInContainer, writable: true },
+    ],
+  });
+}
+
+function sendTerm(pid: number): void {
+  try {
+    kill(pid, 'SIGTERM');
+  } catch {
+    // It ended by itself in the meantime.
+  }
+}
+
+async function copyOutput(source: Readable, stream: OutputStream, log: OutputLog): Promise<void> {
+  for await (const chunk of source) await log.append(stream, chunk);
+}
+
+async function readStatus(source: Readable): Promise<string> {
+  let status = '';
+  for await (const chunk of source) if (status.length < maxStatusBytes) status += String(chunk);
+  return status;
+}
+
+async function readCrunLog(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return text.trim().slice(0, 1_000);
+}
+
+/** With a project quota, statfs of its folder tells about the quota and not about the disk. */
+async function isDiskFull(workPath: string): Promise<boolean> {
+  const { bavail, ffree } = await statfs(workPath);
+  return bavail <= 1 || ffree === 0;
+}

@@ -1,0 +1,121 @@
+import { seccompProfile } from './seccomp.ts';
+
+/** What one container is to be. */
+export interface ContainerOptions {
+  readonly rootPath: string;
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** First of 65,536 user and group ids of the guest that belong to this container alone. */
+  readonly firstUid: number;
+  readonly tmpBytes: number;
+  /** Folder of the guest that is the writable /work, and the working directory; without it there is none. */
+  readonly workPath?: string;
+  /** Single files of the guest to be seen under another name, e.g. busybox as /dev/busybox. */
+  readonly files?: readonly { readonly from: string; readonly to: string; readonly writable: boolean }[];
+}
+
+/** User id of the job inside its container. */
+export const jobUid = 1000;
+export const uidsPerContainer = 65_536;
+
+/**
+ * The OCI runtime configuration (opencontainers/runtime-spec 1.0) of a container. Resource limits are not in it: the
+ * agent makes the cgroup itself and crun starts inside.
+ */
+export function containerSpec(options: ContainerOptions): object {
+  return {
+    ociVersion: '1.0.2',
+    hostname: 'job',
+    root: { path: options.rootPath, readonly: true },
+    process: {
+      terminal: false,
+      user: { uid: jobUid, gid: jobUid },
+      args: options.argv,
+      env: Object.entries(options.environment).map(([name, value]) => `${name}=${value}`),
+      cwd: options.workPath === undefined ? '/' : '/work',
+      noNewPrivileges: true,
+      capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
+      rlimits: [
+        { type: 'RLIMIT_CORE', soft: 0, hard: 0 },
+        { type: 'RLIMIT_NOFILE', soft: 1024, hard: 65_536 },
+      ],
+      // The agent is never killed for memory (-1000) and children inherit that, so this must be said.
+      oomScoreAdj: 500,
+    },
+    mounts: [...kernelMounts(options.tmpBytes), ...fileMounts(options), ...workMount(options.workPath)],
+    linux: {
+      namespaces: ['pid', 'ipc', 'uts', 'mount', 'cgroup', 'network', 'user'].map((type) => ({ type })),
+      uidMappings: [{ containerID: 0, hostID: options.firstUid, size: uidsPerContainer }],
+      gidMappings: [{ containerID: 0, hostID: options.firstUid, size: uidsPerContainer }],
+      maskedPaths,
+      readonlyPaths,
+      seccomp: seccompProfile(),
+    },
+  };
+}
+
+/** tmpfs pages count as memory of the job. */
+function kernelMounts(tmpBytes: number): object[] {
+  const size = `size=${Math.floor(tmpBytes)}`;
+  const inodes = `nr_inodes=${Math.max(1_024, Math.floor(tmpBytes / 4096))}`;
+  return [
+    { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'nodev', 'noexec'] },
+    tmpfs('/dev', ['noexec', 'mode=755', 'size=64k', 'nr_inodes=64']),
+    tmpfs('/dev/shm', ['noexec', 'mode=1777', size, inodes]),
+    tmpfs('/tmp', ['nodev', 'mode=1777', size, inodes]),
+  ];
+}
+
+function tmpfs(destination: string, options: readonly string[]): object {
+  return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', ...options] };
+}
+
+function fileMounts(options: ContainerOptions): object[] {
+  return (options.files ?? []).map(({ from, to, writable }) => ({
+    destination: to,
+    type: 'bind',
+    source: from,
+    options: ['bind', 'nosuid', 'nodev', writable ? 'rw' : 'ro'],
+  }));
+}
+
+function workMount(workPath: string | undefined): object[] {
+  if (workPath === undefined) return [];
+  return [{ destination: '/work', type: 'bind', source: workPath, options: ['bind', 'rw', 'nosuid', 'nodev'] }];
+}
+
+// What /proc tells or changes beyond the container's own processes.
+const maskedPaths = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/kallsyms',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/kmsg',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+];
+const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+
+/** The script's environment. A caller's own values win, but for none that name what the container is. */
+export function jobEnvironment(cpus: number, own: Readonly<Record<string, string>>): Record<string, string> {
+  const threads = String(Math.max(1, Math.floor(cpus)));
+  return {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    HOME: '/tmp',
+    LANG: 'C.UTF-8',
+    PYTHONUNBUFFERED: '1',
+    PYTHONDONTWRITEBYTECODE: '1',
+    MPLBACKEND: 'Agg',
+    MPLCONFIGDIR: '/tmp/matplotlib',
+    // Numeric libraries start a thread for every CPU that they see, not for every CPU that the cgroup allows.
+    OMP_NUM_THREADS: threads,
+    OPENBLAS_NUM_THREADS: threads,
+    MKL_NUM_THREADS: threads,
+    NUMEXPR_NUM_THREADS: threads,
+    ...own,
+  };
+}

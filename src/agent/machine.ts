@@ -1,0 +1,47 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { readFile, statfs } from 'node:fs/promises';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { Cgroup } from './cgroup.ts';
+import type { AgentClock } from './clock.ts';
+import { agentCgroupSettings, jobCapacity, jobsCgroupSettings, type MachineFacts } from './limits.ts';
+import type { AgentPaths } from './paths.ts';
+import { removeContents } from './remove-tree.ts';
+
+export async function readMachineFacts(paths: AgentPaths): Promise<MachineFacts> {
+  const disk = await statfs(paths.state);
+  return { cpus: cpus().length, memoryBytes: totalmem(), diskBytes: disk.blocks * disk.bsize };
+}
+
+export function readBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+/** The bundle's content hash, which the image build writes beside it. */
+export async function readVersion(bundlePath: string): Promise<string> {
+  const text = await readFile(join(bundlePath, '..', 'agent-version'), 'utf8').catch(() => 'unknown');
+  return text.trim();
+}
+
+/**
+ * Ends whatever an earlier agent process left running, and sets up the cgroups: the agent's own, protected one, and the
+ * one above all jobs, which together they cannot leave.
+ */
+export async function takeOver(paths: AgentPaths, clock: AgentClock, pid: number): Promise<MachineFacts> {
+  const jobs = new Cgroup(join(paths.cgroups, 'jobs'));
+  await jobs.killAll(clock);
+  jobs.remove();
+  // crun's state of containers that are no more.
+  await removeContents(paths.run);
+  const capacity = jobCapacity(await readMachineFacts(paths));
+  const own = new Cgroup(join(paths.cgroups, 'agent'));
+  own.create(agentCgroupSettings);
+  own.add(pid);
+  jobs.create(jobsCgroupSettings(capacity));
+  return capacity;
+}
+
+/** The kernel must never choose the agent when memory is short; init says so too, for agents that it starts. */
+export function protectFromOom(): void {
+  writeFileSync('/proc/self/oom_score_adj', '-1000');
+}

@@ -1,0 +1,56 @@
+import { mkdir } from 'node:fs/promises';
+import { uptime } from 'node:os';
+import { agentPort } from '../protocol/agent.ts';
+import { Attempts } from './attempts.ts';
+import { systemClock } from './clock.ts';
+import { protectFromOom, readBootId, readVersion, takeOver } from './machine.ts';
+import { guestPaths } from './paths.ts';
+import { answer } from './routes.ts';
+import { Runtimes } from './runtimes.ts';
+import { readSecrets } from './secrets.ts';
+import { createAgentServer } from './server.ts';
+import { Slots } from './slots.ts';
+
+// The agent in the guest: wiring only. init starts it again when it ends, so an error that nobody expected may end it.
+
+const log = (line: string): void => console.log(`agent: ${line}`);
+
+async function main(): Promise<void> {
+  const paths = guestPaths;
+  const clock = systemClock;
+  protectFromOom();
+  const secrets = await readSecrets(paths.secrets);
+  await mkdir(paths.state, { recursive: true, mode: 0o711 });
+  await mkdir(paths.run, { recursive: true, mode: 0o711 });
+  const capacity = await takeOver(paths, clock, process.pid);
+  const runtimes = new Runtimes(paths, clock);
+  await runtimes.refresh();
+  const slots = new Slots(paths, clock, log);
+  const attempts = new Attempts({ slots, runtimes, paths, clock, log });
+  await attempts.restore();
+  const identity = {
+    hostname: secrets.hostname,
+    version: await readVersion(import.meta.filename),
+    bootId: readBootId(),
+  };
+  const health = () => ({
+    ...identity,
+    uptimeMs: Math.round(uptime() * 1000),
+    clockMs: clock.now(),
+    runtimes: runtimes.names,
+    capacity,
+    runningAttempts: attempts.runningCount,
+  });
+  const api = { attempts, clock, health };
+  const server = createAgentServer(secrets, (request, response) => void answer(api, request, response));
+  server.on('tlsClientError', (error) => log(`a connection was refused: ${error.message.trim()}`));
+  server.listen(agentPort, '0.0.0.0', () => log(`listens on ${agentPort} after ${uptime()} s`));
+  await slots.refill();
+  await runtimes.warmUp(log);
+  log(`ready after ${uptime()} s`);
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exit(1);
+});

@@ -1,0 +1,19 @@
+/** Where things are in the guest. Tests give other folders. */
+export interface AgentPaths {
+  /** On the root disk, which has project quotas: `attempts/` and `slots/`. */
+  readonly state: string;
+  /** In memory: pipes, container configurations, crun's own state. */
+  readonly run: string;
+  readonly runtimes: string;
+  readonly cgroups: string;
+  /** fw_cfg blobs, as the kernel shows them. */
+  readonly secrets: string;
+}
+
+export const guestPaths: AgentPaths = {
+  state: '/var/lib/tidepool',
+  run: '/run/tidepool',
+  runtimes: '/runtimes',
+  cgroups: '/sys/fs/cgroup',
+  secrets: '/sys/firmware/qemu_fw_cfg/by_name/opt/tidepool',
+};

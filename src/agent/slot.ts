@@ -1,0 +1,103 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { chown, mkdir } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { Cgroup } from './cgroup.ts';
+import { jobUid, uidsPerContainer } from './container-spec.ts';
+import { type Launcher, startLauncher } from './launcher.ts';
+import { type DiskQuota, diskQuota } from './limits.ts';
+import type { AgentPaths } from './paths.ts';
+import { removeContents } from './remove-tree.ts';
+
+/**
+ * A place where one attempt can run at a time: a folder with its own disk quota, a range of user ids, pipes, a cgroup,
+ * and a launcher that waits in it. Prepared ahead, so that starting a job starts no other process than its own.
+ */
+export interface Slot {
+  readonly number: number;
+  /** The job's /work: owned by its user id, empty. */
+  readonly workPath: string;
+  /** In memory: pipes, the container's configuration (`config.json`), crun's log (`log`) and state. */
+  readonly runPath: string;
+  readonly containerId: string;
+  readonly firstUid: number;
+  readonly cgroup: Cgroup;
+  readonly launcher: Launcher;
+  readonly quota: DiskQuota;
+}
+
+const firstJobUid = 100_000;
+const firstProjectId = 1_000;
+/** What a job gets unless it asks for another limit (domain/limits.ts); another one costs a process at its start. */
+const preparedQuota = diskQuota(1024 ** 3);
+
+export const maxSlots = 256;
+
+const prepareScript = `
+folder=$1 run=$2 project=$3 blocks=$4 inodes=$5
+chattr +P -p "$project" "$folder"
+setquota -P "$project" 0 "$blocks" 0 "$inodes" /
+for name in stdout stderr status; do [ -p "$run/$name" ] || busybox mkfifo -m 600 "$run/$name"; done
+`;
+
+// crun's own complaints go to its log; what it inherits as stdout and stderr is the job's.
+const becomeCrun = `
+[ -z "$extra" ] || setquota -P "$project" 0 \${extra% *} 0 \${extra#* } /
+exec crun --root "$run/crun" --log "$run/log" --cgroup-manager=disabled run --config "$run/config.json" "$6" \
+  </dev/null >"$run/stdout" 2>"$run/stderr"
+`;
+
+/** User ids of a container; `index` counts slots first and compile checkers after them. */
+export function firstUidOf(index: number): number {
+  return firstJobUid + index * uidsPerContainer;
+}
+
+/** Makes a slot ready. Whatever an earlier attempt left in it is removed. */
+export async function prepareSlot(number: number, paths: AgentPaths): Promise<Slot> {
+  const folder = join(paths.state, 'slots', String(number));
+  const run = join(paths.run, 'slots', String(number));
+  const workPath = join(folder, 'work');
+  const firstUid = firstUidOf(number);
+  const owner = firstUid + jobUid;
+  const containerId = `attempt-${number}`;
+  await removeContents(folder);
+  await mkdir(folder, { recursive: true, mode: 0o711 });
+  await removeContents(run);
+  await mkdir(run, { recursive: true, mode: 0o711 });
+
+  const numbers = [firstProjectId + number, preparedQuota.blocksKiB, preparedQuota.inodes].map(String);
+  const launcher = await startLauncher(prepareScript, becomeCrun, [folder, run, ...numbers, containerId]);
+  await mkdir(workPath, { mode: 0o700 });
+  await chown(workPath, owner, owner);
+  for (const name of ['stdout', 'stderr', 'status']) await chown(join(run, name), owner, owner);
+  const cgroup = new Cgroup(join(paths.cgroups, 'jobs', String(number)));
+  cgroup.remove();
+  cgroup.create({});
+  cgroup.add(launcher.pid);
+  return { number, workPath, runPath: run, containerId, firstUid, cgroup, launcher, quota: preparedQuota };
+}
+
+/** The agent's end of a slot's pipes. */
+export interface SlotPipes {
+  readonly stdout: Socket;
+  readonly stderr: Socket;
+  readonly status: Socket;
+  /** To be called when no process of the job is left: the pipes then end once they are read empty. */
+  release(): void;
+}
+
+/**
+ * Opens a slot's named pipes for reading. They are pipes and not the socket pairs that Node would make, so that a script
+ * can open /dev/stdout. A writing end of our own keeps them from ending before the container has opened its own.
+ */
+export function openPipes(slot: Slot): SlotPipes {
+  const writers: number[] = [];
+  const openPipe = (name: string): Socket => {
+    const path = join(slot.runPath, name);
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    writers.push(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK));
+    return new Socket({ fd: reader, readable: true, writable: false });
+  };
+  const pipes = { stdout: openPipe('stdout'), stderr: openPipe('stderr'), status: openPipe('status') };
+  return { ...pipes, release: () => writers.forEach(closeSync) };
+}

@@ -1,0 +1,71 @@
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { TidepoolError } from '../domain/errors.ts';
+import { decodeFiles, type FileEntry } from '../protocol/file-stream.ts';
+
+export interface UnpackOptions {
+  readonly folder: string;
+  /** User and group id that all files and folders get. */
+  readonly owner: number;
+  /** The quota does not hold for root, who writes here, so both are counted. */
+  readonly maxBytes: number;
+  readonly maxFiles: number;
+}
+
+/** What a file or folder takes on disk beside its content. */
+const blockBytes = 4096;
+
+/**
+ * Writes a file stream into an empty folder that no job can reach yet. Names were checked by `decodeFiles`.
+ * Errors: `too_large` (more than the limits), `invalid` (not a file stream, cut short, one name twice).
+ */
+export async function unpackFiles(source: AsyncIterable<Uint8Array>, options: UnpackOptions): Promise<Set<string>> {
+  const paths = new Set<string>();
+  const folders = new Set(['.']);
+  let leftBytes = options.maxBytes;
+  const writeFile = async (file: FileEntry): Promise<void> => {
+    leftBytes -= Math.ceil(file.size / blockBytes) * blockBytes;
+    if (paths.size >= options.maxFiles) throw tooLarge(`has more than ${options.maxFiles} files`);
+    if (leftBytes < 0) throw tooLarge(`is larger than its disk limit of ${options.maxBytes} bytes`);
+    await makeFolders(dirname(file.path), options, folders);
+    await writeOwned(file, options);
+    paths.add(file.path);
+  };
+  try {
+    await decodeFiles(source, writeFile);
+    await makeFolders('out', options, folders);
+    return paths;
+  } catch (error) {
+    if (error instanceof TidepoolError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TidepoolError('invalid', `the working folder cannot be made: ${reason}`, { cause: error });
+  }
+}
+
+async function makeFolders(path: string, options: UnpackOptions, known: Set<string>): Promise<void> {
+  if (known.has(path)) return;
+  await makeFolders(dirname(path), options, known);
+  const folder = join(options.folder, path);
+  await mkdir(folder, { mode: 0o755 });
+  const handle = await open(folder, 'r');
+  try {
+    await handle.chown(options.owner, options.owner);
+  } finally {
+    await handle.close();
+  }
+  known.add(path);
+}
+
+async function writeOwned(file: FileEntry, options: UnpackOptions): Promise<void> {
+  const handle = await open(join(options.folder, file.path), 'wx', 0o644);
+  try {
+    await handle.chown(options.owner, options.owner);
+    for await (const chunk of file.content) await handle.appendFile(chunk);
+  } finally {
+    await handle.close();
+  }
+}
+
+function tooLarge(problem: string): TidepoolError {
+  return new TidepoolError('too_large', `the working folder ${problem}`);
+}

@@ -1,0 +1,199 @@
+import type { IncomingMessage } from 'node:http';
+import type { z } from 'zod';
+import type { AgentAddress, AgentLink } from '../domain/agent-link.ts';
+import type { Clock } from '../domain/clock.ts';
+import { TidepoolError } from '../domain/errors.ts';
+import type { AgentHealth, AttemptReport, AttemptSpec, ClockSetting } from '../protocol/agent.ts';
+import { decodeFiles, encodeFiles, type FileEntry } from '../protocol/file-stream.ts';
+import { Connections } from './connections.ts';
+import { type Deadline, deadline } from './deadline.ts';
+import { exchange, type Request, readText, transferError } from './exchange.ts';
+import { healthSchema, reportSchema, reportsSchema } from './schemas.ts';
+
+/** Time for a call that the agent can answer at once. */
+const callLimitMs = 10_000;
+/** The agent answers a stop when the whole container is gone: after the grace, and what the kernel takes. */
+const stopLimitMs = 60_000;
+/** A transfer that does not move for so long is given up. */
+const stallLimitMs = 60_000;
+const maxReportWaitMs = 60_000;
+const maxJsonBytes = 8 * 1024 * 1024;
+
+/** AgentLink over HTTPS with pre-shared keys. */
+export class HttpsAgentLink implements AgentLink {
+  readonly #clock: Clock;
+  readonly #connections = new Connections();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  health(agent: AgentAddress, signal?: AbortSignal): Promise<AgentHealth> {
+    return this.#json(healthSchema, agent, 'GET', '/v1/health', callLimitMs, signal);
+  }
+
+  /** The time is read when the connection stands, so that only the way of one request makes it late. */
+  async setClock(agent: AgentAddress, clock: Clock, signal?: AbortSignal): Promise<void> {
+    const limit = deadline(this.#clock, callLimitMs, 'setting the clock', signal);
+    const request = { ...this.#request(agent, 'POST', '/v1/clock', limit), body: clockSetting(clock) };
+    await this.#finish(limit, async () => parseJson(healthSchema, request, await exchange(request)));
+  }
+
+  attempts(agent: AgentAddress): Promise<AttemptReport[]> {
+    return this.#json(reportsSchema, agent, 'GET', '/v1/attempts', callLimitMs);
+  }
+
+  async start(
+    agent: AgentAddress,
+    spec: AttemptSpec,
+    files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
+  ): Promise<AttemptReport> {
+    const limit = deadline(this.#clock, stallLimitMs, `sending attempt ${spec.id}`);
+    const body = renewing(attemptBody(spec, files), limit);
+    const request = { ...this.#request(agent, 'POST', '/v1/attempts', limit), body };
+    return this.#finish(limit, async () => parseReport(spec.id, request, await exchange(request)));
+  }
+
+  async report(agent: AgentAddress, id: string, waitMs = 0, signal?: AbortSignal): Promise<AttemptReport> {
+    const heldMs = Math.min(Math.max(0, Math.floor(waitMs)), maxReportWaitMs);
+    const limit = deadline(this.#clock, heldMs + callLimitMs, `the report of attempt ${id}`, signal);
+    const request = this.#request(agent, 'GET', `${attemptPath(id)}?waitMs=${heldMs}`, limit);
+    return this.#finish(limit, async () => parseReport(id, request, await exchange(request)));
+  }
+
+  async *output(agent: AgentAddress, id: string, offset: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    let at = offset;
+    for (;;) {
+      // A quiet script and a dead VM look alike, so after a while of silence the agent is asked anew from there.
+      const silence = new AbortController();
+      const limit = deadline(this.#clock, callLimitMs, `the output of attempt ${id}`, signal);
+      const request = this.#request(agent, 'GET', `${attemptPath(id)}/output?offset=${at}`, limit);
+      let cancelSilence = (): void => undefined;
+      try {
+        const response = await exchange(request);
+        limit.hold();
+        const onSilence = (): void => silence.abort(response.destroy());
+        cancelSilence = this.#clock.after(stallLimitMs, onSilence);
+        for await (const chunk of response) {
+          at += chunk.length;
+          cancelSilence();
+          yield chunk;
+          cancelSilence = this.#clock.after(stallLimitMs, onSilence);
+        }
+        return;
+      } catch (cause) {
+        if (!silence.signal.aborted) throw transferError(request, cause);
+      } finally {
+        cancelSilence();
+        limit.clear();
+      }
+    }
+  }
+
+  async stop(agent: AgentAddress, id: string): Promise<AttemptReport> {
+    const limit = deadline(this.#clock, stopLimitMs, `stopping attempt ${id}`);
+    const request = this.#request(agent, 'POST', `${attemptPath(id)}/stop`, limit);
+    return this.#finish(limit, async () => parseReport(id, request, await exchange(request)));
+  }
+
+  async files(agent: AgentAddress, id: string, onFile: (file: FileEntry) => Promise<void>): Promise<void> {
+    const limit = deadline(this.#clock, stallLimitMs, `the files of attempt ${id}`);
+    const request = this.#request(agent, 'GET', `${attemptPath(id)}/files`, limit);
+    await this.#finish(limit, async () => {
+      const response = await exchange(request);
+      try {
+        await decodeFiles(renewing(bytesOf(request, response), limit), onFile);
+      } catch (cause) {
+        if (!(cause instanceof RangeError || cause instanceof SyntaxError)) throw cause;
+        throw new TidepoolError('upstream', `the agent's files of ${id} are no file stream: ${cause.message}`, {
+          cause,
+        });
+      } finally {
+        response.destroy();
+      }
+    });
+  }
+
+  async remove(agent: AgentAddress, id: string): Promise<void> {
+    const limit = deadline(this.#clock, stopLimitMs, `removing attempt ${id}`);
+    const request = this.#request(agent, 'DELETE', attemptPath(id), limit);
+    await this.#finish(limit, async () => (await exchange(request)).resume());
+  }
+
+  async close(): Promise<void> {
+    this.#connections.close();
+  }
+
+  async #json<T>(
+    schema: z.ZodType<T>,
+    agent: AgentAddress,
+    method: 'GET',
+    path: string,
+    limitMs: number,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const limit = deadline(this.#clock, limitMs, `${method} ${path}`, signal);
+    const request = this.#request(agent, method, path, limit);
+    return this.#finish(limit, async () => parseJson(schema, request, await exchange(request)));
+  }
+
+  #request(address: AgentAddress, method: Request['method'], path: string, limit: Deadline): Request {
+    return { address, agent: this.#connections.of(address), method, path, signal: limit.signal };
+  }
+
+  async #finish<T>(limit: Deadline, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } finally {
+      limit.clear();
+    }
+  }
+}
+
+function attemptPath(id: string): string {
+  return `/v1/attempts/${encodeURIComponent(id)}`;
+}
+
+async function parseJson<T>(schema: z.ZodType<T>, request: Request, response: IncomingMessage): Promise<T> {
+  const text = await readText(request, response, maxJsonBytes);
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new TidepoolError('upstream', `the agent's answer to ${request.path} is not of the protocol`, { cause });
+  }
+}
+
+async function parseReport(id: string, request: Request, response: IncomingMessage): Promise<AttemptReport> {
+  const report = await parseJson(reportSchema, request, response);
+  if (report.id !== id) throw new TidepoolError('upstream', `the agent was asked for ${id} and reported ${report.id}`);
+  return report;
+}
+
+async function* clockSetting(clock: Clock): AsyncGenerator<Uint8Array> {
+  const setting: ClockSetting = { nowMs: clock.now() };
+  yield Buffer.from(JSON.stringify(setting));
+}
+
+async function* attemptBody(
+  spec: AttemptSpec,
+  files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
+): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(`${JSON.stringify(spec)}\n`);
+  yield* encodeFiles(files);
+}
+
+/** Passes chunks on and gives the deadline its full time again at each. */
+async function* renewing(source: AsyncIterable<Uint8Array>, limit: Deadline): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    limit.renew();
+    yield chunk;
+  }
+}
+
+async function* bytesOf(request: Request, response: IncomingMessage): AsyncGenerator<Uint8Array> {
+  try {
+    yield* response;
+  } catch (cause) {
+    throw transferError(request, cause);
+  }
+}

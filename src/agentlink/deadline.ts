@@ -1,0 +1,33 @@
+import type { Clock } from '../domain/clock.ts';
+import { TidepoolError } from '../domain/errors.ts';
+
+/** A signal that fires when a call's time is up, or when its caller gives up. */
+export interface Deadline {
+  readonly signal: AbortSignal;
+  /** Starts the time anew, for a transfer that still moves. */
+  renew(): void;
+  /** Takes the time limit off; the caller can still give up. */
+  hold(): void;
+  clear(): void;
+}
+
+export function deadline(clock: Clock, limitMs: number, what: string, caller?: AbortSignal): Deadline {
+  const controller = new AbortController();
+  const expire = (): void => controller.abort(new TidepoolError('timeout', `${what} took longer than ${limitMs} ms`));
+  const giveUp = (): void => controller.abort(new TidepoolError('aborted', `${what} was given up`));
+  let cancel = clock.after(limitMs, expire);
+  if (caller?.aborted === true) giveUp();
+  caller?.addEventListener('abort', giveUp, { once: true });
+  return {
+    signal: controller.signal,
+    renew: () => {
+      cancel();
+      cancel = clock.after(limitMs, expire);
+    },
+    hold: () => cancel(),
+    clear: () => {
+      cancel();
+      caller?.removeEventListener('abort', giveUp);
+    },
+  };
+}
