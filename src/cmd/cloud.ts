@@ -3,7 +3,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { tlsAgentLink } from '../agentlink/link.ts';
+import { HttpsAgentLink } from '../agentlink/agent-link.ts';
 import { zipReader } from '../archive/zip.ts';
 import { openBlobFolder } from '../blobs/blob-folder.ts';
 import { openLogFolder } from '../blobs/log-folder.ts';
@@ -64,7 +64,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   const store = await openSqliteStore(join(dataDir, 'tidepool.db'));
   const closing = new AbortController();
   const changes = new Changes();
-  const link = tlsAgentLink({ clock: systemClock });
+  const link = new HttpsAgentLink(systemClock);
   const hypervisor = await openHypervisor(options, store);
   const accelerator = await pickAccelerator(options, hypervisor);
   const runtimes = runtimeShelf({

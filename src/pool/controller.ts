@@ -256,7 +256,9 @@ export class PoolController {
   async #onMachineEvent(event: MachineEvent): Promise<void> {
     if (event.kind === 'started' || event.kind === 'resumed' || event.kind === 'suspended') return;
     const vm = await this.#context.store.vms.get(event.name);
-    if (vm === undefined || vm.pool !== this.name || vm.state === 'creating') return;
+    if (vm === undefined || vm.pool !== this.name) return;
+    // What we do ourselves makes events too.
+    if (vm.state === 'creating' || vm.state === 'stopping' || vm.state === 'failed') return;
     await this.#fail(vm.name, `its machine ${event.kind} (${event.detail})`);
   }
 
