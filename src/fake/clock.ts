@@ -1,4 +1,5 @@
 import { type Clock, sleepAborted } from '../domain/clock.ts';
+import { TidepoolError } from '../domain/errors.ts';
 
 interface Timer {
   readonly dueMs: number;
@@ -66,7 +67,9 @@ export class FakeClock implements Clock {
     for (let fired = 0; ; fired += 1) {
       const next = this.#takeDue(endMs);
       if (next === undefined) break;
-      if (fired === timersPerAdvance) throw new Error(`${timersPerAdvance} timers fired in one advance of ${ms} ms`);
+      if (fired === timersPerAdvance) {
+        throw new TidepoolError('internal', `${timersPerAdvance} timers fired in one advance of ${ms} ms`);
+      }
       this.#nowMs = next.dueMs;
       next.fn();
       await settle();

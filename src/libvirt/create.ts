@@ -17,6 +17,7 @@ export interface CreateContext {
   readonly ports: PortPicker;
   readonly machineDir: string;
   readonly installationId: string;
+  readonly changesOwners: boolean;
   /** Told the UUID before libvirt is, so that no event comes unexpected. */
   expect(uuid: string): void;
   forget(uuid: string): void;
@@ -90,11 +91,11 @@ async function defineAndStart(
   secretPaths: ReadonlyMap<string, string>,
   ports: readonly PortRecord[],
 ): Promise<void> {
-  const { link, overlays, installationId } = context;
+  const { link, overlays, installationId, changesOwners } = context;
   const uuid = randomUUID();
   const record: MachineRecord = { installationId, tags: spec.tags, ports, network: spec.network.kind };
   const overlayPath = overlays.pathOf(spec.name);
-  const xml = machineXml({ spec, uuid, mac: randomMac(), record, overlayPath, secretPaths });
+  const xml = machineXml({ spec, uuid, mac: randomMac(), record, overlayPath, secretPaths, changesOwners });
   const domain = await define(context, uuid, xml);
   try {
     await link.call(procedures.domainCreate, { domain, flags: 0 });

@@ -9,6 +9,8 @@ export interface DomainPlan {
   readonly mac: string;
   readonly record: MachineRecord;
   readonly overlayPath: string;
+  /** The host gives a machine's files to QEMU's user. */
+  readonly changesOwners: boolean;
   /** Path of the file of each secret, by the secret's key. */
   readonly secretPaths: ReadonlyMap<string, string>;
 }
@@ -17,11 +19,9 @@ const qemuNamespace = 'http://libvirt.org/schemas/domain/qemu/1.0';
 const probeMemoryMiB = 256;
 /**
  * Slots on the root bus. Given by us, so that libvirt puts no bridge before each device: every bridge costs an emulated
- * guest time at boot.
+ * guest time at boot. The last slots of the bus are the chipset's own.
  */
 const slot = { network: 2, random: 3, firstDisk: 4 } as const;
-/** The last slots of the bus are the chipset's own. */
-export const maxSharedDisks = 24;
 
 /** The domain of a machine (libvirt: docs/formatdomain.rst). */
 export function machineXml(plan: DomainPlan): string {
@@ -42,7 +42,7 @@ export function machineXml(plan: DomainPlan): string {
       'devices',
       {},
       overlayDisk(plan),
-      ...spec.sharedDisks.map((disk, index) => sharedDisk(disk.path, disk.serial, index + 1)),
+      ...spec.sharedDisks.map((disk, index) => sharedDisk(disk.path, disk.serial, index + 1, plan.changesOwners)),
       ...libvirtInterface(spec.network, plan.mac),
       element(
         'rng',
@@ -118,7 +118,7 @@ function overlayDisk(plan: DomainPlan): Xml {
       'backingStore',
       { type: 'file' },
       element('format', { type: 'qcow2' }),
-      element('source', { file: plan.spec.imagePath }),
+      sharedSource(plan.spec.imagePath, plan.changesOwners),
       element('backingStore'),
     ),
     element('target', { dev: diskName(0), bus: 'virtio' }),
@@ -126,17 +126,23 @@ function overlayDisk(plan: DomainPlan): Xml {
   );
 }
 
-function sharedDisk(file: string, serial: string, index: number): Xml {
+function sharedDisk(file: string, serial: string, index: number, changesOwners: boolean): Xml {
   return element(
     'disk',
     { type: 'file', device: 'disk' },
     element('driver', { name: 'qemu', type: 'raw' }),
-    element('source', { file }),
+    sharedSource(file, changesOwners),
     element('target', { dev: diskName(index), bus: 'virtio' }),
     element('readonly'),
     element('serial', {}, serial),
     address(slot.firstDisk + index),
   );
+}
+
+/** A file that many machines read keeps its owner: as its owner, a QEMU that was taken over could write to it. */
+function sharedSource(file: string, changesOwners: boolean): Xml {
+  const keepOwner = element('seclabel', { model: 'dac', relabel: 'no' });
+  return element('source', { file }, ...(changesOwners ? [keepOwner] : []));
 }
 
 /** vda, vdb ... vdz */

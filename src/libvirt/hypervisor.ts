@@ -12,15 +12,17 @@ import type {
   ProbeResult,
   ProbeSpec,
 } from '../domain/hypervisor.ts';
+import { checkMachineSpec } from '../domain/machine-spec.ts';
+import { type HostCapabilities, readCapabilities } from './capabilities.ts';
 import { type CreateContext, createMachine, deleteFiles, undefineDomain } from './create.ts';
 import { isLibvirtError, libvirtCode } from './errors.ts';
 import { LibvirtLink, type LifecycleEvent } from './link.ts';
+import { checkLocalFiles } from './local-files.ts';
 import { MachineReader, type OwnDomain } from './machine-reader.ts';
 import { PortPicker } from './ports.ts';
 import { Probes } from './probe.ts';
 import { type Procedure, procedures } from './procedures.ts';
 import type { Environment } from './socket-paths.ts';
-import { checkLocalFiles, checkSpec } from './spec-check.ts';
 import { OverlayFolder } from './storage.ts';
 import { MachineTracker } from './tracker.ts';
 import type { DomainRef } from './types.ts';
@@ -52,6 +54,7 @@ class LibvirtHypervisor implements Hypervisor {
   readonly uri: string;
   readonly #options: LibvirtHypervisorOptions;
   readonly #link: LibvirtLink;
+  readonly #capabilities: HostCapabilities;
   readonly #reader: MachineReader;
   readonly #overlays: OverlayFolder;
   readonly #probes: Probes;
@@ -64,10 +67,11 @@ class LibvirtHypervisor implements Hypervisor {
   #refreshing: Promise<void> | undefined;
   #refreshAgain = false;
 
-  private constructor(options: LibvirtHypervisorOptions, link: LibvirtLink) {
+  private constructor(options: LibvirtHypervisorOptions, link: LibvirtLink, capabilities: HostCapabilities) {
     this.uri = options.uri;
     this.#options = options;
     this.#link = link;
+    this.#capabilities = capabilities;
     this.#reader = new MachineReader(link, options.installationId);
     this.#overlays = new OverlayFolder(link, options.machineDir);
     this.#probes = new Probes(link, options.clock);
@@ -76,7 +80,7 @@ class LibvirtHypervisor implements Hypervisor {
 
   static async open(options: LibvirtHypervisorOptions): Promise<LibvirtHypervisor> {
     const { uri, clock, env, log } = options;
-    // Events may come before the constructor is done; there is nobody yet who could have missed them.
+    // Events may come before there is a hypervisor; the list that it reads first has what they tell.
     let hypervisor: LibvirtHypervisor | undefined;
     const link = await LibvirtLink.open({
       uri,
@@ -87,9 +91,14 @@ class LibvirtHypervisor implements Hypervisor {
       onLost: (reason) => hypervisor?.onLost(reason),
       onReconnect: () => hypervisor?.refresh(),
     });
-    hypervisor = new LibvirtHypervisor(options, link);
-    hypervisor.#tracker.observe(await hypervisor.#reader.list());
-    return hypervisor;
+    try {
+      hypervisor = new LibvirtHypervisor(options, link, await readCapabilities(link));
+      hypervisor.#tracker.observe(await hypervisor.#reader.list());
+      return hypervisor;
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
   }
 
   list(): Promise<Machine[]> {
@@ -102,7 +111,7 @@ class LibvirtHypervisor implements Hypervisor {
   }
 
   async create(spec: MachineSpec): Promise<Machine> {
-    checkSpec(spec);
+    checkMachineSpec(spec);
     if (this.#isLocal) await checkLocalFiles(spec);
     if (this.#creating.has(spec.name)) throw taken(spec.name);
     this.#creating.add(spec.name);
@@ -179,6 +188,7 @@ class LibvirtHypervisor implements Hypervisor {
       ports: this.#ports,
       machineDir,
       installationId,
+      changesOwners: this.#capabilities.changesOwners,
       expect: (uuid) => this.#tracker.expect(uuid, name),
       forget: (uuid) => this.#tracker.forget(uuid),
       log,

@@ -1,8 +1,5 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TidepoolError } from '../domain/errors.ts';
-
-const maxSecretBytes = 64 * 1024;
 
 /**
  * Files that carry secrets into a guest by fw_cfg, in a folder for each machine. The files are 0600; the folder may be
@@ -19,9 +16,6 @@ export async function writeSecrets(
   await rm(own, { recursive: true, force: true });
   await mkdir(own, { recursive: true, mode: 0o711 });
   for (const [key, value] of Object.entries(secrets)) {
-    if (!/^[a-z0-9-]{1,40}$/.test(key) || value.length > maxSecretBytes) {
-      throw new TidepoolError('invalid', `the secret '${key}' of ${machineName} has a bad name or more than 64 KiB`);
-    }
     const file = join(own, key);
     await writeFile(file, value, { mode: 0o600, flag: 'wx' });
     paths.set(key, file);
@@ -29,6 +23,7 @@ export async function writeSecrets(
   return paths;
 }
 
+/** Those that are not there are not an error. */
 export async function removeSecrets(folder: string, machineName: string): Promise<void> {
   await rm(secretFolder(folder, machineName), { recursive: true, force: true });
 }

@@ -1,27 +1,8 @@
 import { access, constants, open } from 'node:fs/promises';
 import { TidepoolError } from '../domain/errors.ts';
 import type { MachineSpec } from '../domain/hypervisor.ts';
-import { maxSharedDisks } from './domain-xml.ts';
 
 const GiB = 1024 ** 3;
-const maxSerialLength = 20;
-
-/** Checks what can be checked without libvirt. Errors: `invalid`. */
-export function checkSpec(spec: MachineSpec): void {
-  if (!/^[A-Za-z0-9][A-Za-z0-9-]{0,39}$/.test(spec.name)) {
-    throw bad(`'${spec.name}' is no machine name: letters, digits and dashes, at most 40`);
-  }
-  if (spec.sharedDisks.length > maxSharedDisks) throw bad(`${spec.name} has more than ${maxSharedDisks} shared disks`);
-  for (const { serial } of spec.sharedDisks) {
-    if (!/^[A-Za-z0-9_.+-]+$/.test(serial) || serial.length > maxSerialLength) {
-      throw bad(
-        `the disk serial '${serial}' of ${spec.name} is empty, has other letters, or more than ${maxSerialLength}`,
-      );
-    }
-  }
-  const names = new Set(spec.ports.map(({ name }) => name));
-  if (names.size < spec.ports.length) throw bad(`two ports of ${spec.name} have the same name`);
-}
 
 /** For a hypervisor on this machine: the files are there, and the image fits into the flavor's disk. */
 export async function checkLocalFiles(spec: MachineSpec): Promise<void> {
