@@ -7,6 +7,7 @@ export interface HostCapabilities {
   readonly changesOwners: boolean;
 }
 
+/** Asks once; a host does not change while a connection lives. */
 export async function readCapabilities(link: LibvirtLink): Promise<HostCapabilities> {
   const { xml } = await link.call(procedures.connectGetCapabilities, undefined);
   return { changesOwners: /<secmodel>\s*<model>dac<\/model>/.test(xml) };

@@ -34,6 +34,7 @@ export function fixedBytes(length: number): Codec<Uint8Array> {
   };
 }
 
+/** Bytes after their number, at most `maxBytes`. */
 export function bytes(maxBytes: number): Codec<Uint8Array> {
   return {
     write: (to, value) => to.bytes(value),

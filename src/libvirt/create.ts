@@ -52,6 +52,7 @@ export async function undefineDomain(link: LibvirtLink, domain: DomainRef): Prom
   await link.call(procedures.domainUndefine, { domain, flags: undefineEverything });
 }
 
+/** Overlay and secrets of a machine; those that are not there are not an error. */
 export async function deleteFiles(
   context: Pick<CreateContext, 'overlays' | 'machineDir'>,
   machineName: string,
@@ -93,7 +94,7 @@ async function defineAndStart(
 ): Promise<void> {
   const { link, overlays, installationId, changesOwners } = context;
   const uuid = randomUUID();
-  const record: MachineRecord = { installationId, tags: spec.tags, ports, network: spec.network.kind };
+  const record: MachineRecord = { installationId, ...recordOf(spec), ports };
   const overlayPath = overlays.pathOf(spec.name);
   const xml = machineXml({ spec, uuid, mac: randomMac(), record, overlayPath, secretPaths, changesOwners });
   const domain = await define(context, uuid, xml);
@@ -115,6 +116,10 @@ async function define(context: CreateContext, uuid: string, xml: string): Promis
     context.forget(uuid);
     throw error;
   }
+}
+
+function recordOf({ tags, flavor, network }: MachineSpec): Omit<MachineRecord, 'installationId' | 'ports'> {
+  return { tags, vcpus: flavor.vcpus, memoryMiB: flavor.memoryMiB, network: network.kind };
 }
 
 /** In the range that QEMU and libvirt use for guests. */

@@ -26,6 +26,7 @@ const details: Readonly<Record<number, readonly string[]>> = {
 /** Details of `stopped` that mean that QEMU did not end by anybody's wish. */
 const crashDetails = new Set(['crashed', 'failed']);
 
+/** A libvirt state with its reason in the port's words. */
 export function machineState(libvirtState: number, reason: number): MachineState {
   if (libvirtState === state.crashed) return 'crashed';
   if (libvirtState === state.off)

@@ -9,8 +9,12 @@ import type { DomainRef } from './types.ts';
 import { uuidText } from './uuid.ts';
 
 /** VIR_DOMAIN_STATS_* */
-const statsOf = { state: 1, cpuTotal: 2, balloon: 4, vcpu: 8, network: 16, block: 32 } as const;
-/** VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT: a machine that does not answer must not hold up the others. */
+const statsOf = { state: 1, cpuTotal: 2, balloon: 4, network: 16, block: 32 } as const;
+const allStats = statsOf.state | statsOf.cpuTotal | statsOf.balloon | statsOf.network | statsOf.block;
+/**
+ * VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT: a machine that is busy must not hold up the others. libvirt leaves out then
+ * what only the machine's process could tell.
+ */
 const noWait = 0x2000_0000;
 /** VIR_DOMAIN_METADATA_ELEMENT */
 const metadataElement = 2;
@@ -31,6 +35,8 @@ export class MachineReader {
   readonly #installationId: string;
   /** Metadata never changes while a domain lives; null marks a stranger. */
   #records = new Map<string, MachineRecord | null>();
+  #asking: Promise<MachineStats[]> | undefined;
+  #lastStats = new Map<string, MachineStats>();
 
   constructor(link: LibvirtLink, installationId: string) {
     this.#link = link;
@@ -38,14 +44,16 @@ export class MachineReader {
   }
 
   async list(): Promise<Machine[]> {
-    const own = await this.#ownStats([], statsOf.state | statsOf.vcpu | statsOf.balloon);
+    const own = await this.#ownStats([], statsOf.state);
     return Promise.all(own.map(({ found, params }) => this.#machine(found, params)));
   }
 
-  async stats(): Promise<MachineStats[]> {
-    const { state, cpuTotal, balloon, vcpu, network, block } = statsOf;
-    const own = await this.#ownStats([], state | cpuTotal | balloon | vcpu | network | block);
-    return own.map(({ found, params }) => machineStats(found.domain.name, params));
+  /** Callers at the same time share one answer: libvirt would leave things out of the second one. */
+  stats(): Promise<MachineStats[]> {
+    this.#asking ??= this.#askStats().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
   }
 
   /** Undefined when there is no such domain, or it is not ours. */
@@ -65,13 +73,23 @@ export class MachineReader {
   }
 
   async machine(found: OwnDomain): Promise<Machine | undefined> {
-    const [own] = await this.#ownStats([found.domain], statsOf.state | statsOf.vcpu | statsOf.balloon);
+    const [own] = await this.#ownStats([found.domain], statsOf.state);
     return own === undefined ? undefined : this.#machine(own.found, own.params);
   }
 
   async state(domain: DomainRef): Promise<MachineState> {
     const { state, reason } = await this.#link.call(procedures.domainGetState, { domain, flags: 0 });
     return machineState(state, reason);
+  }
+
+  async #askStats(): Promise<MachineStats[]> {
+    const own = await this.#ownStats([], allStats);
+    const entries = own.map(({ found, params }) => {
+      const stats = machineStats(found, params, this.#lastStats.get(found.uuid));
+      return [found.uuid, stats] as const;
+    });
+    this.#lastStats = new Map(entries);
+    return entries.map(([, stats]) => stats);
   }
 
   /** The statistics of these domains, or of all, as far as they are ours. */
@@ -123,7 +141,7 @@ export class MachineReader {
       uuid,
       state,
       tags: record.tags,
-      flavor: { vcpus: params.number('vcpu.maximum'), memoryMiB: params.number('balloon.maximum') / 1024 },
+      flavor: { vcpus: record.vcpus, memoryMiB: record.memoryMiB },
       endpoints: await this.#endpoints(domain, record, state),
     };
   }
@@ -147,16 +165,20 @@ export class MachineReader {
   }
 }
 
-function machineStats(name: string, params: Parameters): MachineStats {
+/** Counters that libvirt left out keep the value that they had, so that they never seem to fall. */
+function machineStats({ domain, record }: OwnDomain, params: Parameters, last: MachineStats | undefined): MachineStats {
+  const state = machineState(params.number('state.state'), params.number('state.reason'));
+  const isBusy = (state === 'running' || state === 'paused') && !params.has('balloon.rss');
+  const counters = isBusy ? last : undefined;
   return {
-    name,
-    state: machineState(params.number('state.state'), params.number('state.reason')),
-    vcpus: params.number('vcpu.maximum'),
+    name: domain.name,
+    state,
+    vcpus: record.vcpus,
     cpuTimeNs: params.bigint('cpu.time'),
-    memoryRssBytes: params.number('balloon.rss') * 1024,
-    diskReadBytes: Number(params.sum('block', 'rd.bytes')),
-    diskWriteBytes: Number(params.sum('block', 'wr.bytes')),
-    networkReceiveBytes: Number(params.sum('net', 'rx.bytes')),
-    networkTransmitBytes: Number(params.sum('net', 'tx.bytes')),
+    memoryRssBytes: counters?.memoryRssBytes ?? params.number('balloon.rss') * 1024,
+    diskReadBytes: counters?.diskReadBytes ?? Number(params.sum('block', 'rd.bytes')),
+    diskWriteBytes: counters?.diskWriteBytes ?? Number(params.sum('block', 'wr.bytes')),
+    networkReceiveBytes: counters?.networkReceiveBytes ?? Number(params.sum('net', 'rx.bytes')),
+    networkTransmitBytes: counters?.networkTransmitBytes ?? Number(params.sum('net', 'tx.bytes')),
   };
 }

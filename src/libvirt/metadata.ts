@@ -15,11 +15,15 @@ export interface PortRecord extends PortRequest {
 export interface MachineRecord {
   readonly installationId: string;
   readonly tags: MachineTags;
+  /** Here too, because libvirt has to stop a machine's other work for a moment to tell them. */
+  readonly vcpus: number;
+  readonly memoryMiB: number;
   readonly ports: readonly PortRecord[];
   /** `user`, `network` or `bridge`. */
   readonly network: string;
 }
 
+/** The element that goes into a domain's `<metadata>`. */
 export function metadataXml(record: MachineRecord): Xml {
   const { tags } = record;
   return element(
@@ -32,6 +36,8 @@ export function metadataXml(record: MachineRecord): Xml {
       image: tags.imageId,
       key: tags.keyId,
       created: tags.createdAtMs,
+      vcpus: record.vcpus,
+      memory: record.memoryMiB,
       network: record.network,
     },
     ...record.ports.map((port) =>
@@ -57,19 +63,25 @@ const parser = new XMLParser({
 export function parseMetadata(xml: string): MachineRecord | undefined {
   const machine = member(parser.parse(xml), 'machine');
   const installationId = word(machine, 'installation');
+  const network = word(machine, 'network');
+  const vcpus = wholeNumber(word(machine, 'vcpus'));
+  const memoryMiB = wholeNumber(word(machine, 'memory'));
+  const tags = machineTags(machine);
+  const ports = portRecords(member(machine, 'port'));
+  if (installationId === undefined || network === undefined || tags === undefined) return undefined;
+  if (vcpus === undefined || memoryMiB === undefined || ports === undefined) return undefined;
+  return { installationId, tags, vcpus, memoryMiB, ports, network };
+}
+
+function machineTags(machine: unknown): MachineTags | undefined {
   const pool = word(machine, 'pool');
   const role = word(machine, 'role');
   const imageId = word(machine, 'image');
   const keyId = word(machine, 'key');
-  const network = word(machine, 'network');
-  const createdAtMs = Number(word(machine, 'created'));
-  if (installationId === undefined || pool === undefined || imageId === undefined || keyId === undefined)
-    return undefined;
-  if ((role !== 'worker' && role !== 'probe') || network === undefined || !Number.isSafeInteger(createdAtMs))
-    return undefined;
-  const ports = portRecords(member(machine, 'port'));
-  if (ports === undefined) return undefined;
-  return { installationId, tags: { pool, role, imageId, keyId, createdAtMs }, ports, network };
+  const createdAtMs = wholeNumber(word(machine, 'created'));
+  if (role !== 'worker' && role !== 'probe') return undefined;
+  if (pool === undefined || imageId === undefined || keyId === undefined || createdAtMs === undefined) return undefined;
+  return { pool, role, imageId, keyId, createdAtMs };
 }
 
 function portRecords(found: unknown): PortRecord[] | undefined {
@@ -88,8 +100,12 @@ function portRecords(found: unknown): PortRecord[] | undefined {
 }
 
 function portNumber(text: string | undefined): number | undefined {
-  const value = Number(text);
-  return Number.isInteger(value) && value >= 1 && value <= 65_535 ? value : undefined;
+  const value = wholeNumber(text);
+  return value !== undefined && value >= 1 && value <= 65_535 ? value : undefined;
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 function member(value: unknown, name: string): unknown {

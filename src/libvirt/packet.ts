@@ -24,6 +24,7 @@ export const maxPacketBytes = 32 * 1024 * 1024 + lengthBytes;
 /** The largest payload of a stream packet that every libvirt takes is 262,120 bytes; a quarter flows as well. */
 export const streamChunkBytes = 64 * 1024;
 
+/** The bytes of a packet, its length first. */
 export function encodePacket(packet: Packet): Buffer {
   const writer = new XdrWriter();
   writer.uint(lengthBytes + headerBytes + packet.payload.length);

@@ -8,6 +8,10 @@ export class Parameters {
     this.#values = new Map(params.map(({ field, value }) => [field, value.value]));
   }
 
+  has(field: string): boolean {
+    return this.#values.has(field);
+  }
+
   /** 0 when it is not there: libvirt leaves out what it does not know of a machine that is off. */
   number(field: string): number {
     return Number(this.bigint(field));

@@ -14,6 +14,7 @@ export function systemSockets(driver: string): string[] {
   return ['/run/libvirt', '/var/run/libvirt'].flatMap((folder) => names.map((name) => join(folder, name)));
 }
 
+/** The same for the user's own daemon. */
 export function sessionSockets(driver: string, env: Environment): string[] {
   const folder = sessionFolder(env);
   return socketNames(driver).map((name) => join(folder, name));

@@ -24,6 +24,7 @@ const transports: readonly TransportKind[] = ['unix', 'tcp', 'tls', 'ssh'];
 /** Parameters that speak of the way to the daemon and mean nothing to it. */
 const ours = new Set(['socket', 'pkipath', 'keyfile', 'name', 'no_verify']);
 
+/** Errors: `invalid`. */
 export function parseLibvirtUri(text: string): LibvirtUri {
   let url: URL;
   try {

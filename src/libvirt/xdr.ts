@@ -63,6 +63,7 @@ export class XdrWriter {
   }
 }
 
+/** Reads what an XdrWriter, or a peer, wrote. */
 export class XdrReader {
   readonly #buffer: Buffer;
   #at = 0;
