@@ -48,12 +48,22 @@ export interface PoolSnapshot {
   readonly loads: readonly LoadSample[];
   /** Measured time from the decision to a VM that takes work; null before the first. */
   readonly bootMs: number | null;
-  /** Earlier recommendations, oldest first, for the stabilisation windows; the planner gives back the new list. */
+  /** What the planner gave back the last time. */
   readonly memory: PlannerMemory;
 }
 
+/** One policy wanted `desired` in every plan from `sinceMs` to `untilMs`. */
+export interface PastRecommendation {
+  readonly policy: string;
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  readonly desired: number;
+}
+
+/** What the planner remembers from one plan to the next, for stabilisation windows and cooldowns. */
 export interface PlannerMemory {
-  readonly recommendations: readonly { readonly atMs: number; readonly desired: number }[];
+  /** Oldest first, for as long as the longest stabilisation window. */
+  readonly recommendations: readonly PastRecommendation[];
   readonly lastOutAtMs: number | null;
   readonly lastInAtMs: number | null;
 }
