@@ -56,6 +56,9 @@ const parser = new XMLParser({
   attributeNamePrefix: '',
   removeNSPrefix: true,
   parseAttributeValue: false,
+  trimValues: false,
+  // Numeric entities are among these for this parser.
+  htmlEntities: true,
   isArray: (name) => name === 'port',
 });
 
