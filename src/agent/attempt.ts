@@ -68,6 +68,11 @@ export class Attempt {
     };
   }
 
+  /** Somebody wants it ended. */
+  get isStopAsked(): boolean {
+    return this.#isStopAsked;
+  }
+
   get isEnded(): boolean {
     return this.#report.state === 'ended';
   }

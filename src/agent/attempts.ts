@@ -16,6 +16,10 @@ import { unpackFiles } from './unpack.ts';
 /** All attempts that this agent knows: those that run, and those that ended and were not removed yet. */
 export class Attempts {
   readonly #known = new Map<string, Attempt>();
+  /** Starts whose files still arrive. */
+  readonly #arriving = new Map<string, Promise<AttemptReport>>();
+  /** Settled when an attempt's end is written down. */
+  readonly #running = new Map<string, Promise<void>>();
   readonly #store: AttemptStore;
   readonly #slots: Slots;
   readonly #runtimes: Runtimes;
@@ -75,28 +79,33 @@ export class Attempts {
   }
 
   /**
-   * Takes an attempt's files in and starts it. An upload that fails leaves an attempt that ended `lost`, so that whoever
+   * Takes an attempt's files in and starts it; a known one (also one whose files arrive now) is only reported. An upload that fails leaves an attempt that ended `lost`, so that whoever
    * asks for it later learns that it will not run. Errors: `not_found` (no such runtime), `exhausted`, `too_large`, `invalid`.
    */
   async start(spec: AttemptSpec, files: AsyncIterable<Uint8Array>): Promise<AttemptReport> {
     const runtimePath = await this.#runtimes.find(spec.runtime);
+    // From here to the end of this function nothing else runs, so of two requests only one gets to start it.
+    const known = this.#known.get(spec.id)?.report ?? this.#arriving.get(spec.id);
+    if (known !== undefined) return known;
+    const started = this.#startNew(spec, runtimePath, files).finally(() => this.#arriving.delete(spec.id));
+    this.#arriving.set(spec.id, started);
+    return started;
+  }
+
+  async #startNew(spec: AttemptSpec, runtimePath: string, files: AsyncIterable<Uint8Array>): Promise<AttemptReport> {
     const slot = await this.#slots.take();
     const attempt = await this.#create(spec, slot);
-    const { limits, entrypoint } = spec;
     try {
-      const owner = slot.firstUid + jobUid;
-      const quota = diskQuota(limits.diskBytes);
-      const unpack = { folder: slot.workPath, owner, maxBytes: limits.diskBytes, maxFiles: quota.inodes };
-      const paths = await unpackFiles(files, unpack);
-      if (!paths.has(entrypoint)) throw new TidepoolError('invalid', `${entrypoint} is not among the files`);
+      await receiveFiles(spec, slot, untilStopped(files, attempt));
     } catch (error) {
-      await attempt.end('lost', {
-        message: `its files did not arrive: ${error instanceof Error ? error.message : ''}`,
-      });
+      const reason = error instanceof Error ? error.message : String(error);
+      const outcome = attempt.isStopAsked ? 'stopped' : 'lost';
+      await attempt.end(outcome, { message: `its files did not arrive: ${reason}` });
       await this.#save(attempt);
       throw error;
     }
-    void this.#run(attempt, spec, slot, runtimePath);
+    const running = this.#run(attempt, spec, slot, runtimePath).finally(() => this.#running.delete(spec.id));
+    this.#running.set(spec.id, running);
     return attempt.report;
   }
 
@@ -104,10 +113,13 @@ export class Attempts {
   async remove(id: string): Promise<void> {
     const attempt = this.get(id);
     attempt.stop(true);
-    await attempt.untilEnded(new AbortController().signal);
-    this.#known.delete(id);
+    await this.#arriving.get(id)?.catch(() => undefined);
+    await this.#running.get(id);
+    // Of two removals at a time one is too late.
+    if (!this.#known.delete(id)) throw new TidepoolError('not_found', `this VM has no attempt ${id}`);
     await this.#store.remove(id);
-    this.#slots.release(attempt.slotNumber);
+    // Emptying the folder may take long, and nobody need wait for it.
+    void this.#slots.release(attempt.slotNumber);
   }
 
   async #create(spec: AttemptSpec, slot: Slot): Promise<Attempt> {
@@ -138,5 +150,23 @@ export class Attempts {
   async #save(attempt: Attempt): Promise<void> {
     const { report, slotNumber, diskBytes } = attempt;
     await this.#store.save({ report, slotNumber, diskBytes });
+  }
+}
+
+async function receiveFiles(spec: AttemptSpec, slot: Slot, files: AsyncIterable<Uint8Array>): Promise<void> {
+  const { limits, entrypoint } = spec;
+  const paths = await unpackFiles(files, {
+    folder: slot.workPath,
+    owner: slot.firstUid + jobUid,
+    maxBytes: limits.diskBytes,
+    maxFiles: diskQuota(limits.diskBytes).inodes,
+  });
+  if (!paths.has(entrypoint)) throw new TidepoolError('invalid', `${entrypoint} is not among the files`);
+}
+
+async function* untilStopped(files: AsyncIterable<Uint8Array>, attempt: Attempt): AsyncGenerator<Uint8Array> {
+  for await (const chunk of files) {
+    if (attempt.isStopAsked) throw new TidepoolError('aborted', 'it was stopped');
+    yield chunk;
   }
 }

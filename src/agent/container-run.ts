@@ -11,7 +11,7 @@ import { containerSpec, jobEnvironment } from './container-spec.ts';
 import { attemptCgroupSettings, diskQuota } from './limits.ts';
 import type { RunFacts, StopReason } from './outcome.ts';
 import type { OutputLog } from './output-log.ts';
-import { openPipes, type Slot } from './slot.ts';
+import { openPipes, type Slot, type SlotPipes } from './slot.ts';
 
 /** The file that the container's init writes to; a script that writes there too is cut off. */
 const maxStatusBytes = 4096;
@@ -43,14 +43,26 @@ export class ContainerRun {
     await writeFile(join(slot.runPath, 'config.json'), JSON.stringify(jobContainer(this.#spec, slot, runtimePath)));
     slot.cgroup.create(attemptCgroupSettings(limits, cpus().length));
     const pipes = openPipes(slot);
+    try {
+      return await this.#runWith(pipes, log, onStart);
+    } finally {
+      // Without effect after a run that went as it should.
+      await slot.cgroup.killAll(this.#clock);
+      pipes.destroy();
+    }
+  }
+
+  async #runWith(pipes: SlotPipes, log: OutputLog, onStart: () => void): Promise<RunFacts> {
+    const slot = this.#slot;
     const reading = Promise.all([
       copyOutput(pipes.stdout, 'stdout', log),
       copyOutput(pipes.stderr, 'stderr', log),
       readStatus(pipes.status),
     ]);
+    reading.catch(() => undefined); // It is awaited below, which may be long after it failed.
     onStart();
     slot.launcher.process.stdin?.end(this.#quotaLine());
-    const cancelTimeout = this.#clock.after(limits.timeoutMs, () => this.stop('timed_out'));
+    const cancelTimeout = this.#clock.after(this.#spec.limits.timeoutMs, () => this.stop('timed_out'));
     const { code } = await slot.launcher.exited;
     this.#isOver = true;
     cancelTimeout();
@@ -93,9 +105,10 @@ export class ContainerRun {
 
   /** The container's init ignores TERM, as process 1 does, and crun only hands it on to that; so all others get it. */
   #terminate(): void {
-    for (const pid of this.#slot.cgroup.processes()) {
-      if (pid !== this.#slot.launcher.pid) sendTerm(pid);
-    }
+    const inContainer = this.#slot.cgroup.processes().filter((pid) => pid !== this.#slot.launcher.pid);
+    // Init alone, or not even that: the script has not begun and has nothing to put in order.
+    if (inContainer.length < 2) this.#kill();
+    else inContainer.forEach(sendTerm);
   }
 
   /** What the launcher reads: empty, or a quota other than the prepared one. */

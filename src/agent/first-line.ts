@@ -1,7 +1,7 @@
 import { TidepoolError } from '../domain/errors.ts';
 
 /**
- * Splits a byte stream after its first line. `rest` must be read to its end, or not at all.
+ * Splits a byte stream after its first line. What is left of `rest` stays in the source.
  * Error: `invalid` (no newline within `maxBytes`).
  */
 export async function splitFirstLine(

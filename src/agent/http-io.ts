@@ -1,5 +1,7 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorCodes, TidepoolError, toTidepoolError } from '../domain/errors.ts';
+
+const maxMessageChars = 2_000;
 
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   const text = JSON.stringify(body);
@@ -18,9 +20,38 @@ export function sendError(response: ServerResponse, thrown: unknown): void {
     return;
   }
   const { code, message } = toTidepoolError(thrown);
-  // The rest of an upload that nobody reads would block the connection.
-  response.setHeader('connection', 'close');
-  sendJson(response, errorCodes[code].httpStatus, { code, message });
+  sendJson(response, errorCodes[code].httpStatus, { code, message: message.slice(0, maxMessageChars) });
+}
+
+/**
+ * Hands a request's body to `read`, which may leave it half read: the rest is then dropped as it comes. Closing the
+ * connection at once instead could cost the caller the answer.
+ */
+export async function withBody<T>(
+  request: IncomingMessage,
+  read: (body: AsyncIterableIterator<Uint8Array>) => Promise<T>,
+): Promise<T> {
+  const body = request.iterator({ destroyOnReturn: false });
+  try {
+    return await read(body);
+  } finally {
+    await body.return?.();
+    request.resume();
+  }
+}
+
+/** The whole body of a small request. Error: `too_large`. */
+export async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  await withBody(request, async (body) => {
+    for await (const chunk of body) {
+      size += chunk.length;
+      if (size > maxBytes) throw new TidepoolError('too_large', `a request of this kind has at most ${maxBytes} bytes`);
+      chunks.push(chunk);
+    }
+  });
+  return Buffer.concat(chunks).toString();
 }
 
 /** A whole number from 0 in the query; 0 when it is not there. Error: `invalid`. */

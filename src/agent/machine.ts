@@ -8,9 +8,21 @@ import { agentCgroupSettings, jobCapacity, jobsCgroupSettings, type MachineFacts
 import type { AgentPaths } from './paths.ts';
 import { removeContents } from './remove-tree.ts';
 
+/** The kernel counts a disk's size in these, whatever the disk's own are. */
+const sectorBytes = 512;
+
 export async function readMachineFacts(paths: AgentPaths): Promise<MachineFacts> {
-  const disk = await statfs(paths.state);
-  return { cpus: cpus().length, memoryBytes: totalmem(), diskBytes: disk.blocks * disk.bsize };
+  return { cpus: cpus().length, memoryBytes: totalmem(), diskBytes: await readDiskBytes(paths) };
+}
+
+/** The disk, not its file system: that is grown to the disk only after the agent has started. */
+async function readDiskBytes(paths: AgentPaths): Promise<number> {
+  try {
+    return Number(await readFile(paths.rootDiskSize, 'utf8')) * sectorBytes;
+  } catch {
+    const { blocks, bsize } = await statfs(paths.state);
+    return blocks * bsize;
+  }
 }
 
 export function readBootId(): string {

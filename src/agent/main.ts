@@ -3,6 +3,7 @@ import { uptime } from 'node:os';
 import { agentPort } from '../protocol/agent.ts';
 import { Attempts } from './attempts.ts';
 import { systemClock } from './clock.ts';
+import { setGuestClock } from './guest-clock.ts';
 import { protectFromOom, readBootId, readVersion, takeOver } from './machine.ts';
 import { guestPaths } from './paths.ts';
 import { answer } from './routes.ts';
@@ -41,10 +42,11 @@ async function main(): Promise<void> {
     capacity,
     runningAttempts: attempts.runningCount,
   });
-  const api = { attempts, clock, health };
+  const api = { attempts, clock, health, setClock: (nowMs: number) => setGuestClock(clock, nowMs) };
   const server = createAgentServer(secrets, (request, response) => void answer(api, request, response));
   server.on('tlsClientError', (error) => log(`a connection was refused: ${error.message.trim()}`));
   server.listen(agentPort, '0.0.0.0', () => log(`listens on ${agentPort} after ${uptime()} s`));
+  await slots.sweep();
   await slots.refill();
   await runtimes.warmUp(log);
   log(`ready after ${uptime()} s`);

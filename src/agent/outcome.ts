@@ -30,15 +30,7 @@ export function endingOf(facts: RunFacts): Ending {
   if (facts.usage.memoryLimitHit && exit.exitCode !== 0) {
     return ending('out_of_memory', 'it was killed at its memory limit');
   }
-  if (facts.status === '' && facts.crunLog !== '') {
-    return {
-      outcome: 'failed',
-      exitCode: null,
-      signal: null,
-      message: `its container failed: ${facts.crunLog}`,
-      limitsHit,
-    };
-  }
+  if (facts.status === '') return ending('failed', `its container failed: ${facts.crunLog || 'crun gave no reason'}`);
   if (exit.exitCode === 0) return ending('succeeded', '');
   return ending('failed', failureHint(limitsHit));
 }
@@ -55,6 +47,7 @@ export function exitOf(
 ): { exitCode: number | null; signal: number | null } {
   const signal = /^Command terminated by signal (\d{1,2})$/m.exec(status)?.[1];
   if (signal !== undefined) return { exitCode: null, signal: Number(signal) };
+  // The init itself was killed, by the kernel or with the whole cgroup; or it never started.
   if (status === '') return { exitCode: null, signal: crunExitCode === null || crunExitCode > 128 ? 9 : null };
   return { exitCode: crunExitCode, signal: null };
 }

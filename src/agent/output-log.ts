@@ -112,14 +112,17 @@ export class OutputLog {
   }
 
   #write(bytes: Buffer): Promise<void> {
-    const write = this.#writing.then(async () => {
-      await this.#file?.appendFile(bytes);
-      this.#sizeBytes += bytes.length;
+    this.#writing = this.#writing.then(async () => {
+      try {
+        await this.#file?.appendFile(bytes);
+        this.#sizeBytes += bytes.length;
+      } catch {
+        // The disk is full. The script must not hang on its output, and the report says that some is missing.
+        this.#isTruncated = true;
+      }
       this.#changed.notify();
     });
-    // A failed write (disk trouble) fails its own caller; the chain goes on.
-    this.#writing = write.catch(() => undefined);
-    return write;
+    return this.#writing;
   }
 }
 

@@ -5,6 +5,8 @@ export interface AgentPaths {
   /** In memory: pipes, container configurations, crun's own state. */
   readonly run: string;
   readonly runtimes: string;
+  /** Size of the root disk in sectors. */
+  readonly rootDiskSize: string;
   readonly cgroups: string;
   /** fw_cfg blobs, as the kernel shows them. */
   readonly secrets: string;
@@ -14,6 +16,7 @@ export const guestPaths: AgentPaths = {
   state: '/var/lib/tidepool',
   run: '/run/tidepool',
   runtimes: '/runtimes',
+  rootDiskSize: '/sys/class/block/vda/size',
   cgroups: '/sys/fs/cgroup',
   secrets: '/sys/firmware/qemu_fw_cfg/by_name/opt/tidepool',
 };

@@ -8,17 +8,22 @@ import { parseAttemptSpec } from './attempt-spec.ts';
 import type { Attempts } from './attempts.ts';
 import type { AgentClock } from './clock.ts';
 import { splitFirstLine } from './first-line.ts';
-import { numberParameter, sendEmpty, sendError, sendJson } from './http-io.ts';
+import { parseClockSetting } from './guest-clock.ts';
+import { numberParameter, readText, sendEmpty, sendError, sendJson, withBody } from './http-io.ts';
 import { listProduced, openProduced } from './produced-files.ts';
 
 /** Arguments and environment may take up to the kernel's own limit for a new process. */
 const maxSpecBytes = 4 * 1024 * 1024;
 const maxWaitMs = 60_000;
+/** An upload that does not move for so long is cut. */
+const uploadStallMs = 60_000;
+const maxSettingBytes = 1_024;
 
 export interface AgentApi {
   readonly attempts: Attempts;
   readonly clock: AgentClock;
   health(): AgentHealth;
+  setClock(nowMs: number): Promise<void>;
 }
 
 interface Call {
@@ -34,6 +39,7 @@ type Handler = (api: AgentApi, call: Call, id: string) => Promise<void>;
 /** `METHOD path` with `:id` for the one variable part. The list is that of protocol/agent.ts. */
 const routes: Readonly<Record<string, Handler>> = {
   'GET /v1/health': async (api, { response }) => sendJson(response, 200, api.health()),
+  'POST /v1/clock': setClock,
   'GET /v1/attempts': async (api, { response }) => sendJson(response, 200, api.attempts.reports()),
   'POST /v1/attempts': startAttempt,
   'GET /v1/attempts/:id': reportAttempt,
@@ -63,11 +69,17 @@ export async function answer(api: AgentApi, request: IncomingMessage, response: 
   }
 }
 
+async function setClock(api: AgentApi, { request, response }: Call): Promise<void> {
+  await api.setClock(parseClockSetting(await readText(request, maxSettingBytes)).nowMs);
+  sendJson(response, 200, api.health());
+}
+
 async function startAttempt(api: AgentApi, { request, response }: Call): Promise<void> {
-  const { line, rest } = await splitFirstLine(request, maxSpecBytes);
-  const spec = parseAttemptSpec(line);
-  const known = api.attempts.find(spec.id);
-  const report = known?.report ?? (await api.attempts.start(spec, rest));
+  request.setTimeout(uploadStallMs, () => request.destroy());
+  const report = await withBody(request, async (body) => {
+    const { line, rest } = await splitFirstLine(body, maxSpecBytes);
+    return api.attempts.start(parseAttemptSpec(line), rest);
+  });
   sendJson(response, 202, report);
 }
 

@@ -3,6 +3,7 @@ import { chown, mkdir } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Cgroup } from './cgroup.ts';
+import type { AgentClock } from './clock.ts';
 import { jobUid, uidsPerContainer } from './container-spec.ts';
 import { type Launcher, startLauncher } from './launcher.ts';
 import { type DiskQuota, diskQuota } from './limits.ts';
@@ -52,14 +53,22 @@ export function firstUidOf(index: number): number {
   return firstJobUid + index * uidsPerContainer;
 }
 
+export function slotFolder(paths: AgentPaths, number: number): string {
+  return join(paths.state, 'slots', String(number));
+}
+
 /** Makes a slot ready. Whatever an earlier attempt left in it is removed. */
-export async function prepareSlot(number: number, paths: AgentPaths): Promise<Slot> {
-  const folder = join(paths.state, 'slots', String(number));
+export async function prepareSlot(number: number, paths: AgentPaths, clock: AgentClock): Promise<Slot> {
+  const folder = slotFolder(paths, number);
   const run = join(paths.run, 'slots', String(number));
   const workPath = join(folder, 'work');
   const firstUid = firstUidOf(number);
   const owner = firstUid + jobUid;
   const containerId = `attempt-${number}`;
+  const cgroup = new Cgroup(join(paths.cgroups, 'jobs', String(number)));
+  // An attempt that was never run leaves its launcher waiting.
+  await cgroup.killAll(clock);
+  cgroup.remove();
   await removeContents(folder);
   await mkdir(folder, { recursive: true, mode: 0o711 });
   await removeContents(run);
@@ -67,13 +76,11 @@ export async function prepareSlot(number: number, paths: AgentPaths): Promise<Sl
 
   const numbers = [firstProjectId + number, preparedQuota.blocksKiB, preparedQuota.inodes].map(String);
   const launcher = await startLauncher(prepareScript, becomeCrun, [folder, run, ...numbers, containerId]);
+  cgroup.create({});
+  cgroup.add(launcher.pid);
   await mkdir(workPath, { mode: 0o700 });
   await chown(workPath, owner, owner);
   for (const name of ['stdout', 'stderr', 'status']) await chown(join(run, name), owner, owner);
-  const cgroup = new Cgroup(join(paths.cgroups, 'jobs', String(number)));
-  cgroup.remove();
-  cgroup.create({});
-  cgroup.add(launcher.pid);
   return { number, workPath, runPath: run, containerId, firstUid, cgroup, launcher, quota: preparedQuota };
 }
 
@@ -84,6 +91,8 @@ export interface SlotPipes {
   readonly status: Socket;
   /** To be called when no process of the job is left: the pipes then end once they are read empty. */
   release(): void;
+  /** Closes them, whatever is still in them. */
+  destroy(): void;
 }
 
 /**
@@ -91,7 +100,7 @@ export interface SlotPipes {
  * can open /dev/stdout. A writing end of our own keeps them from ending before the container has opened its own.
  */
 export function openPipes(slot: Slot): SlotPipes {
-  const writers: number[] = [];
+  let writers: number[] = [];
   const openPipe = (name: string): Socket => {
     const path = join(slot.runPath, name);
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -99,5 +108,13 @@ export function openPipes(slot: Slot): SlotPipes {
     return new Socket({ fd: reader, readable: true, writable: false });
   };
   const pipes = { stdout: openPipe('stdout'), stderr: openPipe('stderr'), status: openPipe('status') };
-  return { ...pipes, release: () => writers.forEach(closeSync) };
+  const release = (): void => {
+    for (const writer of writers) closeSync(writer);
+    writers = [];
+  };
+  const destroy = (): void => {
+    release();
+    for (const pipe of Object.values(pipes)) pipe.destroy();
+  };
+  return { ...pipes, release, destroy };
 }

@@ -1,11 +1,14 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
 import type { AgentClock } from './clock.ts';
 import type { AgentPaths } from './paths.ts';
-import { maxSlots, prepareSlot, type Slot } from './slot.ts';
+import { removeContents } from './remove-tree.ts';
+import { maxSlots, prepareSlot, type Slot, slotFolder } from './slot.ts';
 
 /** Slots that wait prepared for a job. */
 const wantedSpare = 2;
-/** A new spare is made this long after one was taken, when the job that took it has had the CPU for its start. */
+/** A new spare is made this long after one was taken or given back, so that it takes no CPU from a job's start. */
 const refillAfterMs = 1_500;
 
 /** All slots of the guest, and which of them are free. */
@@ -31,18 +34,39 @@ export class Slots {
 
   /** A prepared slot. Error: `exhausted` when all are in use. */
   async take(): Promise<Slot> {
-    this.#clock.after(refillAfterMs, () => void this.refill());
+    this.#refillLater();
     for (let slot = this.#spare.shift(); slot !== undefined; slot = this.#spare.shift()) {
       if (slot.launcher.process.exitCode === null && slot.launcher.process.signalCode === null) return slot;
-      this.release(slot.number);
+      void this.release(slot.number);
     }
-    return prepareSlot(this.#newNumber(), this.#paths);
+    const number = this.#newNumber();
+    try {
+      return await prepareSlot(number, this.#paths, this.#clock);
+    } catch (error) {
+      this.#used.delete(number);
+      throw error;
+    }
   }
 
-  /** Gives a number back. What the attempt left in its folder is removed when the slot is next prepared. */
-  release(number: number): void {
+  /** Takes a number back once what the attempt left in its folder is removed, which may take a while. */
+  async release(number: number): Promise<void> {
+    try {
+      await removeContents(slotFolder(this.#paths, number));
+    } catch (error) {
+      this.#log(`slot ${number}: its folder cannot be emptied: ${String(error)}`);
+    }
     this.#used.delete(number);
-    void this.refill();
+    this.#refillLater();
+  }
+
+  /** Empties the folders that an earlier agent process left and no attempt needs. */
+  async sweep(): Promise<void> {
+    for (const name of await readdir(join(this.#paths.state, 'slots')).catch(() => [])) {
+      const number = Number(name);
+      if (this.#used.has(number)) continue;
+      this.#used.add(number);
+      await this.release(number);
+    }
   }
 
   /** Prepares spares until there are enough. Failures are logged; the next job then meets them. */
@@ -53,11 +77,15 @@ export class Slots {
     return this.#refilling;
   }
 
+  #refillLater(): void {
+    this.#clock.after(refillAfterMs, () => void this.refill());
+  }
+
   async #prepareSpares(): Promise<void> {
     while (this.#spare.length < wantedSpare && this.#used.size < maxSlots) {
       const number = this.#newNumber();
       try {
-        this.#spare.push(await prepareSlot(number, this.#paths));
+        this.#spare.push(await prepareSlot(number, this.#paths, this.#clock));
       } catch (error) {
         this.#used.delete(number);
         this.#log(`slot ${number}: ${error instanceof Error ? error.message : String(error)}`);

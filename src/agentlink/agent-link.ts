@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import type { AgentAddress, AgentLink } from '../domain/agent-link.ts';
 import type { Clock } from '../domain/clock.ts';
-import { TidepoolError } from '../domain/errors.ts';
+import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { AgentHealth, AttemptReport, AttemptSpec, ClockSetting } from '../protocol/agent.ts';
 import { decodeFiles, encodeFiles, type FileEntry } from '../protocol/file-stream.ts';
 import { Connections } from './connections.ts';
@@ -179,7 +179,11 @@ async function* attemptBody(
   files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
 ): AsyncGenerator<Uint8Array> {
   yield Buffer.from(`${JSON.stringify(spec)}\n`);
-  yield* encodeFiles(files);
+  try {
+    yield* encodeFiles(files);
+  } catch (cause) {
+    throw toTidepoolError(cause); // Ours, not the connection's.
+  }
 }
 
 /** Passes chunks on and gives the deadline its full time again at each. */

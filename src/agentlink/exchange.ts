@@ -47,10 +47,12 @@ async function send(request: Request): Promise<IncomingMessage> {
     async (cause: unknown) => {
       const answered = await head.catch(() => undefined);
       if (answered !== undefined) return answered;
-      throw hasCodeOfOurs(cause) ? cause : connectionError(request, cause, false);
+      throw connectionError(request, cause, false);
     },
   );
   const response = await Promise.race([head, uploadFailed]);
+  // An answer that does not wait for the whole body wants no more of it.
+  response.once('end', () => sent.writableEnded || sent.destroy());
   if (response.statusCode !== undefined && response.statusCode < 300) return response;
   throw await readAgentError(request, response);
 }
@@ -65,12 +67,9 @@ function isStaleConnection(error: unknown): boolean {
   return error instanceof StaleConnection;
 }
 
-function hasCodeOfOurs(error: unknown): boolean {
-  return error instanceof TidepoolError;
-}
-
 function connectionError(request: Request, cause: unknown, isReused: boolean): TidepoolError {
   const { signal, address } = request;
+  if (cause instanceof TidepoolError) return cause; // Of the body that was to be sent.
   if (signal.aborted && signal.reason instanceof TidepoolError) return signal.reason;
   const reason = cause instanceof Error ? cause.message.trim() : String(cause);
   const message = `the agent at ${address.host}:${address.port} cannot be reached: ${reason}`;
@@ -80,7 +79,6 @@ function connectionError(request: Request, cause: unknown, isReused: boolean): T
 
 /** The error of a transfer that broke off in its middle. */
 export function transferError(request: Request, cause: unknown): TidepoolError {
-  if (cause instanceof TidepoolError) return cause;
   return connectionError(request, cause, false);
 }
 

@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { HttpsAgentLink } from '../../src/agentlink/agent-link.ts';
+import { systemClock } from '../../src/clock/system-clock.ts';
+import { defaultCacheDir } from '../../src/config/paths.ts';
+import type { AgentAddress, AgentLink } from '../../src/domain/agent-link.ts';
+import { runtimeDiskSerial } from '../../src/domain/image.ts';
+import { buildImage } from '../../src/image/build-image.ts';
+import { buildRuntime } from '../../src/image/build-runtime.ts';
+import { bundleAgent } from '../../src/image/bundle-agent.ts';
+import type { BuiltInRuntime } from '../../src/image/runtime-recipe.ts';
+import { connectLibvirtHypervisor } from '../../src/libvirt/hypervisor.ts';
+import { agentPort } from '../../src/protocol/agent.ts';
+import { GuestShell } from './guest-shell.ts';
+import { machineFolder, quietLog, testUri } from './libvirt-harness.ts';
+
+const agentMain = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
+const bootLimitMs = 90_000;
+
+/** A real VM from the golden image with this checkout's agent in it. */
+export interface AgentVm {
+  readonly agent: AgentAddress;
+  readonly link: AgentLink;
+  /** Root's shell on the serial console, for what a test does to the guest from within. */
+  shell(command: string): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** Boots one, and returns when its agent answers. Image and runtimes are built when the cache does not have them. */
+export async function startAgentVm(
+  options: { runtimes?: readonly BuiltInRuntime[]; memoryMiB?: number; vcpus?: number } = {},
+): Promise<AgentVm> {
+  const cacheDir = defaultCacheDir();
+  const agentBundle = await bundleAgent(agentMain);
+  const image = await buildImage({ cacheDir, nodePath: process.execPath, agentBundle, clock: systemClock });
+  const sharedDisks = [];
+  for (const name of options.runtimes ?? ['python' as const]) {
+    const runtime = await buildRuntime(name, { cacheDir, clock: systemClock });
+    sharedDisks.push({ path: runtime.path, serial: runtimeDiskSerial(name) });
+  }
+  const machineDir = await machineFolder();
+  const installationId = `agent-test-${randomBytes(4).toString('hex')}`;
+  const hypervisor = await connectLibvirtHypervisor({
+    uri: testUri,
+    machineDir,
+    installationId,
+    clock: systemClock,
+    env: process.env,
+    log: quietLog,
+  });
+  const name = installationId;
+  const link = new HttpsAgentLink(systemClock);
+  const stop = async (): Promise<void> => {
+    await link.close();
+    await hypervisor.remove(name);
+    await hypervisor.close();
+    await rm(machineDir, { recursive: true, force: true });
+  };
+  const key = randomBytes(32);
+  try {
+    const machine = await hypervisor.create({
+      name,
+      tags: { pool: 'test', role: 'worker', imageId: image.id, keyId: 'test-key', createdAtMs: systemClock.now() },
+      flavor: { name: 'test', vcpus: options.vcpus ?? 1, memoryMiB: options.memoryMiB ?? 1024, diskGiB: 10 },
+      accelerator: 'tcg',
+      boot: { ...image, commandLine: `${image.commandLine} tidepool.net=user` },
+      imagePath: image.diskPath,
+      sharedDisks,
+      network: { kind: 'user' },
+      ports: [{ name: 'agent', protocol: 'tcp', guestPort: agentPort }],
+      secrets: { 'agent-key': key, 'agent-key-id': Buffer.from('test-key'), hostname: Buffer.from(name) },
+    });
+    const endpoint = machine.endpoints.find((one) => one.name === 'agent');
+    if (endpoint === undefined) throw new Error('the VM has no endpoint for its agent');
+    const agent = { host: endpoint.host, port: endpoint.port, keyId: 'test-key', key };
+    const console = new GuestShell(await hypervisor.openConsole(name));
+    await untilHealthy(link, agent);
+    return { agent, link, shell: (command) => console.run(command), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Resolves when the agent answers; rejects with its last error when it does not for a long time. */
+export async function untilHealthy(link: AgentLink, agent: AgentAddress): Promise<void> {
+  const giveUpAtMs = systemClock.now() + bootLimitMs;
+  for (;;) {
+    try {
+      await link.health(agent, AbortSignal.timeout(2_000));
+      return;
+    } catch (error) {
+      if (systemClock.now() > giveUpAtMs) throw error;
+      await systemClock.sleep(100);
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+
+const answerLimitMs = 60_000;
+/** The guest's line editor takes no longer lines. */
+const maxCommandBytes = 900;
+
+/** The root shell on a guest's serial console, one command at a time. */
+export class GuestShell {
+  readonly #console: Duplex;
+  #seen = '';
+  #onData: () => void = () => undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(console: Duplex) {
+    this.#console = console;
+    console.setEncoding('utf8');
+    console.on('data', (chunk: string) => {
+      this.#seen += chunk;
+      this.#onData();
+    });
+    console.on('error', () => undefined);
+    console.write('\n'); // Wakes the shell, which waits for Enter.
+  }
+
+  /** Runs a command and returns what it printed. */
+  run(command: string): Promise<string> {
+    if (Buffer.byteLength(command) > maxCommandBytes) throw new Error('too long for the console');
+    const done = this.#queue.then(() => this.#runNow(command));
+    this.#queue = done.catch(() => undefined);
+    return done;
+  }
+
+  async #runNow(command: string): Promise<string> {
+    const mark = randomUUID().slice(0, 8);
+    this.#seen = '';
+    // The quotes keep the echo of the line itself from looking like the marks.
+    this.#console.write(`echo BEG"IN"-${mark}; ${command}; echo E"ND"-${mark}\n`);
+    const pattern = new RegExp(`BEGIN-${mark}\\r?\\n([^]*?)END-${mark}`);
+    return new Promise((resolve, reject) => {
+      const limit = setTimeout(() => reject(new Error(`no answer on the console:\n${this.#seen}`)), answerLimitMs);
+      this.#onData = () => {
+        const found = pattern.exec(this.#seen)?.[1];
+        if (found === undefined) return;
+        clearTimeout(limit);
+        resolve(found.replaceAll('\r', ''));
+      };
+    });
+  }
+}
