@@ -106,6 +106,7 @@ export class Connection {
     if (this.#pending.size >= maxPending) {
       throw new TidepoolError('exhausted', `${maxPending} calls to libvirt at ${this.#options.uri} wait already`);
     }
+    const sent = encode(procedure.args, args);
     const payload = await new Promise<Uint8Array>((resolve, reject) => {
       const cancelDeadline = this.#options.clock.after(procedure.deadlineMs, () => {
         this.#pending.delete(serial);
@@ -126,7 +127,7 @@ export class Connection {
           reject(error);
         },
       });
-      this.#send(packetType.call, procedure.number, serial, packetStatus.ok, encode(procedure.args, args));
+      this.#send(packetType.call, procedure.number, serial, packetStatus.ok, sent);
     });
     return decode(procedure.reply, payload);
   }
