@@ -63,6 +63,7 @@ async function tryLock(
   });
   const giveUp = (): boolean => child.kill('SIGTERM');
   signal?.addEventListener('abort', giveUp, { once: true });
+  if (signal?.aborted === true) giveUp();
   try {
     const locked = await Promise.race([once(child.stdout, 'data').then(() => true), closed.then(() => false)]);
     if (!locked) return undefined;
