@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, rmdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
@@ -13,9 +13,11 @@ import { announceServer } from '../config/connection.ts';
 import { defaultLibvirtUri, machineDir } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
-import type { Image } from '../domain/image.ts';
+import type { Image, RuntimeShelf } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
+import type { ServedPool } from '../http/context.ts';
 import { buildServer } from '../http/server.ts';
 import { chooseAccelerator } from '../image/accelerator.ts';
 import { probeInitrdPath } from '../image/image-store.ts';
@@ -26,7 +28,8 @@ import { sweepWorkers } from '../jobs/sweep.ts';
 import { connectLibvirtHypervisor } from '../libvirt/hypervisor.ts';
 import { Sampler } from '../metrics/sampler.ts';
 import { Changes } from '../reconcile/changes.ts';
-import { type Loop, startLoop } from '../reconcile/loop.ts';
+import { startLoop } from '../reconcile/loop.ts';
+import { openSqliteStore } from '../sqlite/store.ts';
 import { makePools } from './pools.ts';
 import { version } from './version.ts';
 
@@ -58,62 +61,35 @@ export interface Cloud {
  * handed to those who need it.
  */
 export async function startCloud(options: CloudOptions): Promise<Cloud> {
-  const { config, dataDir, log } = options;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const { openSqliteStore } = await import('../sqlite/store.ts');
-  const store = await openSqliteStore(join(dataDir, 'tidepool.db'));
-  const closing = new AbortController();
-  const changes = new Changes();
-  const link = new HttpsAgentLink(systemClock);
-  const hypervisor = await openHypervisor(options, store);
-  const accelerator = await pickAccelerator(options, hypervisor);
-  const runtimes = runtimeShelf({
-    cacheDir: options.cacheDir,
-    clock: systemClock,
-    signal: closing.signal,
-    log,
-    onBuilt: () => changes.notify('queue'),
-  });
-  const jobContext: JobContext = {
-    store,
-    link,
-    blobs: await openBlobFolder(join(dataDir, 'blobs')),
-    logs: await openLogFolder(join(dataDir, 'logs')),
-    datasets: zipReader,
-    runtimes,
-    clock: systemClock,
-    changes,
-    maxAttempts: config.jobs.maxAttempts,
-    log,
-  };
-  const sampler = new Sampler(hypervisor, systemClock);
-  const jobs = new JobController(jobContext);
-  const pools = makePools({ ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler });
-  for (const pool of pools) {
-    await pool.controller.start();
-    pool.autoscaler.start();
+  // Whatever was opened is closed in reverse order: at the end, or when a later part does not start.
+  const parts = new AsyncDisposableStack();
+  try {
+    return await assemble(options, parts);
+  } catch (error) {
+    await parts.disposeAsync();
+    throw error;
   }
-  jobs.start();
-  const loop = (name: string, periodMs: number, step: () => Promise<void>): Loop =>
-    startLoop({
-      name,
-      clock: systemClock,
-      periodMs,
-      step,
-      onError: (error) => log(`${name}: ${toTidepoolError(error).message}`),
-    });
-  const loops = [
-    loop('sampling', sampleEveryMs, () => sampler.sample()),
-    loop('sweep', sweepEveryMs, () => sweepWorkers(jobContext)),
-  ];
+}
+
+async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Promise<Cloud> {
+  const { config, dataDir } = options;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const store = parts.adopt(await openSqliteStore(join(dataDir, 'tidepool.db')), (opened) => opened.close());
+  const changes = new Changes();
+  const link = parts.adopt(new HttpsAgentLink(systemClock), (opened) => opened.close());
+  const installationId = await store.setting('installation-id', randomUUID);
+  const hypervisor = parts.adopt(await openHypervisor(options, installationId), (opened) => opened.close());
+  const sampler = new Sampler(hypervisor, systemClock);
+  const runtimes = openRuntimes(options, changes, parts);
+  const jobContext = await makeJobContext(options, { store, link, runtimes, changes });
+  const jobs = new JobController(jobContext);
+  const accelerator = await pickAccelerator(options, hypervisor);
+  const pools = makePools({ ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler });
 
   let status: 'starting' | 'ready' | 'stopping' = 'starting';
   const server = await buildServer({
     jobs: jobContext,
-    rules: {
-      flavors: config.flavors.filter((f) => config.pools.some((p) => p.flavor === f.name)),
-      maxQueued: config.jobs.maxQueued,
-    },
+    rules: { flavors: flavorsInUse(config), maxQueued: config.jobs.maxQueued },
     maxUploadBytes: config.jobs.maxUploadBytes,
     pools,
     usages: (vm) => sampler.usages(vm),
@@ -123,24 +99,11 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
     status: () => status,
     waitReason: (id) => jobs.waitReason(id),
   });
+  parts.adopt(server, (listening) => listening.close());
   const url = await listen(server, config);
-  const withdraw = await announceServer(url, dataDir);
+  parts.defer(await announceServer(url, dataDir));
+  await startLoops({ options, jobs, jobContext, pools, sampler }, parts);
 
-  const close = async (): Promise<void> => {
-    status = 'stopping';
-    closing.abort();
-    await withdraw();
-    await server.close();
-    await Promise.all(loops.map((one) => one.stop()));
-    await jobs.stop();
-    for (const pool of pools) {
-      await pool.autoscaler.stop();
-      await pool.controller.stop();
-    }
-    await link.close();
-    await hypervisor.close();
-    await store.close();
-  };
   return {
     url,
     async ready(signal) {
@@ -151,14 +114,79 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
       status = 'stopping';
       await jobs.drain();
       await Promise.all(pools.map((pool) => pool.controller.empty()));
-      await close();
+      await parts.disposeAsync();
+      await removeMachineDir(options, installationId);
     },
-    stop: close,
+    async stop() {
+      status = 'stopping';
+      await parts.disposeAsync();
+    },
   };
 }
 
-async function openHypervisor(options: CloudOptions, store: Store): Promise<Hypervisor> {
-  const installationId = await store.setting('installation-id', randomUUID);
+function openRuntimes(options: CloudOptions, changes: Changes, parts: AsyncDisposableStack): RuntimeShelf {
+  const closing = new AbortController();
+  parts.defer(() => closing.abort());
+  return runtimeShelf({
+    cacheDir: options.cacheDir,
+    clock: systemClock,
+    signal: closing.signal,
+    log: options.log,
+    onBuilt: () => changes.notify('queue'),
+  });
+}
+
+async function makeJobContext(
+  { dataDir, config, log }: CloudOptions,
+  shared: Pick<JobContext, 'store' | 'link' | 'runtimes' | 'changes'>,
+): Promise<JobContext> {
+  return {
+    ...shared,
+    blobs: await openBlobFolder(join(dataDir, 'blobs')),
+    logs: await openLogFolder(join(dataDir, 'logs')),
+    datasets: zipReader,
+    clock: systemClock,
+    maxAttempts: config.jobs.maxAttempts,
+    log,
+  };
+}
+
+interface LoopParts {
+  readonly options: CloudOptions;
+  readonly jobs: JobController;
+  readonly jobContext: JobContext;
+  readonly pools: readonly ServedPool[];
+  readonly sampler: Sampler;
+}
+
+async function startLoops(
+  { options, jobs, jobContext, pools, sampler }: LoopParts,
+  parts: AsyncDisposableStack,
+): Promise<void> {
+  const loop = (name: string, periodMs: number, step: () => Promise<void>): void => {
+    const onError = (error: unknown): void => options.log(`${name}: ${toTidepoolError(error).message}`);
+    parts.adopt(startLoop({ name, clock: systemClock, periodMs, step, onError }), (started) => started.stop());
+  };
+  loop('sampling', sampleEveryMs, () => sampler.sample());
+  for (const { controller, autoscaler } of pools) {
+    await parts.adopt(controller, (started) => started.stop()).start();
+    parts.adopt(autoscaler, (started) => started.stop()).start();
+  }
+  parts.adopt(jobs, (started) => started.stop()).start();
+  loop('sweep', sweepEveryMs, () => sweepWorkers(jobContext));
+}
+
+function flavorsInUse(config: Config): Flavor[] {
+  return config.flavors.filter((flavor) => config.pools.some((pool) => pool.flavor === flavor.name));
+}
+
+/** Without VMs there is nothing in it; with `rmdir` a mistake about that does no harm. */
+async function removeMachineDir(options: CloudOptions, installationId: string): Promise<void> {
+  const folder = machineDir(options.dataDir, installationId);
+  await rmdir(folder).catch((error: unknown) => options.log(`${folder} stays: ${toTidepoolError(error).message}`));
+}
+
+async function openHypervisor(options: CloudOptions, installationId: string): Promise<Hypervisor> {
   const folder = machineDir(options.dataDir, installationId);
   await mkdir(folder, { recursive: true });
   // QEMU runs as another user when we are root: it may pass through, not look around.

@@ -1,8 +1,18 @@
+import { plan } from '../autoscaler/plan.ts';
+import { parsePolicies, policiesNamed, presets } from '../autoscaler/presets.ts';
 import type { Decision, PoolSnapshot } from '../domain/scaling.ts';
 
-export const policyNames: readonly string[] = [];
+/** The planner with policies by name: presets, and those that the configuration defines. */
+export interface NamedPlanner {
+  readonly names: readonly string[];
+  plan(snapshot: PoolSnapshot, policies: readonly string[], nowMs: number): Decision;
+}
 
-export function planByName(snapshot: PoolSnapshot, _names: readonly string[], nowMs: number): Decision {
-  const { pool, desired, memory } = snapshot;
-  return { pool, atMs: nowMs, from: desired, desired, action: 'none', recommendations: [], limits: [], memory };
+/** @param configured the configuration's `policies`, unchecked. Errors: `invalid` with the place. */
+export function namedPlanner(configured: readonly unknown[]): NamedPlanner {
+  const own = parsePolicies(configured);
+  return {
+    names: [...new Set([...own, ...presets].map((policy) => policy.name))],
+    plan: (snapshot, names, nowMs) => plan(snapshot, policiesNamed(names, own), nowMs),
+  };
 }

@@ -14,7 +14,7 @@ import type { Sampler } from '../metrics/sampler.ts';
 import { emit, type PoolConfig, type PoolContext } from '../pool/context.ts';
 import { PoolController } from '../pool/controller.ts';
 import type { Changes } from '../reconcile/changes.ts';
-import { planByName, policyNames } from './policies.ts';
+import { type NamedPlanner, namedPlanner } from './policies.ts';
 
 /** Load is kept for an hour at one sample a second. */
 const keptLoads = 3_600;
@@ -35,6 +35,7 @@ export interface PoolParts {
 
 /** The pools of the configuration, each with its controller and its autoscaler, not yet started. */
 export function makePools(parts: PoolParts): ServedPool[] {
+  const planner = namedPlanner(parts.config.policies);
   return parts.config.pools.map((configured) => {
     const { name, prefix, maxParallelLaunches, minLifetimeMs, min, max, warm, policies } = configured;
     const flavor = parts.config.flavors.find((candidate) => candidate.name === configured.flavor);
@@ -46,16 +47,21 @@ export function makePools(parts: PoolParts): ServedPool[] {
       parts.sampler.usages(machine).findLast((usage) => usage.atMs > sinceMs)?.cpu;
     const context: PoolContext = { ...parts, pool, clock: systemClock, network: parts.config.network, cpuSince };
     const controller = new PoolController(context);
-    return { name, flavor: flavor.name, controller, autoscaler: makeAutoscaler(parts, context, controller) };
+    return { name, flavor: flavor.name, controller, autoscaler: makeAutoscaler(parts, context, controller, planner) };
   });
 }
 
-function makeAutoscaler(parts: PoolParts, context: PoolContext, controller: PoolController): Autoscaler {
+function makeAutoscaler(
+  parts: PoolParts,
+  context: PoolContext,
+  controller: PoolController,
+  planner: NamedPlanner,
+): Autoscaler {
   const loads = new Ring<LoadSample>(keptLoads);
   const autoscaler = new Autoscaler({
     clock: systemClock,
-    plan: planByName,
-    policyNames,
+    plan: planner.plan,
+    policyNames: planner.names,
     emit: (name, text, data) => emit(context, name, null, text, data),
     log: parts.log,
     pool: {

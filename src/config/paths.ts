@@ -33,6 +33,7 @@ export function machineDir(dataDir: string, installationId: string): string {
   return isRoot() ? join('/var/lib/tidepool/machines', installationId) : join(dataDir, 'machines');
 }
 
+/** The daemon that a user of this kind has: the system's as root, their own otherwise. */
 export function defaultLibvirtUri(): string {
   return isRoot() ? 'qemu:///system' : 'qemu:///session';
 }

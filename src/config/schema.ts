@@ -55,6 +55,8 @@ export const configSchema = z
       .array(poolSchema)
       .min(1)
       .prefault([{ name: 'default', prefix: 'tidepool' }]),
+    /** Autoscaling policies beside the presets (docs/autoscaling.md); checked by the autoscaler. */
+    policies: z.array(z.unknown()).max(100).default([]),
     jobs: z
       .strictObject({
         maxQueued: z.int().min(1).max(1_000_000).default(100_000),

@@ -36,6 +36,7 @@ export type ErrorCode = keyof typeof errorCodes;
 /** Facts about an error that a program may read, beside the message for a person. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | null>>;
 
+/** An error with a code of the table above. */
 export class TidepoolError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetails;
@@ -55,6 +56,7 @@ export function toTidepoolError(thrown: unknown): TidepoolError {
   return new TidepoolError('internal', message, { cause: thrown });
 }
 
+/** Whether something thrown is a TidepoolError of this code. */
 export function hasCode(thrown: unknown, code: ErrorCode): thrown is TidepoolError {
   return thrown instanceof TidepoolError && thrown.code === code;
 }

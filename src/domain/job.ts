@@ -39,6 +39,7 @@ export const jobStates: Readonly<Record<JobState, JobStateRow>> = {
   lost: { ended: true, actions: [], meaning: 'its worker was lost, and it may not be tried again' },
 };
 
+/** Whether a job in this state may take this action. */
 export function jobCan(state: JobState, action: JobAction): boolean {
   return jobStates[state].actions.includes(action);
 }

@@ -32,6 +32,7 @@ export function vmStatesThatCan(action: VmAction): VmState[] {
   return (Object.keys(vmStates) as VmState[]).filter((state) => vmCan(state, action));
 }
 
+/** Whether a VM in this state may take this action. */
 export function vmCan(state: VmState, action: VmAction): boolean {
   return vmStates[state].actions.includes(action);
 }

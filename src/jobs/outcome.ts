@@ -16,6 +16,7 @@ export function jobStateOf(outcome: AttemptOutcome): JobState {
   return states[outcome];
 }
 
+/** The evidence of an ended attempt, as the job keeps it. */
 export function jobResultOf(report: AttemptReport): JobResult {
   return {
     exitCode: report.exitCode,

@@ -42,6 +42,7 @@ export async function poolMachines(context: PoolContext): Promise<Map<string, Ma
   return new Map(machines.map((machine) => [machine.name, machine]));
 }
 
+/** The rows of this pool's VMs. */
 export async function poolVms(context: PoolContext): Promise<Vm[]> {
   return (await context.store.vms.list()).filter((vm) => vm.pool === context.pool.name);
 }

@@ -31,6 +31,8 @@ export class PoolController {
   /** Steps under way by VM name: launching, resuming, pausing, reaping ... */
   readonly #underWay = new Map<string, Promise<void>>();
   readonly #watches = new Map<string, { stop: AbortController; ended: Promise<void> }>();
+  /** Names of machines on the hypervisor that are not ours. */
+  readonly #foreignNames = new Set<string>();
   readonly #backoff = new LaunchBackoff();
   readonly #guard = new UnhealthyGuard();
   #bootTimesMs: number[] = [];
@@ -177,9 +179,11 @@ export class PoolController {
   }
 
   #launch(vms: readonly Vm[]): void {
-    const taken = new Set([...vms.map((vm) => vm.name), ...this.#underWay.keys()]);
+    const taken = new Set([...vms.map((vm) => vm.name), ...this.#underWay.keys(), ...this.#foreignNames]);
     const name = nextVmName(this.#context.pool.prefix, taken);
-    this.#background(name, () => launchVm(this.#context, name));
+    this.#background(name, async () => {
+      if (!(await launchVm(this.#context, name))) this.#foreignNames.add(name);
+    });
   }
 
   #move(kind: Exclude<PoolAction['kind'], 'launch'>, name: string, why: string, vms: readonly Vm[]): void {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { toTidepoolError } from '../domain/errors.ts';
+import { hasCode, toTidepoolError } from '../domain/errors.ts';
 import type { Machine, MachineSpec } from '../domain/hypervisor.ts';
 import { type Runtime, runtimeDiskSerial } from '../domain/image.ts';
 import type { Vm } from '../domain/vm.ts';
@@ -10,8 +10,10 @@ import { failVm } from './fail.ts';
 /**
  * First stage: a row, then a machine, then `booting`. The row comes first, so a machine without a row is always a
  * leftover. Ends in `failed` with the reason when the hypervisor refuses.
+ *
+ * Resolves with false when the name belongs to somebody else on the hypervisor: another one must be tried.
  */
-export async function launchVm(context: PoolContext, name: string): Promise<void> {
+export async function launchVm(context: PoolContext, name: string): Promise<boolean> {
   const { store, hypervisor, clock, changes } = context;
   const vm = newVm(context, name);
   await store.vms.insert(vm);
@@ -22,9 +24,15 @@ export async function launchVm(context: PoolContext, name: string): Promise<void
     const facts = agentEndpoint(machine);
     await store.vms.move(name, ['creating'], { state: 'booting', reason: '', nowMs: clock.now(), facts });
   } catch (error) {
+    if (hasCode(error, 'conflict')) {
+      await store.vms.delete(name);
+      context.log(`vm ${name}: ${error.message}`);
+      return false;
+    }
     await failVm(context, name, `could not be created: ${toTidepoolError(error).message}`);
   }
   changes.notify('vms');
+  return true;
 }
 
 /** Where the machine's agent can be reached; empty while the address is not known. */

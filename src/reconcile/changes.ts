@@ -23,6 +23,7 @@ export class Changes {
   }
 }
 
+/** One follower's place at a topic. Waits of one subscription do not overlap. */
 export class Subscription {
   #woken = false;
   #resolve: (() => void) | undefined;

@@ -20,6 +20,7 @@ export interface LoopOptions {
   onError(error: unknown): void;
 }
 
+/** Runs the step now and then again after each period, until stopped. Never throws. */
 export function startLoop(options: LoopOptions): Loop {
   const stopping = new AbortController();
   let wakeUp: (() => void) | undefined;

@@ -8,11 +8,13 @@ import { startServer, startTidepool, type TestServer, temporaryFolder, tidepool 
 let server: TestServer;
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let dataDir = '';
+let vmCreatedAtMs = 0;
 
 before(async () => {
   folder = await temporaryFolder('run');
   dataDir = join(folder.path, 'data-dir');
   server = await startServer(dataDir);
+  vmCreatedAtMs = JSON.parse((await tidepool(dataDir, ['vm', 'list', '--json'])).stdout)[0].createdAtMs;
 });
 after(async () => {
   server.signal('SIGINT');
@@ -35,8 +37,8 @@ async function run(text: string, ...options: string[]) {
 async function vmIsUnharmed(): Promise<void> {
   const listed = JSON.parse((await tidepool(dataDir, ['vm', 'list', '--json'])).stdout);
   assert.deepEqual(
-    listed.map((vm: { name: string; state: string }) => [vm.name, vm.state]),
-    [['tidepool-0000', 'ready']],
+    listed.map((vm: { createdAtMs: number; state: string }) => [vm.createdAtMs, vm.state]),
+    [[vmCreatedAtMs, 'ready']],
   );
   const next = await run('print(6 * 7)');
   assert.deepEqual(next, { code: 0, stdout: '42\n', stderr: '' });

@@ -20,8 +20,10 @@ export const layers: Readonly<Record<string, Layer>> = {
   metrics: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   jobs: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   pool: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
+  autoscaler: { imports: ['domain', 'metrics', 'protocol', 'reconcile'], packages: ['croner', 'zod'] },
+  simulator: { imports: ['autoscaler', 'domain', 'pool', 'protocol', 'reconcile'], packages: [] },
 
-  agentlink: { imports: adapter, packages: [] },
+  agentlink: { imports: adapter, packages: ['zod'] },
   archive: { imports: adapter, packages: ['yauzl'] },
   blobs: { imports: adapter, packages: [] },
   clock: { imports: adapter, packages: [] },
@@ -33,8 +35,16 @@ export const layers: Readonly<Record<string, Layer>> = {
   config: { imports: adapter, packages: ['zod'] },
 
   http: {
-    imports: ['domain', 'protocol', 'jobs', 'metrics', 'pool', 'reconcile'],
-    packages: ['fastify', '@fastify/multipart', '@fastify/swagger', 'fastify-type-provider-zod', 'zod'],
+    imports: ['autoscaler', 'domain', 'protocol', 'jobs', 'metrics', 'pool', 'reconcile'],
+    packages: [
+      'fastify',
+      '@fastify/multipart',
+      '@fastify/swagger',
+      '@fastify/websocket',
+      'prom-client',
+      'fastify-type-provider-zod',
+      'zod',
+    ],
   },
 
   agent: { imports: ['protocol', 'domain/errors.ts'], packages: [] },
@@ -42,8 +52,21 @@ export const layers: Readonly<Record<string, Layer>> = {
 
   cmd: {
     imports: [
-      ...['agentlink', 'archive', 'blobs', 'cli', 'clock', 'config', 'domain', 'http', 'image', 'jobs', 'libvirt'],
-      ...['metrics', 'pool', 'protocol', 'reconcile', 'setup', 'sqlite'],
+      ...[
+        'agentlink',
+        'archive',
+        'autoscaler',
+        'blobs',
+        'cli',
+        'clock',
+        'config',
+        'domain',
+        'http',
+        'image',
+        'jobs',
+        'libvirt',
+      ],
+      ...['metrics', 'pool', 'protocol', 'reconcile', 'setup', 'simulator', 'sqlite'],
     ],
     packages: ['commander', 'fastify'],
   },

@@ -53,12 +53,12 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
       async (socket, request) => {
         try {
           const vm = await find((request.params as { name: string }).name);
-          const console = await context.openConsole(vm.name);
-          console.on('data', (chunk) => socket.send(chunk));
-          console.on('error', (error) => socket.close(1011, error.message.slice(0, 100)));
-          console.on('close', () => socket.close());
-          socket.on('message', (data) => console.write(data as Buffer));
-          socket.on('close', () => console.destroy());
+          const serial = await context.openConsole(vm.name);
+          serial.on('data', (chunk) => socket.send(chunk));
+          serial.on('error', (error) => socket.close(1011, error.message.slice(0, 100)));
+          serial.on('close', () => socket.close());
+          socket.on('message', (data) => serial.write(data as Buffer));
+          socket.on('close', () => serial.destroy());
         } catch (error) {
           socket.close(1011, toTidepoolError(error).message.slice(0, 100));
         }
