@@ -4,6 +4,8 @@ import type { LoadSample } from '../domain/scaling.ts';
 export interface Forecast {
   /** The load now, with the noise of single samples averaged out. */
   readonly level: number;
+  /** Standard deviation of what comes and goes within seconds. */
+  readonly noise: number;
   /** Standard error of `level`. */
   readonly levelError: number;
   readonly slopePerSecond: number;
@@ -12,10 +14,12 @@ export interface Forecast {
   readonly samples: number;
 }
 
-/** Noise is looked for in so many of the newest samples. */
-const noiseSamples = 60;
-/** The level is averaged over no more samples than this. */
-const mostAveraged = 30;
+/** What comes and goes within this is noise: no pool can follow it. */
+const noiseMs = 10_000;
+/** Noise is looked for in the newest samples of so long. */
+const noiseWindowMs = 120_000;
+/** The level is averaged over no more than this. */
+const mostAveragedMs = 60_000;
 /** The level shall be exact to this share of a VM. */
 const wantedError = 0.05;
 /** A trend needs some samples. */
@@ -25,13 +29,12 @@ const leastTrendSamples = 20;
 export function forecast(loads: readonly LoadSample[], nowMs: number, trendMs: number): Forecast | null {
   const recent = newest(loads, nowMs, trendMs);
   if (recent.length === 0) return null;
-  const noise = sampleNoise(recent);
-  const averaged = Math.min(recent.length, mostAveraged, Math.max(1, Math.ceil((noise / wantedError) ** 2)));
-  let sum = 0;
-  for (let i = recent.length - averaged; i < recent.length; i += 1) sum += recent[i]?.load ?? 0;
-  const level = sum / averaged;
-  const levelError = noise / Math.sqrt(averaged);
-  return { level, levelError, ...trend(recent, nowMs), samples: recent.length };
+  const noise = noiseOf(newest(recent, nowMs, noiseWindowMs));
+  const averaged = newest(recent, nowMs, Math.max(1_000, Math.min(mostAveragedMs, 1_000 * (noise / wantedError) ** 2)));
+  const base = averaged.length === 0 ? recent.slice(-1) : averaged;
+  const level = base.reduce((sum, sample) => sum + sample.load, 0) / base.length;
+  const levelError = noise / Math.sqrt(base.length);
+  return { level, levelError, noise, ...trend(recent, nowMs), samples: recent.length };
 }
 
 function newest(loads: readonly LoadSample[], nowMs: number, windowMs: number): readonly LoadSample[] {
@@ -43,17 +46,22 @@ function newest(loads: readonly LoadSample[], nowMs: number, windowMs: number): 
 }
 
 /**
- * Standard deviation of single samples, from the median of what neighbours differ by: a jump of the load itself is not
- * taken for noise, as it would be by the mean. 0.6745 is the third quartile of the normal distribution.
+ * Standard deviation of the noise, from how far samples lie off the middle of those `noiseMs` before and after. A trend
+ * does not count, and by the median neither do single jumps of the load. 0.6745 is the third quartile of the normal
+ * distribution, 1.5 the variance of one value less the mean of two others.
  */
-function sampleNoise(samples: readonly LoadSample[]): number {
-  const first = Math.max(1, samples.length - noiseSamples);
-  const differences: number[] = [];
-  for (let i = first; i < samples.length; i += 1) {
-    differences.push(Math.abs((samples[i]?.load ?? 0) - (samples[i - 1]?.load ?? 0)));
+function noiseOf(samples: readonly LoadSample[]): number {
+  const off: number[] = [];
+  let [before, after] = [0, 0];
+  for (const { atMs, load } of samples) {
+    while ((samples[before + 1]?.atMs ?? Infinity) <= atMs - noiseMs) before += 1;
+    while (after < samples.length && (samples[after]?.atMs ?? Infinity) < atMs + noiseMs) after += 1;
+    const [left, right] = [samples[before], samples[after]];
+    if (left === undefined || right === undefined || left.atMs > atMs - noiseMs) continue;
+    off.push(Math.abs(load - (left.load + right.load) / 2));
   }
-  differences.sort((a, b) => a - b);
-  return (differences[Math.floor(differences.length / 2)] ?? 0) / (0.6745 * Math.SQRT2);
+  off.sort((a, b) => a - b);
+  return (off[Math.floor(off.length / 2)] ?? 0) / (0.6745 * Math.sqrt(1.5));
 }
 
 /** The least-squares line through the samples, and how far they lie off it. */

@@ -113,13 +113,18 @@ async function sweep(building: string, scratchPrefix: string, run: RunCommand): 
   }
 }
 
-/** Files made inside a user namespace belong to ids that only that namespace may touch. */
+/**
+ * Files made inside a user namespace belong to ids that only that namespace may touch. Removal never leaves the file
+ * system that it starts on, should anything be mounted there.
+ */
 async function removeScratch(path: string, run: RunCommand): Promise<void> {
+  const remove = ['rm', '-rf', '--one-file-system', path];
   try {
-    await rm(path, { recursive: true, force: true });
+    await run({ program: 'rm', args: remove.slice(1) });
   } catch {
-    await run({ program: 'mmdebstrap', args: ['--unshare-helper', 'rm', '-rf', path] });
-    await rm(path, { recursive: true, force: true });
+    await run({ program: 'mmdebstrap', args: ['--unshare-helper', ...remove] }).catch(() => undefined);
+    // The folder itself is ours again; if anything is left in it, this tells.
+    await run({ program: 'rm', args: remove.slice(1) });
   }
 }
 

@@ -11,6 +11,8 @@ export interface Command {
   /** Set beside a minimal environment of our own. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly workingDirectory?: string;
+  /** What an abort sends first; KILL follows when that does not help. Default TERM. */
+  readonly stopSignal?: 'SIGTERM' | 'SIGKILL';
   /** Called for each line of stderr (and of stdout, unless that is kept). */
   readonly onLine?: (line: string) => void;
   /** Lines that say nothing about a failure; the last of the others are quoted in its message. */
@@ -67,7 +69,7 @@ export function commandRunner(clock: Clock, signal?: AbortSignal): RunCommand {
 
     let cancelKill = (): void => undefined;
     const onAbort = (): void => {
-      child.kill('SIGTERM');
+      child.kill(command.stopSignal ?? 'SIGTERM');
       cancelKill = clock.after(killGraceMs, () => child.kill('SIGKILL'));
     };
     signal?.addEventListener('abort', onAbort, { once: true });

@@ -6,6 +6,18 @@ import { packageProgress } from './progress.ts';
 // By the environment, because mmdebstrap quotes a failing hook whole and the reason would drown in it.
 const finishHook = '--extract-hook=sh -c "$TIDEPOOL_FINISH" finish "$1"';
 
+/**
+ * As root, mmdebstrap mounts /proc, /sys and more into what it builds, on the host itself. In a mount namespace of its
+ * own nothing of that is ever seen outside, so that removing a broken build cannot reach the host through it; in a
+ * process namespace of its own, killing it leaves no process behind. As an ordinary user it makes both by itself.
+ */
+const asRoot = {
+  program: 'unshare',
+  args: ['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc', 'mmdebstrap'],
+  // unshare leaves TERM to its child, where nobody expects it.
+  stopSignal: 'SIGKILL',
+} as const;
+
 export interface UnpackOptions {
   readonly host: HostFacts;
   readonly packages: readonly string[];
@@ -32,8 +44,9 @@ export async function unpackPackages(options: UnpackOptions): Promise<void> {
   const apt = await readAptSetup(run, host.distribution);
   const read = packageProgress();
   await run({
-    program: 'mmdebstrap',
+    ...(host.isRoot ? asRoot : { program: 'mmdebstrap' }),
     args: [
+      ...(host.isRoot ? asRoot.args : []),
       '--variant=extract',
       `--mode=${host.isRoot ? 'root' : 'unshare'}`,
       '--format=tar',

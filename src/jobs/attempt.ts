@@ -99,11 +99,14 @@ async function waitForEnd(
   signal: AbortSignal,
 ): Promise<AttemptReport> {
   const id = attemptId(job.id, job.attempt);
-  // The first look comes early, so that a script that prints nothing is soon shown as running too.
-  for (let waitMs = 1_000; ; waitMs = reportWaitMs) {
+  // Short waits until it is seen running, so that a script that prints nothing is soon shown as running too.
+  let waitMs = 1_000;
+  for (;;) {
     const report = await context.link.report(agent, id, waitMs, signal);
     if (report.state === 'ended') return report;
-    if (report.state === 'running') await markRunning(context, job);
+    if (report.state !== 'running') continue;
+    await markRunning(context, job);
+    waitMs = reportWaitMs;
   }
 }
 
