@@ -51,6 +51,8 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
       '/vms/:name/console',
       { websocket: true, schema: { params: nameParams, hide: true } },
       async (socket, request) => {
+        // What is typed before the console is open waits.
+        socket.pause();
         try {
           const vm = await find((request.params as { name: string }).name);
           const serial = await context.openConsole(vm.name);
@@ -59,7 +61,9 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
           serial.on('close', () => socket.close());
           socket.on('message', (data) => serial.write(data as Buffer));
           socket.on('close', () => serial.destroy());
+          socket.resume();
         } catch (error) {
+          socket.resume();
           socket.close(1011, toTidepoolError(error).message.slice(0, 100));
         }
       },
