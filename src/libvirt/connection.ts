@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../domain/clock.ts';
-import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { hasCode, TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { Codec } from './codec.ts';
 import { fromLibvirt } from './errors.ts';
 import { Keepalive, keepaliveProgram } from './keepalive.ts';
@@ -63,7 +63,9 @@ export class Connection {
       onDead: () => this.#end(this.#lost('it was silent for 30 s')),
     });
     transport.on('data', (chunk: Buffer) => this.#receive(chunk));
-    transport.on('error', (error) => this.#end(this.#lost(error.message, error)));
+    transport.on('error', (error) =>
+      this.#end(hasCode(error, 'unavailable') ? error : this.#lost(error.message, error)),
+    );
     transport.on('close', () => this.#end(this.#lost('the other side closed it')));
     if (transport.destroyed) this.#end(this.#lost('the other side closed it'));
   }

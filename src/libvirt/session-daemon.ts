@@ -12,6 +12,7 @@ const systemFolders = ['/usr/sbin', '/usr/local/sbin', '/sbin'];
 const keptErrorBytes = 4096;
 const pollEveryMs = 50;
 const startLimitMs = 15_000;
+const rivalLimitMs = 1_000;
 
 /**
  * Starts the user's own daemon, as libvirt's clients do, and waits until `isUp` says that it answers. It outlives us.
@@ -41,10 +42,16 @@ export async function startSessionDaemon(
     ended = `it ended with ${signal ?? code}`;
   });
   try {
-    for (const endMs = clock.now() + startLimitMs; clock.now() < endMs; await clock.sleep(pollEveryMs)) {
-      // Another client may have started one at the same moment; then ours ends and theirs answers.
+    let endMs = clock.now() + startLimitMs;
+    let rivalsTurn = false;
+    while (clock.now() < endMs) {
       if (await isUp()) return;
-      if (ended !== undefined && clock.now() > endMs - startLimitMs / 2) break;
+      // Another client may have started one at the same moment; then ours ends and theirs will answer.
+      if (ended !== undefined && !rivalsTurn) {
+        rivalsTurn = true;
+        endMs = clock.now() + rivalLimitMs;
+      }
+      await clock.sleep(pollEveryMs);
     }
     throw notStarted(program, ended ?? `it did not answer within ${startLimitMs / 1000} s`, said);
   } finally {

@@ -18,14 +18,24 @@ export function openSsh(uri: LibvirtUri, env: Environment): Duplex {
   ssh.stderr.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-keptErrorBytes);
   });
-  // Node takes a pair of streams here (documented); its type definitions leave that form out.
-  const pair = { readable: ssh.stdout, writable: ssh.stdin } as unknown as NodeJS.ReadableStream;
-  const duplex = Duplex.from(pair);
+  const duplex = new Duplex({
+    read: () => void ssh.stdout.resume(),
+    // A write that fails means that ssh is ending, and its end says why.
+    write: (chunk, _encoding, done) => void ssh.stdin.write(chunk, () => done()),
+    final: (done) => void ssh.stdin.end(() => done()),
+    destroy(error, done) {
+      ssh.kill();
+      done(error);
+    },
+  });
   const fail = (why: string) =>
     duplex.destroy(new TidepoolError('unavailable', `libvirt at ${uri.text} cannot be reached: ${why}`));
+  ssh.stdout.on('data', (chunk: Buffer) => {
+    if (!duplex.push(chunk)) ssh.stdout.pause();
+  });
+  ssh.stdin.on('error', () => undefined);
   ssh.on('error', (error) => fail(error.message));
-  ssh.on('exit', (code) => fail(said.trim() || `ssh ended with ${code}`));
-  duplex.on('close', () => ssh.kill());
+  ssh.on('close', (code) => fail(said.trim() || `ssh ended with ${code}`));
   return duplex;
 }
 
