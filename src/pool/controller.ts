@@ -5,7 +5,7 @@ import type { PoolSettings } from '../domain/pool.ts';
 import type { Vm } from '../domain/vm.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { drain, enterService, park, resume, stop, undrain } from './actions.ts';
-import { adoptVms, poolMachines, poolVms } from './adopt.ts';
+import { adoptVms, poolVms } from './adopt.ts';
 import { LaunchBackoff } from './backoff.ts';
 import { emit, type PoolContext } from './context.ts';
 import { failVm } from './fail.ts';
@@ -15,9 +15,11 @@ import { reapVm } from './reap.ts';
 import { PoolSize } from './size.ts';
 import { type PoolAction, type SteeredVm, steer } from './steer.ts';
 import { UnhealthyGuard } from './unhealthy.ts';
+import { noticeVanished } from './vanished.ts';
 import { heartbeats, waitForBoot } from './watch.ts';
 
 const periodMs = 1_000;
+const vanishPeriodMs = 2_000;
 const keptBootTimes = 9;
 
 /**
@@ -38,6 +40,7 @@ export class PoolController {
   #bootTimesMs: number[] = [];
   #isAlarmed = false;
   #loop: Loop | undefined;
+  #vanishLoop: Loop | undefined;
   #unsubscribe: (() => void) | undefined;
 
   constructor(context: PoolContext) {
@@ -61,13 +64,11 @@ export class PoolController {
     await this.size.load();
     await adoptVms(this.#context);
     this.#unsubscribe = hypervisor.onEvent((event) => void this.#onMachineEvent(event));
-    this.#loop = startLoop({
-      name: `pool ${this.name}`,
-      clock,
-      periodMs,
-      step: () => this.#step(),
-      onError: (error) => this.#log('the loop', error),
-    });
+    const onError = (error: unknown): void => this.#log('the loop', error);
+    this.#loop = startLoop({ name: `pool ${this.name}`, clock, periodMs, step: () => this.#step(), onError });
+    // Apart from the steering: libvirt's answer may take as long as its killing of a machine that hangs.
+    const step = (): Promise<void> => noticeVanished(this.#context, (name) => this.#underWay.has(name));
+    this.#vanishLoop = startLoop({ name: `vanished of ${this.name}`, clock, periodMs: vanishPeriodMs, step, onError });
   }
 
   /** Sets the wanted number of VMs, within the bounds. */
@@ -122,31 +123,18 @@ export class PoolController {
     this.#unsubscribe?.();
     this.#stopping.abort();
     await this.#loop?.stop();
+    await this.#vanishLoop?.stop();
     for (const watch of this.#watches.values()) watch.stop.abort();
     await Promise.all([...this.#underWay.values(), ...[...this.#watches.values()].map((watch) => watch.ended)]);
   }
 
   async #step(): Promise<void> {
     const vms = await poolVms(this.#context);
-    await this.#noticeVanished(vms);
     for (const vm of vms) this.#watch(vm);
     for (const vm of vms) if (vm.state === 'failed' || vm.state === 'stopping') this.#reap(vm);
     const steered = await this.#steered(vms);
     const wanted = this.size.wanted(await this.#mayLaunch());
     for (const action of steer(steered, wanted, this.#context.clock.now())) this.#act(action, vms);
-  }
-
-  /** Machines that somebody removed, paused or shut down while no event reached us. */
-  async #noticeVanished(vms: readonly Vm[]): Promise<void> {
-    const machines = await poolMachines(this.#context);
-    for (const vm of vms) {
-      if (this.#underWay.has(vm.name)) continue;
-      const isUp = vm.state === 'booting' || vm.state === 'ready' || vm.state === 'draining';
-      const expected = isUp ? 'running' : vm.state === 'warm' ? 'paused' : undefined;
-      const state = machines.get(vm.name)?.state ?? 'gone';
-      if (expected === undefined || state === expected) continue;
-      await this.#fail(vm.name, `its machine is ${state}`);
-    }
   }
 
   async #steered(vms: readonly Vm[]): Promise<SteeredVm[]> {
@@ -190,6 +178,9 @@ export class PoolController {
     const vm = vms.find((candidate) => candidate.name === name);
     if (vm === undefined) return;
     this.#background(name, async () => {
+      // The list that this was decided on may be older than what has been done since.
+      const now = await this.#context.store.vms.get(name);
+      if (now?.state !== vm.state || now.stateSinceMs !== vm.stateSinceMs) return;
       if (kind === 'drain') return drain(this.#context, name, why);
       if (kind === 'undrain') return undrain(this.#context, name, why);
       if (kind === 'resume') return resume(this.#context, vm, this.#stopping.signal);
@@ -205,6 +196,7 @@ export class PoolController {
     // One that never answered says that the next may not either.
     if (vm.state === 'failed' && vm.capacity === null) this.#backoff.failed(nowMs);
     this.#background(vm.name, async () => {
+      if ((await this.#context.store.vms.get(vm.name))?.createdAtMs !== vm.createdAtMs) return;
       await this.#unwatch(vm.name);
       await reapVm(this.#context, vm);
     });
