@@ -31,9 +31,12 @@ export const remoteProgram = { number: 0x20008086, version: 1 } as const;
 /** REMOTE_PROC_DOMAIN_EVENT_CALLBACK_LIFECYCLE: a message of the server, not a call. */
 export const lifecycleEventNumber = 318;
 
-/** Calls that only read memory. */
+/** Calls that only read the daemon's memory. */
 const quickMs = 10_000;
-/** Calls that start or stop a process, or touch a disk. libvirt gives QEMU up to 15 s to end. */
+/**
+ * Calls that start or stop a process or touch a disk, and all that look at domains: the daemon keeps a domain locked
+ * while it waits for its process to end, for up to 45 s, and every list waits for that domain.
+ */
 const slowMs = 60_000;
 /** Calls that write a guest's memory out, to a disk or to another host. */
 const longMs = 600_000;
@@ -90,12 +93,14 @@ export const procedures = {
     273,
     struct({ needResults: int, flags }),
     struct({ domains, count: uint }),
+    slowMs,
   ),
   connectGetAllDomainStats: procedure(
     'ConnectGetAllDomainStats',
     344,
     struct({ domains, stats: uint, flags }),
     struct({ records: array(domainStatsRecord, 16_384) }),
+    slowMs,
   ),
   eventRegister: procedure(
     'ConnectDomainEventRegisterAny',
@@ -105,37 +110,46 @@ export const procedures = {
   ),
   eventDeregister: procedure('ConnectDomainEventDeregisterAny', 317, struct({ callbackId: int }), noReply),
 
-  domainLookupByName: procedure('DomainLookupByName', 23, nameOnly, domainOnly),
+  domainLookupByName: procedure('DomainLookupByName', 23, nameOnly, domainOnly, slowMs),
   domainDefineXml: procedure('DomainDefineXMLFlags', 350, xmlFlags, domainOnly, slowMs),
   domainCreateXml: procedure('DomainCreateXML', 10, xmlFlags, domainOnly, slowMs),
   domainCreate: procedure('DomainCreateWithFlags', 196, domainFlags, domainOnly, slowMs),
   domainSuspend: procedure('DomainSuspend', 34, domainOnly, noReply, slowMs),
   domainResume: procedure('DomainResume', 28, domainOnly, noReply, slowMs),
   domainManagedSave: procedure('DomainManagedSave', 182, domainFlags, noReply, longMs),
-  domainShutdown: procedure('DomainShutdownFlags', 258, domainFlags, noReply),
+  domainShutdown: procedure('DomainShutdownFlags', 258, domainFlags, noReply, slowMs),
   domainDestroy: procedure('DomainDestroyFlags', 234, domainFlags, noReply, slowMs),
   domainUndefine: procedure('DomainUndefineFlags', 231, domainFlags, noReply, slowMs),
-  domainGetXml: procedure('DomainGetXMLDesc', 14, domainFlags, struct({ xml: string })),
-  domainGetState: procedure('DomainGetState', 212, domainFlags, struct({ state: int, reason: int })),
+  domainGetXml: procedure('DomainGetXMLDesc', 14, domainFlags, struct({ xml: string }), slowMs),
+  domainGetState: procedure('DomainGetState', 212, domainFlags, struct({ state: int, reason: int }), slowMs),
   domainGetMetadata: procedure(
     'DomainGetMetadata',
     265,
     struct({ domain, type: int, uri: optionalString, flags }),
     struct({ metadata: string }),
+    slowMs,
   ),
   domainSetMetadata: procedure(
     'DomainSetMetadata',
     264,
     struct({ domain, type: int, metadata: optionalString, key: optionalString, uri: optionalString, flags }),
     noReply,
+    slowMs,
   ),
   domainInterfaceAddresses: procedure(
     'DomainInterfaceAddresses',
     353,
     struct({ domain, source: uint, flags }),
     struct({ interfaces: array(domainInterface, 2048) }),
+    slowMs,
   ),
-  domainOpenConsole: procedure('DomainOpenConsole', 201, struct({ domain, device: optionalString, flags }), noReply),
+  domainOpenConsole: procedure(
+    'DomainOpenConsole',
+    201,
+    struct({ domain, device: optionalString, flags }),
+    noReply,
+    slowMs,
+  ),
   domainMigratePerform: procedure(
     'DomainMigratePerform3Params',
     305,
