@@ -133,7 +133,7 @@ export class PoolController {
     for (const vm of vms) this.#watch(vm);
     for (const vm of vms) if (vm.state === 'failed' || vm.state === 'stopping') this.#reap(vm);
     const steered = await this.#steered(vms);
-    const wanted = this.size.wanted(await this.#mayLaunch());
+    const wanted = this.size.wanted(await this.#mayLaunch(vms));
     for (const action of steer(steered, wanted, this.#context.clock.now())) this.#act(action, vms);
   }
 
@@ -147,9 +147,10 @@ export class PoolController {
     }));
   }
 
-  async #mayLaunch(): Promise<boolean> {
+  async #mayLaunch(vms: readonly Vm[]): Promise<boolean> {
     const nowMs = this.#context.clock.now();
-    const { mayReplace, failures, allowed } = this.#guard.assess(this.size.desired, nowMs);
+    const ready = vms.filter((vm) => vm.state === 'ready').length;
+    const { mayReplace, failures, allowed } = this.#guard.assess(this.size.desired, ready, nowMs);
     if (!mayReplace !== this.#isAlarmed) {
       this.#isAlarmed = !mayReplace;
       const text = this.#isAlarmed
