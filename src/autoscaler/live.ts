@@ -2,6 +2,7 @@ import type { Clock } from '../domain/clock.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { EventName } from '../domain/event.ts';
 import { type Decision, emptyMemory, type PlannerMemory, type PoolSnapshot } from '../domain/scaling.ts';
+import { explain } from '../protocol/decision.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 
 /** Once a second, as often as there are new samples. */
@@ -92,17 +93,6 @@ export class Autoscaler {
     const text = `${paused ? 'would decide (paused): ' : ''}${explain(decision)}`;
     await this.#options.emit('pool.decision', text, { ...data, paused });
   }
-}
-
-/** A decision in one sentence. Pure. */
-export function explain(decision: Decision): string {
-  const { from, desired, action, recommendations, limits } = decision;
-  const what =
-    action === 'none' ? `stays at ${from}` : `${action === 'out' ? 'grows' : 'shrinks'} from ${from} to ${desired}`;
-  const why = [recommendations[0], ...limits.map((reason) => ({ policy: undefined, reason }))]
-    .filter((part) => part !== undefined)
-    .map((part) => (part.policy === undefined ? part.reason.text : `${part.policy}: ${part.reason.text}`));
-  return `${what}${why.length === 0 ? '' : ` (${why.join('; ')})`}`;
 }
 
 function signature(decision: Decision): string {

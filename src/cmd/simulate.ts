@@ -1,10 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
-import { explain } from '../autoscaler/live.ts';
 import type { Policy } from '../autoscaler/policy.ts';
 import { policiesNamed } from '../autoscaler/presets.ts';
 import { parseDuration } from '../cli/units.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { explain } from '../protocol/decision.ts';
 import { toJson, toTable } from '../simulator/report.ts';
 import { type RunHooks, Simulation, type SimulationResult } from '../simulator/run.ts';
 import { makeScenario, type Scenario, type ScenarioOptions } from '../simulator/scenario.ts';

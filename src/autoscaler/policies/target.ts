@@ -81,7 +81,8 @@ function ceil(value: number): number {
 function explain(policy: Target, groups: Groups, answer: Answer, desired: number): Reason {
   const { metrics, unready, missing } = groups;
   const ratio = round(answer.ratio, 3);
-  const numbers = { ratio, target: policy.cpu, sampled: metrics.length, unready, missing };
+  const { cpu: target, windowMs } = policy;
+  const numbers = { ratio, target, windowMs, sampled: metrics.length, unready, missing };
   const asked = `CPU is ${ratio} of the target ${percent(policy.cpu)}`;
   if (desired < answer.desired) {
     const text = `${asked}, which asks for ${answer.desired}; no more than twice as many at once`;

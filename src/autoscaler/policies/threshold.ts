@@ -11,6 +11,25 @@ const saturated = 0.98;
 /** Grows by a step when CPU was above a limit, shrinks by one VM when it was below another. */
 export function threshold(policy: Threshold, snapshot: PoolSnapshot, nowMs: number): Recommendation {
   const vms = readyVms(snapshot);
+  const { reason, ...answer } = recommend(policy, snapshot, vms, nowMs);
+  return { ...answer, reason: { ...reason, numbers: { ...limitsOf(policy, vms.length), ...reason.numbers } } };
+}
+
+/** The limits as mean CPU of the pool, for who shows them. */
+function limitsOf(policy: Threshold, ready: number): Record<string, number> {
+  const { out, in: rule } = policy;
+  const limits = { windowMs: out.windowMs, growAbove: out.cpu };
+  if (rule === null) return limits;
+  if (rule.test !== 'oneFewer') return { ...limits, shrinkBelow: rule.cpu };
+  return ready < 2 ? limits : { ...limits, shrinkBelow: round((rule.cpu * (ready - 1)) / ready, 3) };
+}
+
+function recommend(
+  policy: Threshold,
+  snapshot: PoolSnapshot,
+  vms: readonly VmSnapshot[],
+  nowMs: number,
+): Recommendation {
   const keep = (reason: Reason) => ({ policy: policy.name, desired: snapshot.desired, reason });
   if (vms.length === 0) return keep({ code: 'NoReadyVm', text: 'no VM is ready', numbers: {} });
   const high = measure(vms, nowMs, policy.out, 0);

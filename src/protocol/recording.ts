@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { decisionSchema, eventSchema, poolSchema, usageSchema } from './api.ts';
+
+/**
+ * A recording of the cloud: JSON lines, one object a line, told apart by `type` (docs/live-view.md). It begins with a
+ * header; a file that was appended to has one for each time. Times are the server's, milliseconds since 1970.
+ * Readers pass over types that they do not know, so that others may add theirs to the same file.
+ */
+export const recordingFormat = 'tidepool-recording';
+export const recordingVersion = 1;
+/** Longest line, its end included. */
+export const maxLineBytes = 1024 ** 2;
+export const maxRecordingBytes = 1024 ** 3;
+
+export const headerLineSchema = z.object({
+  type: z.literal('header'),
+  format: z.literal(recordingFormat),
+  version: z.int().min(1),
+  atMs: z.number(),
+  /** Address of the server. */
+  server: z.string().max(2_048),
+  /** Time from one sample to the next. */
+  intervalMs: z.number().positive(),
+});
+
+/** A pool at one time, and what its VMs (or some of them: the rest are on the next line) used since the last. */
+export const sampleLineSchema = z.object({
+  type: z.literal('sample'),
+  atMs: z.number(),
+  pool: z.string().max(64),
+  min: z.number(),
+  max: z.number(),
+  counts: poolSchema.shape.counts,
+  /** Jobs that wait, of all pools. */
+  queued: z.number(),
+  vms: z.array(
+    z.object({ vm: z.string().max(200), state: z.string().max(64), samples: usageSchema.shape.samples.max(600) }),
+  ),
+});
+
+export const eventLineSchema = z.object({ type: z.literal('event'), ...eventSchema.shape });
+
+/** A decision that differs from the one before it in more than its numbers, or a repetition after a minute. */
+export const decisionLineSchema = z.object({
+  type: z.literal('decision'),
+  /** Decided, but not carried out. */
+  paused: z.boolean(),
+  ...decisionSchema.shape,
+});
+
+export const recordingLineSchema = z.discriminatedUnion('type', [
+  headerLineSchema,
+  sampleLineSchema,
+  eventLineSchema,
+  decisionLineSchema,
+]);
+export type RecordingLine = z.infer<typeof recordingLineSchema>;
+export type HeaderLine = z.infer<typeof headerLineSchema>;
+export type SampleLine = z.infer<typeof sampleLineSchema>;
+export type EventLine = z.infer<typeof eventLineSchema>;
+export type DecisionLine = z.infer<typeof decisionLineSchema>;
