@@ -1,11 +1,14 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { encodeFrame, maxFrameDataBytes, type OutputStream } from '../protocol/output-frames.ts';
+import { encodeFrame, frameHeaderBytes, maxFrameDataBytes, type OutputStream } from '../protocol/output-frames.ts';
 import type { AgentClock } from './clock.ts';
 import { Wakeup } from './wakeup.ts';
 
 /** Beside the data itself, frame headers may take as much again and this much more: see `#fits`. */
 const headerAllowanceBytes = 64 * 1024;
+const noBytes = Buffer.alloc(0);
 const readChunkBytes = 64 * 1024;
+/** More than this waiting for the disk holds the script back. */
+const maxWaitingBytes = 512 * 1024;
 
 /**
  * The frame log of one attempt: one writer, any number of readers from any offset, while it is written and after.
@@ -16,7 +19,12 @@ export class OutputLog {
   readonly #maxDataBytes: number;
   readonly #changed = new Wakeup();
   #file: FileHandle | undefined;
-  #writing: Promise<void> = Promise.resolve();
+  /** What waits for the disk while an earlier write is under way; neighbours of one stream become one frame. */
+  #waiting: Piece[] = [];
+  #waitingBytes = 0;
+  #flushing: Promise<void> | undefined;
+  /** The bytes written last, for readers that keep up: they need not go to the disk. */
+  #tail: { readonly offset: number; readonly bytes: Buffer } = { offset: 0, bytes: noBytes };
   #dataBytes = 0;
   #sizeBytes: number;
   #isTruncated = false;
@@ -50,28 +58,29 @@ export class OutputLog {
     return this.#isTruncated;
   }
 
-  /** Adds output. Resolves when it is written (or dropped), which is what holds a fast writer back. */
+  /** Adds output. Resolves at once, or, which is what holds a fast writer back, when the disk has caught up. */
   append(stream: OutputStream, data: Uint8Array): Promise<void> {
     if (this.#isTruncated) return Promise.resolve();
-    let kept = data;
-    if (!this.#fits(data.length)) {
-      this.#isTruncated = true;
-      kept = data.subarray(0, Math.max(0, this.#maxDataBytes - this.#dataBytes));
-    }
+    const isKept = this.#fits(data.length);
+    const kept = isKept ? data : data.subarray(0, Math.max(0, this.#maxDataBytes - this.#dataBytes));
     this.#dataBytes += kept.length;
-    const frames = cut(stream, kept, this.#clock.now());
-    if (this.#isTruncated) frames.push(this.#noticeFrame(`the output limit was reached here; the rest was dropped`));
-    return this.#write(Buffer.concat(frames));
+    this.#add(stream, kept);
+    if (!isKept) {
+      this.#isTruncated = true;
+      this.#add('notice', Buffer.from('the output limit was reached here; the rest was dropped\n'));
+    }
+    return this.#waitingBytes > maxWaitingBytes ? this.#flush() : Promise.resolve();
   }
 
   /** Adds a sentence of ours, also beyond the limit. */
   notice(text: string): Promise<void> {
-    return this.#write(this.#noticeFrame(text));
+    this.#add('notice', Buffer.from(`${text}\n`));
+    return this.#flush();
   }
 
   /** No more will come; readers end when they have all. */
   async close(): Promise<void> {
-    await this.#writing;
+    await this.#flush();
     await this.#file?.close();
     this.#file = undefined;
     this.#isClosed = true;
@@ -85,7 +94,11 @@ export class OutputLog {
     try {
       while (!signal.aborted) {
         const wanted = Math.min(this.#sizeBytes - at, readChunkBytes);
-        if (wanted > 0) {
+        const bytes = at < this.#tail.offset ? noBytes : this.#tail.bytes.subarray(at - this.#tail.offset);
+        if (bytes.length > 0) {
+          at += bytes.length;
+          yield bytes;
+        } else if (wanted > 0) {
           const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(wanted), 0, wanted, at);
           if (bytesRead === 0) throw new Error(`${this.#path} is shorter than it was`);
           at += bytesRead;
@@ -104,29 +117,58 @@ export class OutputLog {
   /** A script that writes single bytes makes twelve of each here, so the headers have a limit too. */
   #fits(length: number): boolean {
     const isWithinData = this.#dataBytes + length <= this.#maxDataBytes;
-    return isWithinData && this.#sizeBytes + length <= 2 * this.#maxDataBytes + headerAllowanceBytes;
+    const nextSize = this.#sizeBytes + this.#waitingBytes + length;
+    return isWithinData && nextSize <= 2 * this.#maxDataBytes + headerAllowanceBytes;
   }
 
-  #noticeFrame(text: string): Buffer {
-    return encodeFrame({ stream: 'notice', atMs: this.#clock.now(), data: Buffer.from(`${text}\n`) });
+  #add(stream: OutputStream, data: Uint8Array): void {
+    if (data.length === 0) return;
+    const last = this.#waiting.at(-1);
+    if (last?.stream === stream) {
+      last.parts.push(data);
+    } else {
+      this.#waiting.push({ stream, atMs: this.#clock.now(), parts: [data] });
+      this.#waitingBytes += frameHeaderBytes;
+    }
+    this.#waitingBytes += data.length;
+    void this.#flush();
   }
 
-  #write(bytes: Buffer): Promise<void> {
-    this.#writing = this.#writing.then(async () => {
+  /** Resolves when all that waits is written. */
+  #flush(): Promise<void> {
+    this.#flushing ??= this.#writeWaiting().finally(() => {
+      this.#flushing = undefined;
+    });
+    return this.#flushing;
+  }
+
+  async #writeWaiting(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const bytes = Buffer.concat(this.#waiting.flatMap(framesOf));
+      this.#waiting = [];
+      this.#waitingBytes = 0;
       try {
         await this.#file?.appendFile(bytes);
+        this.#tail = { offset: this.#sizeBytes, bytes };
         this.#sizeBytes += bytes.length;
       } catch {
         // The disk is full. The script must not hang on its output, and the report says that some is missing.
         this.#isTruncated = true;
       }
       this.#changed.notify();
-    });
-    return this.#writing;
+    }
   }
 }
 
-function cut(stream: OutputStream, data: Uint8Array, atMs: number): Buffer[] {
+/** Output of one stream that came without any of another in between. */
+interface Piece {
+  readonly stream: OutputStream;
+  readonly atMs: number;
+  readonly parts: Uint8Array[];
+}
+
+function framesOf({ stream, atMs, parts }: Piece): Buffer[] {
+  const data = Buffer.concat(parts);
   const frames: Buffer[] = [];
   for (let at = 0; at < data.length; at += maxFrameDataBytes) {
     frames.push(encodeFrame({ stream, atMs, data: data.subarray(at, at + maxFrameDataBytes) }));

@@ -7,6 +7,9 @@ import { type FileEntry, type FileHeader, pathProblem } from '../protocol/file-s
 export const maxProducedFiles = 10_000;
 /** Entries of ./out that are looked at; a folder of links must not keep the agent busy without end. */
 const maxEntries = 100_000;
+const readBytes = 256 * 1024;
+/** Files asked for their size at a time. */
+const statBatch = 64;
 /** Names in the notice on what was left out. */
 const maxNamed = 10;
 
@@ -24,64 +27,91 @@ export interface Produced {
  * @param maxBytes the job's disk limit; sparse files can claim more than they hold
  */
 export async function listProduced(workPath: string, maxBytes: number): Promise<Produced> {
-  const files: FileHeader[] = [];
-  const left: string[] = [];
-  let leftCount = 0;
-  let leftBytes = maxBytes;
-  let entries = 0;
-  const leave = (path: string, why: string): void => {
-    leftCount += 1;
-    if (left.length < maxNamed) left.push(`${JSON.stringify(`out/${path}`.slice(0, 200))} (${why})`);
-  };
   const out = join(workPath, 'out');
-  const waiting = [''];
   const top = await lstat(out).catch(() => undefined);
-  if (top !== undefined && !top.isDirectory())
-    return { files, notice: './out is not a folder, so no files were taken' };
-  if (top === undefined) return { files, notice: '' };
+  if (top === undefined) return { files: [], notice: '' };
+  if (!top.isDirectory()) return { files: [], notice: './out is not a folder, so no files were taken along' };
+  const leftOut = new LeftOut();
+  const paths = await regularFiles(out, leftOut);
+  const files = await withSizes(out, paths, maxBytes, leftOut);
+  return { files, notice: leftOut.notice };
+}
 
-  for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+/** Paths below `out`, sorted. */
+async function regularFiles(out: string, leftOut: LeftOut): Promise<string[]> {
+  const paths: string[] = [];
+  const folders = [''];
+  let entries = 0;
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     for (const entry of await readdir(join(out, folder), { withFileTypes: true, encoding: 'buffer' })) {
-      entries += 1;
-      if (entries > maxEntries)
-        return { files: sorted(files), notice: `only the first ${maxEntries} entries of ./out were looked at` };
       const path = `${folder}${entry.name.toString()}`;
-      const problem = entry.name.equals(Buffer.from(entry.name.toString()))
-        ? pathProblem(path)
-        : 'its name is not UTF-8';
-      if (problem !== undefined) leave(path, problem);
-      else if (entry.isDirectory()) waiting.push(`${path}/`);
-      else if (!entry.isFile()) leave(path, entry.isSymbolicLink() ? 'a link' : 'not a regular file');
-      else if (files.length >= maxProducedFiles) leave(path, `more than ${maxProducedFiles} files`);
-      else {
-        const { size } = await lstat(join(out, path));
+      const isText = entry.name.equals(Buffer.from(entry.name.toString()));
+      const problem = isText ? pathProblem(path) : 'its name is not UTF-8';
+      entries += 1;
+      if (entries > maxEntries) leftOut.add(path, `after the first ${maxEntries} entries`);
+      else if (problem !== undefined) leftOut.add(path, problem);
+      else if (entry.isDirectory()) folders.push(`${path}/`);
+      else if (!entry.isFile()) leftOut.add(path, entry.isSymbolicLink() ? 'a link' : 'not a regular file');
+      else if (paths.length >= maxProducedFiles) leftOut.add(path, `more than ${maxProducedFiles} files`);
+      else paths.push(path);
+    }
+  }
+  return paths.sort();
+}
+
+async function withSizes(out: string, paths: string[], maxBytes: number, leftOut: LeftOut): Promise<FileHeader[]> {
+  const files: FileHeader[] = [];
+  let leftBytes = maxBytes;
+  for (let at = 0; at < paths.length; at += statBatch) {
+    const batch = paths.slice(at, at + statBatch);
+    const stats = await Promise.all(batch.map((path) => lstat(join(out, path))));
+    for (const [index, { size }] of stats.entries()) {
+      const path = batch[index] ?? '';
+      if (size > leftBytes) {
+        leftOut.add(path, 'larger than the disk limit');
+      } else {
         leftBytes -= size;
-        if (leftBytes < 0) {
-          leave(path, 'larger than the disk limit');
-          leftBytes += size;
-        } else files.push({ path, size });
+        files.push({ path, size });
       }
     }
   }
-  return { files: sorted(files), notice: leftCount === 0 ? '' : leftOut(left, leftCount) };
+  return files;
+}
+
+/** What is not taken along, with the first few names. */
+class LeftOut {
+  readonly #named: string[] = [];
+  #count = 0;
+
+  add(path: string, why: string): void {
+    this.#count += 1;
+    if (this.#named.length < maxNamed) this.#named.push(`${JSON.stringify(`out/${path}`.slice(0, 200))} (${why})`);
+  }
+
+  get notice(): string {
+    if (this.#count === 0) return '';
+    const more = this.#count > this.#named.length ? ` and ${this.#count - this.#named.length} more` : '';
+    return `not taken along from ./out: ${this.#named.join(', ')}${more}`;
+  }
 }
 
 /** The listed files with their content. */
 export async function* openProduced(workPath: string, files: readonly FileHeader[]): AsyncGenerator<FileEntry> {
-  for (const { path, size } of files) {
-    const file = await open(
-      join(workPath, 'out', path),
-      constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-    );
-    yield { path, size, content: file.createReadStream({ start: 0, highWaterMark: 256 * 1024 }) };
+  for (const { path, size } of files) yield { path, size, content: contentOf(join(workPath, 'out', path), size) };
+}
+
+/** Plain reads: a stream object for each of ten thousand small files costs more than the files. */
+async function* contentOf(path: string, size: number): AsyncGenerator<Uint8Array> {
+  if (size === 0) return;
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    for (let at = 0; at < size; ) {
+      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(Math.min(size - at, readBytes)));
+      if (bytesRead === 0) return;
+      at += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
   }
-}
-
-function sorted(files: FileHeader[]): FileHeader[] {
-  return files.sort((a, b) => (a.path < b.path ? -1 : 1));
-}
-
-function leftOut(named: readonly string[], count: number): string {
-  const more = count > named.length ? ` and ${count - named.length} more` : '';
-  return `not taken along from ./out: ${named.join(', ')}${more}`;
 }

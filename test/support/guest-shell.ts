@@ -20,7 +20,7 @@ export class GuestShell {
       this.#onData();
     });
     console.on('error', () => undefined);
-    console.write('\n'); // Wakes the shell, which waits for Enter.
+    this.#queue = this.#wake();
   }
 
   /** Runs a command and returns what it printed. */
@@ -29,6 +29,24 @@ export class GuestShell {
     const done = this.#queue.then(() => this.#runNow(command));
     this.#queue = done.catch(() => undefined);
     return done;
+  }
+
+  /** Presses Enter, which the console waits for, until the shell shows its prompt: an early one gets lost. */
+  #wake(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const enter = setInterval(() => this.#console.write('\n'), 300);
+      const limit = setTimeout(() => done(new Error('no shell on the console')), answerLimitMs);
+      const done = (error?: Error): void => {
+        clearInterval(enter);
+        clearTimeout(limit);
+        this.#onData = () => undefined;
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      this.#onData = () => {
+        if (this.#seen.includes('# ')) done();
+      };
+    });
   }
 
   async #runNow(command: string): Promise<string> {
