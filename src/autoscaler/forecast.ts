@@ -16,25 +16,33 @@ export interface Forecast {
 
 /** What comes and goes within this is noise: no pool can follow it. */
 const noiseMs = 10_000;
-/** Noise is looked for in the newest samples of so long. */
-const noiseWindowMs = 120_000;
+/** So many samples tell enough of the noise. */
+const noiseSamples = 150;
 /** The level is averaged over no more than this. */
-const mostAveragedMs = 60_000;
+const mostAveragedMs = 120_000;
 /** The level shall be exact to this share of a VM. */
 const wantedError = 0.05;
 /** A trend needs some samples. */
 const leastTrendSamples = 20;
 
-/** Looks at samples of the last `trendMs`. Null without any. */
-export function forecast(loads: readonly LoadSample[], nowMs: number, trendMs: number): Forecast | null {
-  const recent = newest(loads, nowMs, trendMs);
+/** Looks at the samples of the last `windowMs`. Null without any. */
+export function forecast(loads: readonly LoadSample[], nowMs: number, windowMs: number): Forecast | null {
+  const recent = newest(loads, nowMs, windowMs);
   if (recent.length === 0) return null;
-  const noise = noiseOf(newest(recent, nowMs, noiseWindowMs));
+  const noise = noiseOf(recent);
   const averaged = newest(recent, nowMs, Math.max(1_000, Math.min(mostAveragedMs, 1_000 * (noise / wantedError) ** 2)));
   const base = averaged.length === 0 ? recent.slice(-1) : averaged;
-  const level = base.reduce((sum, sample) => sum + sample.load, 0) / base.length;
-  const levelError = noise / Math.sqrt(base.length);
-  return { level, levelError, noise, ...trend(recent, nowMs), samples: recent.length };
+  const line = trend(recent, nowMs);
+  let [load, ageMs] = [0, 0];
+  for (const sample of base) {
+    load += sample.load / base.length;
+    ageMs += (nowMs - sample.atMs) / base.length;
+  }
+  const level = Math.max(0, load + (line.slopePerSecond * ageMs) / 1_000);
+  // Samples that are closer than `noiseMs` may all have the same error.
+  const apart = Math.max(1, (nowMs - (base[0]?.atMs ?? nowMs)) / noiseMs);
+  const levelError = noise / Math.sqrt(apart);
+  return { level, levelError, noise, ...line, samples: recent.length };
 }
 
 function newest(loads: readonly LoadSample[], nowMs: number, windowMs: number): readonly LoadSample[] {
@@ -52,11 +60,14 @@ function newest(loads: readonly LoadSample[], nowMs: number, windowMs: number): 
  */
 function noiseOf(samples: readonly LoadSample[]): number {
   const off: number[] = [];
+  const stride = Math.max(1, Math.floor(samples.length / noiseSamples));
   let [before, after] = [0, 0];
   for (const { atMs, load } of samples) {
     while ((samples[before + 1]?.atMs ?? Infinity) <= atMs - noiseMs) before += 1;
     while (after < samples.length && (samples[after]?.atMs ?? Infinity) < atMs + noiseMs) after += 1;
     const [left, right] = [samples[before], samples[after]];
+    // Which are taken must not change while the window moves on, or the estimate would flicker.
+    if (Math.floor(atMs / 1_000) % stride !== 0) continue;
     if (left === undefined || right === undefined || left.atMs > atMs - noiseMs) continue;
     off.push(Math.abs(load - (left.load + right.load) / 2));
   }

@@ -26,7 +26,8 @@ export function plan(seen: PoolSnapshot, policies: readonly Policy[], nowMs: num
     return [recommendation];
   });
   recommendations.sort((a, b) => b.desired - a.desired);
-  const start = firstVm(snapshot, recommendations[0]?.desired ?? current);
+  const isSeen = wanted.some((own) => own.desired > 0);
+  const start = firstVm(snapshot, recommendations[0]?.desired ?? current, isSeen);
   const within = bounded(snapshot, start.desired);
   for (const limit of [start.limit, within.limit]) if (limit !== null) limits.push(limit);
   const { desired } = within;
@@ -67,9 +68,9 @@ interface Limited {
   readonly limit: Reason | null;
 }
 
-/** A pool without VMs has no CPU to look at; work that waits is then reason enough for the first. */
-function firstVm(snapshot: PoolSnapshot, desired: number): Limited {
-  if (desired > 0 || snapshot.backlog.waiting <= 0) return { desired, limit: null };
+/** A pool without VMs has no CPU to look at; work that no policy sees is then reason enough for the first. */
+function firstVm(snapshot: PoolSnapshot, desired: number, isSeen: boolean): Limited {
+  if (isSeen || desired > 0 || snapshot.backlog.waiting <= 0) return { desired, limit: null };
   const { waiting } = snapshot.backlog;
   return {
     desired: 1,

@@ -19,6 +19,12 @@ export interface SimulatedPoolOptions {
   readonly vmCapacity: number;
 }
 
+/** What was done to a VM, and what it had in work then. */
+export interface Steered {
+  readonly kind: PoolAction['kind'];
+  readonly jobs: number;
+}
+
 /** No policy looks further back. */
 const keptSamples = 600;
 
@@ -62,13 +68,17 @@ export class SimulatedPool {
     for (let i = 0; i < vms; i += 1) this.#add('ready', nowMs);
   }
 
-  /** One step towards the wanted number. Returns what was done. */
-  steer(desired: number, nowMs: number): readonly PoolAction[] {
+  /** One step towards the wanted number. */
+  steer(desired: number, nowMs: number): readonly Steered[] {
     const steered = this.#vms.map((vm) => ({ ...vm, jobs: vm.inFlight, isOutdated: false, isUnwanted: false }));
     const { maxParallelLaunches } = this.#options;
     const actions = steer(steered, { desired, warm: 0, maxParallelLaunches, minLifetimeMs: 0, mayLaunch: true }, nowMs);
-    for (const action of actions) this.#act(action, nowMs);
-    return actions;
+    return actions.map((action) => {
+      const vm = action.kind === 'launch' ? undefined : this.#vms.find(({ name }) => name === action.name);
+      const done = { kind: action.kind, jobs: vm?.inFlight ?? 0 };
+      this.#act(action, nowMs);
+      return done;
+    });
   }
 
   /** Time went on: boots end, and VMs that drain work off what they have. */

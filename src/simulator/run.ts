@@ -8,7 +8,7 @@ import {
   type PoolSnapshot,
 } from '../domain/scaling.ts';
 import { AccuracyMeter, elasticSpeedup, staticAccuracy } from './metrics.ts';
-import { SimulatedPool } from './pool.ts';
+import { SimulatedPool, type Steered } from './pool.ts';
 import { ResponseTimes } from './response-times.ts';
 import type { Scenario } from './scenario.ts';
 import { Service } from './service.ts';
@@ -35,6 +35,7 @@ export interface Second {
   readonly demand: number;
   readonly pool: SimulatedPool;
   readonly decision: Decision;
+  readonly actions: readonly Steered[];
 }
 
 export interface RunHooks {
@@ -87,16 +88,18 @@ export class Simulation {
     for (let step = 0; step < demands.length; step += 1) {
       const demand = demands[step] ?? 1;
       for (let i = 0; i < seconds; i += 1) {
-        const decision = this.#second(loads[step] ?? 0, demand, hooks);
+        this.#second(loads[step] ?? 0, demand, hooks);
+        const decision = this.#decide(this.#nowMs);
+        const actions = this.#pool.steer(this.#desired, this.#nowMs);
         // Awaiting nothing would still cost most of the time of a run.
-        const waits = hooks.onSecond?.({ nowMs: this.#nowMs, demand, pool: this.#pool, decision });
+        const waits = hooks.onSecond?.({ nowMs: this.#nowMs, demand, pool: this.#pool, decision, actions });
         if (waits !== undefined) await waits;
       }
     }
     return this.#result(name);
   }
 
-  #second(load: number, demand: number, hooks: RunHooks): Decision {
+  #second(load: number, demand: number, hooks: RunHooks): void {
     const { vmCapacity } = this.#scenario;
     const arrivals = load * vmCapacity;
     const ready = this.#pool.ready;
@@ -112,7 +115,6 @@ export class Simulation {
     this.#pool.advance(nowMs, 1);
     this.#loads.push({ atMs: nowMs, load });
     if (this.#loads.length >= 2 * keptLoads) this.#loads.splice(0, keptLoads);
-    return this.#decide(nowMs);
   }
 
   #decide(nowMs: number): Decision {
@@ -123,7 +125,6 @@ export class Simulation {
       if (this.#lastAction !== 'none' && this.#lastAction !== decision.action) this.#reversals += 1;
       this.#lastAction = decision.action;
     }
-    this.#pool.steer(this.#desired, nowMs);
     return decision;
   }
 

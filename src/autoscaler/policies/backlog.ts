@@ -10,12 +10,17 @@ export function backlog(policy: PolicyOf<'backlog'>, snapshot: PoolSnapshot): Re
   const { waiting, perVm, meanMs } = snapshot.backlog;
   let running = 0;
   for (const vm of snapshot.vms) if (vm.state === 'ready') running += vm.inFlight;
-  const busy = Math.ceil(running / perVm - 1e-9);
+  const busy = wholeVms(running / perVm);
   const asked = meanMs === null ? waiting / policy.waitingPerVm : (waiting * meanMs) / (perVm * policy.maxWaitMs);
   // What waits never asks for more VMs than it could occupy.
-  const forWaiting = Math.min(Math.ceil(waiting / perVm), Math.ceil(asked - 1e-9));
+  const forWaiting = Math.min(Math.ceil(waiting / perVm), wholeVms(asked));
   const numbers = { waiting: round(waiting), running: round(running), busy, forWaiting, perVm };
   const length = meanMs === null ? 'of unknown length' : `of ${round(meanMs / 1_000, 1)} s each`;
   const text = `${round(waiting)} waiting ${length}, ${round(running)} running: ${busy} VMs busy, ${forWaiting} for the rest`;
   return { policy: policy.name, desired: busy + forWaiting, reason: { code: 'Backlog', text, numbers } };
+}
+
+/** Rounded up, but not for an error in the last bit. */
+function wholeVms(value: number): number {
+  return Math.max(0, Math.ceil(value - 1e-9));
 }

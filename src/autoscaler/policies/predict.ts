@@ -11,7 +11,7 @@ const planEveryMs = 1_000;
 /** When the newest load is older, it is missing. */
 const staleMs = 5_000;
 /** Noise that is too quick to be followed is covered: so many standard deviations of it. */
-const noiseCover = +(process.env.Z??3);
+const noiseCover = 3;
 /** A VM goes only when the load does not need it even so many standard errors higher; else noise would fetch it back. */
 const shrinkErrors = 2;
 

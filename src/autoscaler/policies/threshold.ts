@@ -7,6 +7,8 @@ type Rule = Pick<Threshold['out'], 'test' | 'windowMs' | 'cpu' | 'orEqual'>;
 
 /** From this mean on CPU tells nothing more: the load may be any. */
 const saturated = 0.98;
+/** What adding up may be off by. */
+const rounding = 1e-9;
 
 /** Grows by a step when CPU was above a limit, shrinks by one VM when it was below another. */
 export function threshold(policy: Threshold, snapshot: PoolSnapshot, nowMs: number): Recommendation {
@@ -57,7 +59,7 @@ function measure(vms: readonly VmSnapshot[], nowMs: number, rule: Rule, missing:
 }
 
 function fulfils(cpu: number, rule: Rule): boolean {
-  return rule.orEqual ? cpu >= rule.cpu : cpu > rule.cpu;
+  return rule.orEqual ? cpu >= rule.cpu - rounding : cpu > rule.cpu + rounding;
 }
 
 /**
@@ -98,12 +100,12 @@ function shrink(
   const numbers = { limit: rule.cpu, windowMs: rule.windowMs, ready: vms.length };
   if (rule.test === 'oneFewer') {
     const cpu = cpuSum(vms, nowMs, rule.windowMs, 1) / (vms.length - 1);
-    if (!(cpu < rule.cpu)) return undefined;
+    if (!(cpu < rule.cpu - rounding)) return undefined;
     const text = `with one VM fewer CPU would be ${percent(cpu)}, still under ${percent(rule.cpu)}`;
     return { code: 'OneFewerIsEnough', text, numbers: { ...numbers, cpu: round(cpu, 3) } };
   }
   const { most: cpu } = measure(vms, nowMs, rule, 1);
-  if (rule.orEqual ? cpu > rule.cpu : cpu >= rule.cpu) return undefined;
+  if (rule.orEqual ? cpu > rule.cpu + rounding : cpu >= rule.cpu - rounding) return undefined;
   const text = `CPU ${percent(cpu)} over ${rule.windowMs / 1_000} s is below ${percent(rule.cpu)}`;
   return { code: 'BelowThreshold', text, numbers: { ...numbers, cpu: round(cpu, 3) } };
 }

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { emptyMemory, type PlannerMemory, type PoolSnapshot, type VmSnapshot } from '../domain/scaling.ts';
+import { loadsUntil, poolSnapshot, sampledVm, sampledVms } from '../fake/scaling.ts';
+import { plan } from './plan.ts';
+import { parsePolicies, policiesNamed, presets } from './presets.ts';
+
+const startMs = 1_780_000_000_000;
+const names = presets.map((policy) => policy.name);
+const cpu = fc.double({ min: 0, max: 1, noNaN: true });
+const state = fc.constantFrom(
+  'creating',
+  'booting',
+  'ready',
+  'ready',
+  'ready',
+  'draining',
+  'stopping',
+  'failed',
+  'warm',
+);
+
+const vmAt = (nowMs: number): fc.Arbitrary<VmSnapshot> =>
+  fc
+    .record({ name: fc.uuid(), cpus: fc.array(cpu, { maxLength: 40 }), state, ageMs: fc.nat(100_000), busy: fc.nat(3) })
+    .map(({ name, cpus, state, ageMs, busy }) =>
+      sampledVm(name, nowMs, cpus, { state, stateSinceMs: nowMs - ageMs, inFlight: busy }),
+    );
+
+const snapshotAt = (nowMs: number): fc.Arbitrary<PoolSnapshot> =>
+  fc
+    .record({
+      vms: fc.array(vmAt(nowMs), { maxLength: 12 }),
+      min: fc.nat(5),
+      span: fc.nat(15),
+      desired: fc.nat(30),
+      waiting: fc.nat(500),
+      perVm: fc.integer({ min: 1, max: 8 }),
+      meanMs: fc.option(fc.nat(100_000)),
+      loads: fc.array(fc.double({ min: 0, max: 50, noNaN: true }), { maxLength: 40 }),
+      bootMs: fc.option(fc.nat(300_000)),
+    })
+    .map(({ vms, min, span, desired, waiting, perVm, meanMs, loads, bootMs }) =>
+      poolSnapshot(vms, {
+        ...{ min, max: min + span, desired, bootMs, loads: loadsUntil(nowMs, loads) },
+        backlog: { waiting, perVm, meanMs },
+      }),
+    );
+
+test('property: within the bounds, whatever is seen, and every decision has its reasons', () => {
+  fc.assert(
+    fc.property(snapshotAt(startMs), fc.subarray(names, { minLength: 1 }), (snapshot, chosen) => {
+      const decision = plan(snapshot, policiesNamed(chosen), startMs);
+      assert.ok(decision.desired >= snapshot.min && decision.desired <= snapshot.max);
+      assert.ok(Number.isInteger(decision.desired));
+      assert.equal(decision.recommendations.length, chosen.length);
+      for (const { reason } of decision.recommendations) {
+        assert.ok(reason.code !== '' && reason.text !== '');
+        for (const value of Object.values(reason.numbers)) assert.ok(Number.isFinite(value), reason.text);
+      }
+      assert.deepEqual(plan(snapshot, policiesNamed(chosen), startMs), decision, 'the same again');
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('property: missing metrics never shrink a pool', () => {
+  // Policies that look at CPU or load; backlog and schedule decide on what they know for sure.
+  const seeing = names.filter((name) => name !== 'backlog');
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 40 }), fc.subarray(seeing, { minLength: 1 }), cpu, (count, chosen, load) => {
+      const old = sampledVms(count, startMs - 120_000, load);
+      const snapshot = poolSnapshot(old, { loads: loadsUntil(startMs - 120_000, [load]) });
+      assert.ok(plan(snapshot, policiesNamed(chosen), startMs).desired >= count);
+    }),
+  );
+});
+
+test('property: one VM more without samples never makes the decision smaller', () => {
+  const seeing = ['mean30-80', 'mean30-90', 'window5-80-35', 'spike3-75'];
+  fc.assert(
+    fc.property(fc.array(cpu, { minLength: 1, maxLength: 20 }), fc.constantFrom(...seeing), (cpus, name) => {
+      const vms = cpus.map((value, i) => sampledVm(`vm-${i}`, startMs, new Array(60).fill(value)));
+      const policies = policiesNamed([name]);
+      const before = plan(poolSnapshot(vms), policies, startMs);
+      const blind = plan(poolSnapshot([...vms, sampledVm('blind', startMs, [])]), policies, startMs);
+      if (before.action !== 'in') assert.notEqual(blind.action, 'in');
+    }),
+  );
+});
+
+test('property: no reversal inside the windows, under any load and a clock that jumps', () => {
+  const step = fc.record({ waiting: fc.nat(20), afterMs: fc.integer({ min: -5_000, max: 20_000 }) });
+  const windows = fc.record({ inMs: fc.nat(60_000), outMs: fc.nat(60_000) });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 5, maxLength: 80 }), windows, (steps, { inMs, outMs }) => {
+      const queue = { kind: 'backlog', name: 'queue', stabiliseInMs: inMs, stabiliseOutMs: outMs };
+      const policies = parsePolicies([queue]);
+      let memory: PlannerMemory = emptyMemory;
+      let [desired, nowMs, lastAtMs] = [5, startMs, Number.NEGATIVE_INFINITY];
+      let last: 'out' | 'in' | 'none' = 'none';
+      for (const { waiting, afterMs } of steps) {
+        nowMs += afterMs;
+        // What was before the clock was set back happened, as far as it can tell, now.
+        lastAtMs = Math.min(lastAtMs, nowMs);
+        const backlog = { waiting, perVm: 1, meanMs: null };
+        const decision = plan(poolSnapshot([], { desired, memory, backlog }), policies, nowMs);
+        const { action } = decision;
+        if (action !== 'none' && last !== 'none' && action !== last) {
+          assert.ok(
+            nowMs - lastAtMs >= (action === 'in' ? inMs : outMs),
+            `${last}, ${action} after ${nowMs - lastAtMs} ms`,
+          );
+        }
+        if (action !== 'none') [last, lastAtMs] = [action, nowMs];
+        memory = decision.memory;
+        desired = decision.desired;
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a full second of planning for 1,000 VMs takes less than 50 ms', () => {
+  const vms = sampledVms(1_000, startMs, 0.5, 600);
+  const loads = loadsUntil(
+    startMs,
+    Array.from({ length: 3_600 }, (_, i) => 500 + (i % 17)),
+  );
+  const policies = policiesNamed(names);
+  const snapshot = poolSnapshot(vms, { max: 2_000, loads, bootMs: 10_000 });
+  const times = Array.from({ length: 15 }, () => {
+    const beginMs = performance.now();
+    plan(snapshot, policies, startMs);
+    return performance.now() - beginMs;
+  });
+  // The median: other programs on the machine may take the processor away at any time.
+  const median = times.sort((a, b) => a - b)[7] ?? Number.POSITIVE_INFINITY;
+  assert.ok(median < 50, `${median} ms with all ${policies.length} presets on one pool`);
+});
