@@ -10,7 +10,14 @@ import { acceptsConnections, ensureDaemons } from './daemons.ts';
 import { fakeHost } from './host.fake.ts';
 
 /** A machine with libvirtd; `answersAfterMs` is when its socket accepts, once it was started. */
-function machine(options: { uid?: number; systemd?: boolean; running?: boolean; answersAfterMs?: number }) {
+function machine(options: {
+  uid?: number;
+  systemd?: boolean;
+  running?: boolean;
+  logging?: boolean;
+  kvmMode?: string;
+  answersAfterMs?: number;
+}) {
   let nowMs = 0;
   let startedAtMs = options.running ? -Infinity : Infinity;
   const clock: Clock = {
@@ -23,6 +30,7 @@ function machine(options: { uid?: number; systemd?: boolean; running?: boolean; 
   const commands: string[] = [];
   const files: Record<string, string> = { '/usr/sbin/libvirtd': '' };
   if (options.systemd) files['/run/systemd/system'] = '';
+  if (options.kvmMode !== undefined) files['/dev/kvm'] = options.kvmMode;
   const ensure = () =>
     ensureDaemons({
       clock,
@@ -32,15 +40,35 @@ function machine(options: { uid?: number; systemd?: boolean; running?: boolean; 
         startedAtMs = nowMs;
         return { exitCode: 0, tail: '' };
       },
-      accepts: async (path) => path.endsWith('libvirt-sock') && nowMs >= startedAtMs + (options.answersAfterMs ?? 300),
+      accepts: async (path) =>
+        path.endsWith('virtlogd-sock')
+          ? options.logging === true
+          : path.endsWith('libvirt-sock') && nowMs >= startedAtMs + (options.answersAfterMs ?? 300),
     });
   return { commands, ensure, now: () => nowMs };
 }
 
 test('a daemon that answers is left alone', async () => {
-  const { commands, ensure } = machine({ running: true });
+  const { commands, ensure } = machine({ running: true, logging: true });
   await ensure();
   assert.deepEqual(commands, []);
+});
+
+test('a libvirtd that was started without its log daemon gets one', async () => {
+  const { commands, ensure } = machine({ running: true });
+  await ensure();
+  assert.deepEqual(commands, ['virtlogd -d']);
+});
+
+test('without udev, /dev/kvm is opened to its group, as udev would; else it is left alone', async () => {
+  const closed = machine({ running: true, logging: true, kvmMode: '0600' });
+  await closed.ensure();
+  assert.deepEqual(closed.commands, ['chgrp kvm /dev/kvm', 'chmod 660 /dev/kvm']);
+  for (const options of [{ kvmMode: '0660' }, { kvmMode: '0600', systemd: true }, { kvmMode: '0600', uid: 1000 }]) {
+    const { commands, ensure } = machine({ running: true, logging: true, ...options });
+    await ensure();
+    assert.deepEqual(commands, []);
+  }
 });
 
 test('an ordinary user starts no system daemon', async () => {

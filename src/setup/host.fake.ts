@@ -18,6 +18,8 @@ export function fakeHost({
     distribution,
     commandFolders: ['/usr/sbin', '/usr/bin'],
     exists: (path) => path in files,
+    // Content stands for the mode: the fake has no other use for it.
+    isGroupAccessible: (path) => files[path] !== '0600',
     read: (path) => files[path],
     list: (path) =>
       Object.keys(files)

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,6 +11,8 @@ export interface Host {
   /** Where commands are looked for, in order. */
   readonly commandFolders: readonly string[];
   exists(path: string): boolean;
+  /** Whether the group of a file may read and write it. */
+  isGroupAccessible(path: string): boolean;
   /** Content of a small text file, or undefined when it cannot be read. */
   read(path: string): string | undefined;
   /** Names in a folder; empty when it cannot be read. */
@@ -29,6 +31,7 @@ export function thisHost(): Host {
     userName: user.username,
     commandFolders: [...new Set([...own, ...systemFolders])],
     exists: existsSync,
+    isGroupAccessible: (path: string) => ((attempt(() => statSync(path).mode) ?? 0) & 0o060) === 0o060,
     read: (path: string) => attempt(() => readFileSync(path, 'utf8')),
     list: (path: string) => attempt(() => readdirSync(path)) ?? [],
   };
