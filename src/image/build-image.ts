@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../domain/clock.ts';
+import { TidepoolError } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
 import type { AgentBundle } from './bundle-agent.ts';
 import { folders, publish, withCacheLock, withWorkFolder } from './cache.ts';
@@ -50,7 +51,7 @@ export async function buildImage(options: BuildImageOptions): Promise<Image> {
       build({ ...options, ...folder, host, id, run, progress }),
     );
     const built = await findImage(options.cacheDir, id);
-    if (built === undefined) throw new Error(`image ${id} is not where it was put`);
+    if (built === undefined) throw new TidepoolError('internal', `image ${id} is not where it was put`);
     return built;
   });
 }

@@ -35,7 +35,8 @@ test('a bundle is one module that runs, and the same source has the same version
   const bundle = await bundleAgent(main);
   assert.doesNotMatch(bundle.code, /^import /m);
   await writeFile(join(folder, 'bundle.mjs'), bundle.code);
-  const { default: value } = await import(join(folder, 'bundle.mjs'));
+  const path = join(folder, 'bundle.mjs');
+  const { default: value } = await import(path);
   assert.deepEqual(value, ['/', 'function']);
   assert.equal((await bundleAgent(main)).version, bundle.version);
 });

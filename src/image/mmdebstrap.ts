@@ -64,7 +64,8 @@ export async function unpackPackages(options: UnpackOptions): Promise<void> {
     input: apt.sources,
     environment: { TMPDIR: options.scratch, TIDEPOOL_FINISH: options.finish ?? '' },
     onLine: (line) => {
-      const seen = read(line);
+      const own = /^tidepool: (.*)$/.exec(line)?.[1];
+      const seen = own === undefined ? read(line) : { fraction: 1, label: own };
       if (seen !== undefined) options.progress(seen);
     },
     isNoise: (line) => /^(D:|I:|\t|Get:|\/usr\/bin\/dpkg |$)/.test(line),

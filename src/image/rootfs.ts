@@ -1,5 +1,5 @@
-import { access } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, readdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { folders, publish } from './cache.ts';
 import type { RunCommand } from './command.ts';
 import type { HostFacts } from './host.ts';
@@ -38,6 +38,9 @@ export async function ensureRootfs(options: {
     progress: (seen) => options.progress({ step: 'packages', ...seen }),
   });
   await publish(made, path);
+  // Tars of older recipes are of no use to anyone; the caller holds the lock.
+  const folder = dirname(path);
+  for (const name of await readdir(folder)) if (join(folder, name) !== path) await rm(join(folder, name));
   return path;
 }
 
