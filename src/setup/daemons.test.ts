@@ -37,7 +37,7 @@ function machine(options: {
       host: fakeHost({ uid: options.uid ?? 0, files }),
       exec: async (command) => {
         commands.push(command.join(' '));
-        startedAtMs = nowMs;
+        if (/libvirtd|systemctl/.test(command.join(' '))) startedAtMs = nowMs;
         return { exitCode: 0, tail: '' };
       },
       accepts: async (path) =>
