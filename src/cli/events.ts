@@ -29,11 +29,7 @@ export async function followEvents(
   let triesLeft = reconnectTries;
   while (signal?.aborted !== true) {
     try {
-      const text = (await client.eventStream(after, signal)).pipeThrough(
-        new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>,
-      );
-      for await (const message of text.pipeThrough(new EventSourceParserStream())) {
-        const event = eventSchema.parse(JSON.parse(message.data));
+      for await (const event of streamEvents(client, after, signal)) {
         onEvent(event);
         after = event.id;
         triesLeft = reconnectTries;
@@ -44,6 +40,20 @@ export async function followEvents(
     }
     triesLeft -= 1;
     await sleep(reconnectPauseMs);
+  }
+}
+
+/** Events after the one with this id (without it, those from now on), until the server ends the stream. */
+export async function* streamEvents(
+  client: ApiClient,
+  after: number | undefined,
+  signal?: AbortSignal,
+): AsyncGenerator<EventView> {
+  const text = (await client.eventStream(after, signal)).pipeThrough(
+    new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>,
+  );
+  for await (const message of text.pipeThrough(new EventSourceParserStream())) {
+    yield eventSchema.parse(JSON.parse(message.data));
   }
 }
 

@@ -5,10 +5,13 @@ import { followJob, printLog } from '../cli/follow.ts';
 import { jobCancel, jobList, jobShow } from '../cli/job.ts';
 import { type PoolChanges, planShow, poolList, poolPause, poolScale, poolSet, poolShow } from '../cli/pool.ts';
 import { type RunOptions, runCommand, type Terminal } from '../cli/run.ts';
+import type { TopOptions } from '../cli/top.ts';
 import { vmDelete, vmDrain, vmList } from '../cli/vm.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { findServer } from '../config/connection.ts';
 import { errorCodes, toTidepoolError } from '../domain/errors.ts';
+import type { ReportOptions } from './report.ts';
+import type { SimulateOptions } from './simulate.ts';
 import { version } from './version.ts';
 
 /** The command line: `tidepool --help`. Commands that need much code load it when they are called. */
@@ -193,6 +196,51 @@ program
     const api = await client();
     if (!options.follow) return print(await eventList(api, options));
     await followEvents(api, (event) => print(formatEvent(event, options.json === true)), terminal.sleep);
+  });
+
+program
+  .command('top')
+  .description('live view: CPU of each VM, counts, decisions, events (docs/live-view.md)')
+  .option('--pool <name>', 'only this pool')
+  .option('--record <file>', 'write a recording, for tidepool report; goes on with one that is there')
+  .option('--interval <time>', 'time from one look to the next', '1s')
+  .option('--for <time>', 'end after this time; without it at q or Ctrl-C')
+  .option('--plain', 'a line for each pool instead of a full screen')
+  .action(async (options: TopOptions, command: Command) => {
+    const { runTop } = await import('./top.ts');
+    await runTop(command.optsWithGlobals<{ dataDir?: string }>().dataDir, options);
+  });
+
+program
+  .command('report')
+  .description('a page and a plot of a recording that top has written (docs/live-view.md)')
+  .argument('<file>', 'the recording')
+  .option('--out <dir-or-html>', 'folder for page and plot, or the page (default: the page beside the recording)')
+  .option('--svg <file>', 'the plot as SVG')
+  .option('--json', 'the summary as JSON')
+  .action(async (file: string, options: ReportOptions) => {
+    const { report } = await import('./report.ts');
+    print(await report(file, options));
+  });
+
+program
+  .command('simulate')
+  .description('play a recorded load to the autoscaler and compare policies (docs/autoscaling.md)')
+  .requiredOption('--trace <file>', 'CSV: a heading, then time,requests')
+  .option(
+    '--policy <name>',
+    'preset, or several as a+b (may be repeated)',
+    (name: string, all: string[]) => [...all, name],
+    [],
+  )
+  .option('--vm-capacity <r>', 'requests a second that one VM serves')
+  .option('--boot <time>', 'from the launch of a VM to its being ready')
+  .option('--p99 <time>', 'response time that the demand keeps')
+  .option('--speed <x>', 'simulated seconds a second, and tell each change; as fast as it can without')
+  .option('--json', 'as JSON')
+  .action(async (options: SimulateOptions) => {
+    const { simulate } = await import('./simulate.ts');
+    print(await simulate(options));
   });
 
 const image = program.command('image').description('golden images of this machine');

@@ -1,0 +1,67 @@
+import type { Panel, PanelInput, PanelSeries } from '../panel.ts';
+
+/** Rows from the bottom, and which events are on them. */
+const rows = [
+  { name: 'failed, alert', events: ['vm.failed', 'alert.raised', 'alert.cleared'] },
+  { name: 'drained, removed', events: ['vm.draining', 'vm.undrained', 'vm.removed'] },
+  { name: 'launched, ready', events: ['vm.launching', 'vm.launched', 'vm.warm'] },
+  { name: 'decision', events: [] },
+] as const;
+const decisionRow = 'decision';
+
+/** What happened, as marks on the time axis; the page lists it in words. */
+export function eventsPanel(input: PanelInput): Panel {
+  return {
+    title: 'Events  (▲ grow  ▼ shrink  ○ launching  ● ready  ◆ draining  ■ removed  ✚ failed)',
+    heightPixels: 110,
+    yAxis: {
+      type: 'category',
+      data: rows.map((row) => row.name),
+      axisTick: { show: false },
+      splitLine: { show: true },
+    },
+    series: [decisions(input), ...rows.map((row) => marks(input, row.name, row.events))],
+  };
+}
+
+function decisions({ pool, theme }: PanelInput): PanelSeries {
+  const actions = pool.decisions.filter((decision) => decision.action !== 'none');
+  return {
+    type: 'scatter',
+    symbol: 'triangle',
+    symbolSize: 11,
+    data: actions.map(({ atMs, action, paused }) => ({
+      value: [atMs, decisionRow],
+      symbolRotate: action === 'in' ? 180 : 0,
+      itemStyle: { color: action === 'in' ? theme.good : theme.bad, opacity: paused ? 0.4 : 1 },
+    })),
+  };
+}
+
+function marks({ pool, theme }: PanelInput, row: string, names: readonly string[]): PanelSeries {
+  const symbols: Readonly<Record<string, { symbol: string; color: string | undefined }>> = {
+    'vm.launching': { symbol: 'emptyCircle', color: theme.busy },
+    'vm.launched': { symbol: 'circle', color: theme.good },
+    'vm.warm': { symbol: 'circle', color: theme.series[6] },
+    'vm.draining': { symbol: 'diamond', color: theme.series[3] },
+    'vm.undrained': { symbol: 'emptyDiamond', color: theme.good },
+    'vm.removed': { symbol: 'rect', color: theme.faint },
+    'vm.failed': { symbol: plus, color: theme.bad },
+    'alert.raised': { symbol: plus, color: theme.bad },
+    'alert.cleared': { symbol: plus, color: theme.good },
+  };
+  return {
+    type: 'scatter',
+    symbolSize: 9,
+    data: pool.events
+      .filter((event) => names.includes(event.name))
+      .map(({ atMs, name }) => ({
+        value: [atMs, row],
+        symbol: symbols[name]?.symbol ?? 'circle',
+        itemStyle: { color: symbols[name]?.color },
+      })),
+  };
+}
+
+/** A thick plus sign. */
+const plus = 'path://M4 0h4v4h4v4h-4v4h-4v-4h-4v-4h4z';
