@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import type { AttemptSpec } from '../protocol/agent.ts';
 import { stopGraceMs } from '../protocol/agent.ts';
 import type { OutputStream } from '../protocol/output-frames.ts';
-import type { AgentClock } from './clock.ts';
+import { type AgentClock, sleep } from './clock.ts';
 import { containerSpec, jobEnvironment } from './container-spec.ts';
 import { attemptCgroupSettings, diskQuota } from './limits.ts';
 import type { RunFacts, StopReason } from './outcome.ts';
@@ -15,6 +15,8 @@ import { openPipes, type Slot, type SlotPipes } from './slot.ts';
 
 /** The file that the container's init writes to; a script that writes there too is cut off. */
 const maxStatusBytes = 4096;
+const smallPieceBytes = 16 * 1024;
+const gatherMs = 5;
 const statusInContainer = '/dev/.status';
 const initInContainer = '/dev/busybox';
 
@@ -55,8 +57,8 @@ export class ContainerRun {
   async #runWith(pipes: SlotPipes, log: OutputLog, onStart: () => void): Promise<RunFacts> {
     const slot = this.#slot;
     const reading = Promise.all([
-      copyOutput(pipes.stdout, 'stdout', log),
-      copyOutput(pipes.stderr, 'stderr', log),
+      copyOutput(pipes.stdout, 'stdout', log, this.#clock),
+      copyOutput(pipes.stderr, 'stderr', log, this.#clock),
       readStatus(pipes.status),
     ]);
     reading.catch(() => undefined); // It is awaited below, which may be long after it failed.
@@ -142,8 +144,15 @@ function sendTerm(pid: number): void {
   }
 }
 
-async function copyOutput(source: Readable, stream: OutputStream, log: OutputLog): Promise<void> {
-  for await (const chunk of source) await log.append(stream, chunk);
+/**
+ * The first output is taken at once. After a small piece the next look is a moment later, in which more gathers in the
+ * pipe: a script that writes byte by byte would otherwise wake the agent for each.
+ */
+async function copyOutput(source: Readable, stream: OutputStream, log: OutputLog, clock: AgentClock): Promise<void> {
+  for await (const chunk of source) {
+    await log.append(stream, chunk);
+    if (chunk.length < smallPieceBytes) await sleep(clock, gatherMs);
+  }
 }
 
 async function readStatus(source: Readable): Promise<string> {

@@ -105,7 +105,9 @@ export function openPipes(slot: Slot): SlotPipes {
     const path = join(slot.runPath, name);
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     writers.push(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK));
-    return new Socket({ fd: reader, readable: true, writable: false });
+    // Read only when somebody waits for it: what is not read yet gathers in the pipe, and holds the script back there.
+    const options = { fd: reader, readable: true, writable: false, readableHighWaterMark: 1 };
+    return new Socket(options);
   };
   const pipes = { stdout: openPipe('stdout'), stderr: openPipe('stderr'), status: openPipe('status') };
   const release = (): void => {

@@ -20,22 +20,26 @@ export interface Attack {
 
 /** Runs each attack in one VM. Each time the agent must answer meanwhile, nothing may be left, and the next job must run. */
 export function againstOneVm(attacks: readonly Attack[]): { vm(): AgentVm } {
-  let vm: AgentVm;
+  let started: AgentVm | undefined;
+  const vm = (): AgentVm => {
+    assert.ok(started !== undefined, 'the VM did not start');
+    return started;
+  };
   before(async () => {
-    vm = await startAgentVm();
+    started = await startAgentVm();
   });
-  after(() => vm.stop());
+  after(() => started?.stop());
   for (const attack of attacks) {
     test(attack.title, async () => {
-      const watch = watchHealth(vm);
-      const result = await runAttack(vm, attack);
+      const watch = watchHealth(vm());
+      const result = await runAttack(vm(), attack);
       const slowestMs = await watch();
       attack.check(result);
       assert.ok(slowestMs < slowestHealthMs, `the agent took ${slowestMs} ms to answer`);
-      await assertUnharmed(vm);
+      await assertUnharmed(vm());
     });
   }
-  return { vm: () => vm };
+  return { vm };
 }
 
 /** Nothing of an earlier job is left, and an ordinary one runs. */

@@ -1,0 +1,114 @@
+import type { AgentAddress, AgentLink } from '../domain/agent-link.ts';
+import type { Clock } from '../domain/clock.ts';
+import { type ErrorCode, TidepoolError } from '../domain/errors.ts';
+import type { AgentHealth, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
+import type { FileEntry } from '../protocol/file-stream.ts';
+import { FakeAgent } from './agent.ts';
+
+/** Every call of the port that can be made to fail. */
+export type AgentCall = Exclude<keyof AgentLink, 'close'>;
+
+/**
+ * What goes wrong: called before each call; an error code that it returns is thrown in place of the answer. Of `output`
+ * and `files` the transfer is cut after it began.
+ */
+export type AgentFault = (call: AgentCall, agent: AgentAddress, attemptId: string) => ErrorCode | undefined;
+
+/** AgentLink on agents in this process, which run the scripts of fake/script.ts in the clock's time. */
+export class FakeAgentLink implements AgentLink {
+  readonly #clock: Clock;
+  readonly #agents = new Map<string, FakeAgent>();
+  fault: AgentFault = () => undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Puts an agent behind an address, as a VM does that boots. */
+  boot(address: AgentAddress, facts: Partial<AgentHealth> = {}): FakeAgent {
+    const agent = new FakeAgent(this.#clock, address, facts);
+    this.#agents.set(place(address), agent);
+    return agent;
+  }
+
+  /** Takes it away, as the VM's end does: connections break and nothing answers any more. */
+  lose(address: AgentAddress): void {
+    this.#agents.get(place(address))?.halt();
+    this.#agents.delete(place(address));
+  }
+
+  async health(address: AgentAddress, signal?: AbortSignal): Promise<AgentHealth> {
+    return this.#reach('health', address, '', signal).health();
+  }
+
+  async setClock(address: AgentAddress, clock: Clock, signal?: AbortSignal): Promise<void> {
+    this.#reach('setClock', address, '', signal).setClock(clock.now());
+  }
+
+  async attempts(address: AgentAddress): Promise<AttemptReport[]> {
+    return this.#reach('attempts', address, '').reports();
+  }
+
+  async start(
+    address: AgentAddress,
+    spec: AttemptSpec,
+    files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
+  ): Promise<AttemptReport> {
+    return this.#reach('start', address, spec.id).start(spec, files);
+  }
+
+  async report(address: AgentAddress, id: string, waitMs = 0, signal?: AbortSignal): Promise<AttemptReport> {
+    const attempt = this.#reach('report', address, id, signal).get(id);
+    await attempt.untilEnded(waitMs, signal);
+    signal?.throwIfAborted();
+    return attempt.report;
+  }
+
+  async *output(address: AgentAddress, id: string, offset: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    const agent = this.#reach('output', address, id, signal);
+    yield* agent.get(id).output(offset, signal);
+    this.#check('output', address, id, signal);
+  }
+
+  async stop(address: AgentAddress, id: string): Promise<AttemptReport> {
+    const attempt = this.#reach('stop', address, id).get(id);
+    attempt.end('stopped', { signal: 15 });
+    return attempt.report;
+  }
+
+  async files(address: AgentAddress, id: string, onFile: (file: FileEntry) => Promise<void>): Promise<void> {
+    const attempt = this.#reach('files', address, id).get(id);
+    for (const file of attempt.producedFiles()) {
+      await onFile(file);
+      this.#check('files', address, id);
+    }
+  }
+
+  async remove(address: AgentAddress, id: string): Promise<void> {
+    this.#reach('remove', address, id).remove(id);
+  }
+
+  async close(): Promise<void> {
+    for (const agent of this.#agents.values()) agent.halt();
+  }
+
+  #reach(call: AgentCall, address: AgentAddress, id: string, signal?: AbortSignal): FakeAgent {
+    if (call !== 'output' && call !== 'files') this.#check(call, address, id, signal);
+    if (signal?.aborted === true) throw new TidepoolError('aborted', `${call} was given up`);
+    const agent = this.#agents.get(place(address));
+    if (agent === undefined || !agent.knows(address)) {
+      throw new TidepoolError('unavailable', `no agent answers at ${place(address)}`);
+    }
+    return agent;
+  }
+
+  #check(call: AgentCall, address: AgentAddress, id: string, signal?: AbortSignal): void {
+    if (signal?.aborted === true) throw new TidepoolError('aborted', `${call} was given up`);
+    const code = this.fault(call, address, id);
+    if (code !== undefined) throw new TidepoolError(code, `${call} was made to fail`);
+  }
+}
+
+function place({ host, port }: AgentAddress): string {
+  return `${host}:${port}`;
+}

@@ -1,0 +1,112 @@
+import type { AgentAddress } from '../domain/agent-link.ts';
+import type { Clock } from '../domain/clock.ts';
+import { TidepoolError } from '../domain/errors.ts';
+import type { AgentHealth, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
+import { type FileEntry, pathProblem } from '../protocol/file-stream.ts';
+import { FakeAttempt } from './attempt.ts';
+
+const GiB = 1024 ** 3;
+let boots = 0;
+
+/** One VM's agent, without the VM. */
+export class FakeAgent {
+  readonly #clock: Clock;
+  readonly #address: AgentAddress;
+  readonly #facts: Partial<AgentHealth>;
+  readonly #attempts = new Map<string, FakeAttempt>();
+  readonly #bootedAtMs: number;
+  readonly #bootId: string;
+  #clockOffsetMs = 0;
+
+  constructor(clock: Clock, address: AgentAddress, facts: Partial<AgentHealth>) {
+    this.#clock = clock;
+    this.#address = address;
+    this.#facts = facts;
+    this.#bootedAtMs = clock.now();
+    boots += 1;
+    this.#bootId = `boot-${boots}`;
+  }
+
+  knows({ keyId, key }: AgentAddress): boolean {
+    return keyId === this.#address.keyId && Buffer.from(key).equals(this.#address.key);
+  }
+
+  health(): AgentHealth {
+    return {
+      hostname: 'fake',
+      version: 'fake',
+      bootId: this.#bootId,
+      uptimeMs: this.#clock.now() - this.#bootedAtMs,
+      clockMs: this.#clock.now() + this.#clockOffsetMs,
+      runtimes: ['python'],
+      capacity: { cpus: 1, memoryBytes: 2 * GiB, diskBytes: 8 * GiB },
+      ...this.#facts,
+      runningAttempts: this.reports().filter((report) => report.state !== 'ended').length,
+    };
+  }
+
+  setClock(nowMs: number): void {
+    this.#clockOffsetMs = nowMs - this.#clock.now();
+  }
+
+  reports(): AttemptReport[] {
+    return [...this.#attempts.values()].map((attempt) => attempt.report);
+  }
+
+  get(id: string): FakeAttempt {
+    const attempt = this.#attempts.get(id);
+    if (attempt === undefined) throw new TidepoolError('not_found', `this VM has no attempt ${id}`);
+    return attempt;
+  }
+
+  async start(spec: AttemptSpec, files: AsyncIterable<FileEntry> | Iterable<FileEntry>): Promise<AttemptReport> {
+    const known = this.#attempts.get(spec.id);
+    if (known !== undefined) return known.report;
+    if (!this.health().runtimes.includes(spec.runtime)) {
+      throw new TidepoolError('not_found', `this VM has no runtime ${spec.runtime}`);
+    }
+    const attempt = new FakeAttempt(spec, this.#clock);
+    this.#attempts.set(spec.id, attempt);
+    try {
+      await attempt.run(await readAll(spec, files));
+    } catch (error) {
+      attempt.end('lost', { message: 'its files did not arrive' });
+      throw error;
+    }
+    return attempt.report;
+  }
+
+  /** As after a kill -9 of the agent: what ran is lost, what had ended is still there. */
+  restart(): void {
+    for (const attempt of this.#attempts.values()) attempt.end('lost', { message: 'its agent was restarted' });
+  }
+
+  /** As when the VM is gone: whoever follows something is cut off. */
+  halt(): void {
+    for (const attempt of this.#attempts.values()) attempt.cut();
+  }
+
+  remove(id: string): void {
+    this.get(id).end('stopped', { signal: 9 });
+    this.#attempts.delete(id);
+  }
+}
+
+async function readAll(
+  spec: AttemptSpec,
+  files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
+): Promise<Map<string, string>> {
+  const texts = new Map<string, string>();
+  let leftBytes = spec.limits.diskBytes;
+  for await (const file of files) {
+    const problem = pathProblem(file.path);
+    if (problem !== undefined) throw new TidepoolError('invalid', `${file.path}: ${problem}`);
+    leftBytes -= file.size;
+    if (leftBytes < 0) throw new TidepoolError('too_large', 'the working folder is larger than its disk limit');
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of file.content) chunks.push(chunk);
+    texts.set(file.path, Buffer.concat(chunks).toString());
+  }
+  if (!texts.has(spec.entrypoint)) throw new TidepoolError('invalid', `${spec.entrypoint} is not among the files`);
+  return texts;
+}
