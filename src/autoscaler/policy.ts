@@ -111,6 +111,8 @@ export const predictSchema = z.strictObject({
   trendMs: ms(hour).min(10_000).default(300_000),
   /** A trend is believed as far as it exceeds so many standard deviations of the load around it. */
   certainty: z.number().min(0).max(100).default(2),
+  /** Noise that is too quick to be followed is covered: so many standard deviations of it. */
+  noiseCover: z.number().min(0).max(100).default(3),
   /** Time to get a VM ready while none was measured. */
   bootMs: ms(hour).default(30_000),
 });

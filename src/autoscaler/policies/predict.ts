@@ -10,8 +10,6 @@ type Predict = PolicyOf<'predict'>;
 const planEveryMs = 1_000;
 /** When the newest load is older, it is missing. */
 const staleMs = 5_000;
-/** Noise that is too quick to be followed is covered: so many standard deviations of it. */
-const noiseCover = 3;
 /** A VM goes only when the load does not need it even so many standard errors higher; else noise would fetch it back. */
 const shrinkErrors = 2;
 
@@ -28,7 +26,7 @@ export function predict(policy: Predict, snapshot: PoolSnapshot, nowMs: number):
   }
   const bootMs = snapshot.bootMs ?? policy.bootMs;
   const expected = Math.max(seen.level, expectedLoad(seen, bootMs + planEveryMs, policy.certainty));
-  const needs = (load: number) => vmsForLoad(load * (1 + policy.margin) + noiseCover * seen.noise, policy.p99);
+  const needs = (load: number) => vmsForLoad(load * (1 + policy.margin) + policy.noiseCover * seen.noise, policy.p99);
   const wanted = needs(expected);
   const isBelow = wanted < snapshot.desired;
   const sure = isBelow ? Math.min(snapshot.desired, needs(expected + shrinkErrors * seen.levelError)) : wanted;

@@ -20,7 +20,7 @@ export function threshold(policy: Threshold, snapshot: PoolSnapshot, nowMs: numb
 /** The limits as mean CPU of the pool, for who shows them. */
 function limitsOf(policy: Threshold, ready: number): Record<string, number> {
   const { out, in: rule } = policy;
-  const limits = { windowMs: out.windowMs, growAbove: out.cpu };
+  const limits = { growAbove: out.cpu };
   if (rule === null) return limits;
   if (rule.test !== 'oneFewer') return { ...limits, shrinkBelow: rule.cpu };
   return ready < 2 ? limits : { ...limits, shrinkBelow: round((rule.cpu * (ready - 1)) / ready, 3) };
@@ -111,6 +111,7 @@ function shrink(
 }
 
 function withinLimits(policy: Threshold, cpu: number, ready: number): Reason {
-  const text = `CPU ${percent(cpu)} over ${policy.out.windowMs / 1_000} s is within the limits`;
-  return { code: 'WithinThresholds', text, numbers: { cpu: round(cpu, 3), limit: policy.out.cpu, ready } };
+  const { windowMs, cpu: limit } = policy.out;
+  const text = `CPU ${percent(cpu)} over ${windowMs / 1_000} s is within the limits`;
+  return { code: 'WithinThresholds', text, numbers: { cpu: round(cpu, 3), limit, windowMs, ready } };
 }
