@@ -14,6 +14,9 @@ export interface ContainerOptions {
   readonly files?: readonly { readonly from: string; readonly to: string; readonly writable: boolean }[];
 }
 
+const none: readonly string[] = [];
+const noCapabilities = { bounding: none, effective: none, inheritable: none, permitted: none, ambient: none };
+
 /** User id of the job inside its container. */
 export const jobUid = 1000;
 export const uidsPerContainer = 65_536;
@@ -22,7 +25,7 @@ export const uidsPerContainer = 65_536;
  * The OCI runtime configuration (opencontainers/runtime-spec 1.0) of a container. Resource limits are not in it: the
  * agent makes the cgroup itself and crun starts inside.
  */
-export function containerSpec(options: ContainerOptions): object {
+export function containerSpec(options: ContainerOptions) {
   return {
     ociVersion: '1.0.2',
     hostname: 'job',
@@ -34,7 +37,7 @@ export function containerSpec(options: ContainerOptions): object {
       env: Object.entries(options.environment).map(([name, value]) => `${name}=${value}`),
       cwd: options.workPath === undefined ? '/' : '/work',
       noNewPrivileges: true,
-      capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
+      capabilities: noCapabilities,
       rlimits: [
         { type: 'RLIMIT_CORE', soft: 0, hard: 0 },
         { type: 'RLIMIT_NOFILE', soft: 1024, hard: 65_536 },
@@ -54,8 +57,15 @@ export function containerSpec(options: ContainerOptions): object {
   };
 }
 
+interface Mount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
 /** tmpfs pages count as memory of the job. */
-function kernelMounts(tmpBytes: number): object[] {
+function kernelMounts(tmpBytes: number): Mount[] {
   const size = `size=${Math.floor(tmpBytes)}`;
   const inodes = `nr_inodes=${Math.max(1_024, Math.floor(tmpBytes / 4096))}`;
   return [
@@ -66,11 +76,11 @@ function kernelMounts(tmpBytes: number): object[] {
   ];
 }
 
-function tmpfs(destination: string, options: readonly string[]): object {
+function tmpfs(destination: string, options: readonly string[]): Mount {
   return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', ...options] };
 }
 
-function fileMounts(options: ContainerOptions): object[] {
+function fileMounts(options: ContainerOptions): Mount[] {
   return (options.files ?? []).map(({ from, to, writable }) => ({
     destination: to,
     type: 'bind',
@@ -79,7 +89,7 @@ function fileMounts(options: ContainerOptions): object[] {
   }));
 }
 
-function workMount(workPath: string | undefined): object[] {
+function workMount(workPath: string | undefined): Mount[] {
   if (workPath === undefined) return [];
   return [{ destination: '/work', type: 'bind', source: workPath, options: ['bind', 'rw', 'nosuid', 'nodev'] }];
 }

@@ -36,12 +36,15 @@ async function send(request: Request): Promise<IncomingMessage> {
   const { address, agent, method, path, body, signal } = request;
   signal.throwIfAborted();
   const sent = httpsRequest({ host: address.host, port: address.port, agent, method, path, signal });
+  // When the body breaks off, the request only says that the connection did.
+  const failed: { cause?: unknown } = {};
   const head = new Promise<IncomingMessage>((resolve, reject) => {
     sent.once('response', resolve);
-    sent.once('error', (cause) => reject(connectionError(request, cause, sent.reusedSocket)));
+    sent.once('error', (cause) => reject(connectionError(request, failed.cause ?? cause, sent.reusedSocket)));
   });
   // An early answer (an error) ends the upload, and the reason is in the answer and not in the broken pipe.
-  const upload = body === undefined ? endNow(sent) : pipeline(Readable.from(body, { objectMode: false }), sent);
+  const upload =
+    body === undefined ? endNow(sent) : pipeline(Readable.from(noting(body, failed), { objectMode: false }), sent);
   const uploadFailed = upload.then(
     () => head,
     async (cause: unknown) => {
@@ -55,6 +58,15 @@ async function send(request: Request): Promise<IncomingMessage> {
   response.once('end', () => sent.writableEnded || sent.destroy());
   if (response.statusCode !== undefined && response.statusCode < 300) return response;
   throw await readAgentError(request, response);
+}
+
+async function* noting(body: AsyncIterable<Uint8Array>, failed: { cause?: unknown }): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (cause) {
+    failed.cause = cause;
+    throw cause;
+  }
 }
 
 async function endNow(sent: { end(): unknown }): Promise<void> {

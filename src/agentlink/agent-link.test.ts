@@ -1,0 +1,322 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer } from 'node:net';
+import { after, test } from 'node:test';
+import { systemClock } from '../clock/system-clock.ts';
+import type { AgentAddress } from '../domain/agent-link.ts';
+import { type ErrorCode, hasCode, TidepoolError } from '../domain/errors.ts';
+import { FakeClock } from '../fake/clock.ts';
+import { type AttemptReport, type AttemptSpec, agentTlsCiphers } from '../protocol/agent.ts';
+import type { FileEntry } from '../protocol/file-stream.ts';
+import { HttpsAgentLink } from './agent-link.ts';
+
+// A guest is hostile until shown otherwise: here it answers what it likes.
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+const key = Buffer.alloc(32, 1);
+let answer: Answer = (_request, response) => response.end();
+let connections = 0;
+const server = createServer(
+  { ciphers: agentTlsCiphers, maxVersion: 'TLSv1.2', pskCallback: () => key },
+  (request, response) => answer(request, response),
+);
+server.on('secureConnection', () => {
+  connections += 1;
+});
+server.listen(0, '127.0.0.1');
+await once(server, 'listening');
+const agent: AgentAddress = { host: '127.0.0.1', port: portOf(server), keyId: 'key', key };
+const link = new HttpsAgentLink(systemClock);
+after(async () => {
+  await link.close();
+  server.closeAllConnections();
+  server.close();
+});
+
+const spec: AttemptSpec = {
+  id: 'job-1',
+  runtime: 'python',
+  entrypoint: 'x.py',
+  args: [],
+  environment: {},
+  network: false,
+  limits: { cpus: 1, memoryBytes: 1, processes: 1, diskBytes: 1, outputBytes: 1, timeoutMs: 1 },
+};
+const report: AttemptReport = {
+  id: 'job-1',
+  state: 'running',
+  startedAtMs: 1,
+  endedAtMs: null,
+  outcome: null,
+  exitCode: null,
+  signal: null,
+  syntaxProblem: null,
+  message: '',
+  wallMs: null,
+  cpuMs: null,
+  peakMemoryBytes: null,
+  outputLogBytes: 0,
+  outputTruncated: false,
+  limitsHit: [],
+};
+const health = {
+  hostname: 'h',
+  version: 'v',
+  bootId: 'b',
+  uptimeMs: 1,
+  clockMs: 1,
+  runtimes: ['python'],
+  capacity: { cpus: 1, memoryBytes: 1, diskBytes: 1 },
+  runningAttempts: 0,
+};
+
+function portOf(listening: { address(): AddressInfo | string | null }): number {
+  const address = listening.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  return address.port;
+}
+
+function says(body: unknown, status = 200): Answer {
+  return (request, response) => {
+    request.resume();
+    response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
+  };
+}
+
+function isCode(code: ErrorCode): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(hasCode(error, code), `not ${code} but ${String(error)}`);
+    return true;
+  };
+}
+
+async function drain(chunks: AsyncIterable<Uint8Array>): Promise<number> {
+  let size = 0;
+  for await (const chunk of chunks) size += chunk.length;
+  return size;
+}
+
+test('one connection serves many calls', async () => {
+  answer = says(health);
+  await link.health(agent);
+  const before = connections;
+  for (let i = 0; i < 5; i += 1) assert.deepEqual(await link.health(agent), health);
+  assert.equal(connections, before);
+});
+
+test('answers that are not of the protocol are `upstream`', async () => {
+  const wrong = [
+    '',
+    'no JSON',
+    'null',
+    [],
+    { ...report, id: 'job-2' },
+    { ...report, state: 'flying' },
+    { ...report, exitCode: 256 },
+    { ...report, signal: 'SIGKILL' },
+    { ...report, wallMs: -1 },
+    { ...report, outputLogBytes: 1e300 },
+    { ...report, message: 'x'.repeat(10_000) },
+    { ...report, limitsHit: ['luck'] },
+    { ...report, syntaxProblem: { file: 'x' } },
+    'x'.repeat(9 * 1024 * 1024),
+  ];
+  for (const body of wrong) {
+    answer = says(body);
+    await assert.rejects(link.report(agent, 'job-1'), isCode('upstream'), JSON.stringify(body).slice(0, 80));
+  }
+  answer = says({ ...health, runtimes: ['../x'] });
+  await assert.rejects(link.health(agent), isCode('upstream'));
+});
+
+test('what the protocol does not know is dropped from an answer', async () => {
+  answer = says({ ...report, surprise: true });
+  assert.deepEqual(await link.report(agent, 'job-1'), report);
+});
+
+test('a coded error comes through; any other refusal is `upstream`', async () => {
+  answer = says({ code: 'conflict', message: 'it runs' }, 409);
+  await assert.rejects(link.report(agent, 'job-1'), isCode('conflict'));
+  answer = says({ code: 'made_up', message: '' }, 400);
+  await assert.rejects(link.report(agent, 'job-1'), isCode('upstream'));
+  answer = says('<html>', 500);
+  await assert.rejects(link.report(agent, 'job-1'), isCode('upstream'));
+  answer = says('x'.repeat(100_000), 500);
+  await assert.rejects(link.report(agent, 'job-1'), isCode('upstream'));
+});
+
+test('nobody there, another key, or no TLS at all are `unavailable`', async () => {
+  await assert.rejects(link.health({ ...agent, key: Buffer.alloc(32, 2) }), isCode('unavailable'));
+  const plain = createTcpServer((socket) =>
+    socket
+      .on('error', () => undefined)
+      .resume()
+      .end('HTTP/1.1 200 OK\r\n\r\n'),
+  );
+  plain.listen(0, '127.0.0.1');
+  await once(plain, 'listening');
+  const address = { ...agent, port: portOf(plain) };
+  await assert.rejects(link.health(address), isCode('unavailable'));
+  plain.close();
+  await once(plain, 'close');
+  await assert.rejects(link.health(address), isCode('unavailable'));
+});
+
+test('an agent that does not answer is a `timeout`, by the clock', async () => {
+  const clock = new FakeClock();
+  const impatient = new HttpsAgentLink(clock);
+  const asked = new Promise<void>((resolve) => {
+    answer = () => resolve();
+  });
+  const call = impatient.health(agent);
+  const judged = assert.rejects(call, isCode('timeout'));
+  await asked;
+  await clock.advance(20_000);
+  await judged;
+  await impatient.close();
+});
+
+test('a caller that gives up is `aborted`, also while it waits', async () => {
+  const giveUp = new AbortController();
+  answer = () => giveUp.abort();
+  await assert.rejects(link.report(agent, 'job-1', 60_000, giveUp.signal), isCode('aborted'));
+});
+
+test('a connection that was closed while idle is replaced unseen', async () => {
+  answer = says(health);
+  await link.health(agent);
+  server.closeIdleConnections();
+  assert.deepEqual(await link.health(agent), health);
+});
+
+test('output that is cut is `unavailable`, and what came before was passed on', async () => {
+  answer = (_request, response) => {
+    response.writeHead(200, { 'content-length': 100 });
+    response.write('0123456789', () => response.destroy());
+  };
+  let size = 0;
+  const follow = async (): Promise<void> => {
+    for await (const chunk of link.output(agent, 'job-1', 0)) size += chunk.length;
+  };
+  await assert.rejects(follow(), isCode('unavailable'));
+  assert.equal(size, 10);
+});
+
+test('after a long silence the output is asked for anew from where it stopped', async () => {
+  const clock = new FakeClock();
+  const patient = new HttpsAgentLink(clock);
+  const asked: string[] = [];
+  let silent: () => void = () => undefined;
+  const wentSilent = new Promise<void>((resolve) => {
+    silent = resolve;
+  });
+  answer = ({ url }, response) => {
+    asked.push(url ?? '');
+    response.writeHead(200).write('01234');
+    if (asked.length === 2) response.end();
+  };
+  let size = 0;
+  const following = (async () => {
+    for await (const chunk of patient.output(agent, 'job-1', 7)) {
+      size += chunk.length;
+      silent();
+    }
+  })();
+  await wentSilent;
+  // The wait for more begins after the consumer asked for it.
+  await new Promise((resolve) => setImmediate(resolve));
+  await clock.advance(61_000);
+  await following;
+  assert.deepEqual([size, ...asked.map((url) => url.split('?')[1])], [10, 'offset=7', 'offset=12']);
+  await patient.close();
+});
+
+test('leaving the output early closes its connection', async () => {
+  const closed = new Promise<void>((resolve) => {
+    answer = (_request, response) => {
+      response.on('close', resolve);
+      response.write('x');
+    };
+  });
+  for await (const _chunk of link.output(agent, 'job-1', 0)) break;
+  await closed;
+});
+
+test('files that are cut, or no file stream, are an error', async () => {
+  const none = async (): Promise<void> => undefined;
+  answer = says('{"path":"a","size":5}\nabc');
+  await assert.rejects(link.files(agent, 'job-1', none), isCode('upstream'));
+  answer = says('garbage\n');
+  await assert.rejects(link.files(agent, 'job-1', none), isCode('upstream'));
+  answer = says('{"path":"../../etc/passwd","size":1}\nx{"end":true,"files":1}\n');
+  await assert.rejects(link.files(agent, 'job-1', none), isCode('upstream'));
+  answer = (_request, response) => {
+    response.writeHead(200, { 'content-length': 100 });
+    response.write('{"path":"a","size":50}\nabc', () => response.destroy());
+  };
+  await assert.rejects(link.files(agent, 'job-1', none), isCode('unavailable'));
+});
+
+test("the taker's own error ends the transfer and is the one that is thrown", async () => {
+  answer = says('{"path":"a","size":1}\nx{"end":true,"files":1}\n');
+  const full = async (): Promise<void> => {
+    throw new TidepoolError('too_large', 'full');
+  };
+  await assert.rejects(link.files(agent, 'job-1', full), isCode('too_large'));
+});
+
+test("a source file's error ends the upload and is the one that is thrown", async () => {
+  answer = (request) => void request.resume().on('error', () => undefined);
+  const broken: FileEntry = { path: 'x.py', size: 5, content: failing() };
+  await assert.rejects(link.start(agent, spec, [broken]), isCode('not_found'));
+});
+
+async function* failing(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('x');
+  throw new TidepoolError('not_found', 'there is no such blob');
+}
+
+test('a refusal in the middle of an upload is understood, and ends the upload', async () => {
+  answer = (_request, response) => {
+    response.writeHead(413).end(JSON.stringify({ code: 'too_large', message: 'too much' }));
+  };
+  let sentBytes = 0;
+  const endless = async function* (): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      sentBytes += 65_536;
+      yield Buffer.alloc(65_536);
+    }
+  };
+  const file: FileEntry = { path: 'x.py', size: 1e12, content: endless() };
+  await assert.rejects(link.start(agent, spec, [file]), isCode('too_large'));
+  assert.ok(sentBytes < 1e9);
+});
+
+test('an upload goes out as the protocol has it', async () => {
+  const got: Buffer[] = [];
+  answer = (request, response) => {
+    request.on('data', (chunk: Buffer) => got.push(chunk));
+    request.on('end', () => response.writeHead(202).end(JSON.stringify(report)));
+  };
+  const content = (async function* () {
+    yield Buffer.from('hello');
+  })();
+  await link.start(agent, spec, [{ path: 'x.py', size: 5, content }]);
+  const body = Buffer.concat(got).toString();
+  assert.equal(body, `${JSON.stringify(spec)}\n{"path":"x.py","size":5}\nhello{"end":true,"files":1}\n`);
+});
+
+test('what goes into a path is encoded', async () => {
+  let url = '';
+  answer = (request, response) => {
+    url = request.url ?? '';
+    says({ code: 'not_found', message: '' }, 404)(request, response);
+  };
+  await assert.rejects(link.remove(agent, '../health?x'), isCode('not_found'));
+  assert.equal(url, '/v1/attempts/..%2Fhealth%3Fx');
+  await assert.rejects(drain(link.output(agent, 'a/b', 0)), isCode('not_found'));
+});
