@@ -70,7 +70,7 @@ test('load on a pool of 1 makes 2 and then 3; load gone makes 1 again; no job is
   timeout: 300_000,
 }, async () => {
   const jobs: JobView[] = [];
-  for (let i = 0; i < 6; i += 1) jobs.push(await submit('burn.py', '20'));
+  for (let i = 0; i < 6; i += 1) jobs.push(await submit('burn.py', '14'));
   await until(poolNow, (view) => view.counts.desired === 2, 60_000);
   await until(poolNow, ready(3), 120_000);
   for (const { id } of jobs) assert.equal((await ended(id, 180_000)).state, 'succeeded');
