@@ -4,11 +4,10 @@ import { TidepoolError } from '../domain/errors.ts';
 import type { AttemptOutcome, AttemptReport, AttemptSpec, SyntaxProblem } from '../protocol/agent.ts';
 import { type Checker, maxSourceBytes } from './checker.ts';
 import type { AgentClock } from './clock.ts';
-import { ContainerRun } from './container-run.ts';
+import type { ContainerRun } from './container-run.ts';
 import { endingOf } from './outcome.ts';
 import type { OutputLog } from './output-log.ts';
 import { listProduced } from './produced-files.ts';
-import type { Slot } from './slot.ts';
 import { Wakeup } from './wakeup.ts';
 
 /** A report before anything is known. */
@@ -89,12 +88,12 @@ export class Attempt {
   }
 
   /** Checks and runs the script whose files are in the slot's folder, to the end. Never rejects: trouble is an outcome. */
-  async runToEnd(spec: AttemptSpec, slot: Slot, runtimePath: string, checker: Checker): Promise<void> {
+  async runToEnd(spec: AttemptSpec, run: ContainerRun, runtimePath: string, checker: Checker): Promise<void> {
     try {
       const syntaxProblem = await this.#compile(spec, checker);
       if (syntaxProblem !== undefined) return await this.end('rejected', { syntaxProblem });
       if (this.#isStopAsked) return await this.end('stopped', {});
-      await this.#runContainer(spec, slot, runtimePath);
+      await this.#runContainer(spec, run, runtimePath);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       await this.end('failed', { message: `the worker could not run it: ${message}` });
@@ -123,8 +122,7 @@ export class Attempt {
     }
   }
 
-  async #runContainer(spec: AttemptSpec, slot: Slot, runtimePath: string): Promise<void> {
-    const run = new ContainerRun(spec, slot, this.#clock);
+  async #runContainer(spec: AttemptSpec, run: ContainerRun, runtimePath: string): Promise<void> {
     this.#run = run;
     let startedAtMs = this.#clock.now();
     const facts = await run.run(runtimePath, this.log, () => {

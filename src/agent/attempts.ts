@@ -4,6 +4,7 @@ import type { AttemptReport, AttemptSpec } from '../protocol/agent.ts';
 import { Attempt, newReport } from './attempt.ts';
 import { AttemptStore } from './attempt-store.ts';
 import type { AgentClock } from './clock.ts';
+import { ContainerRun, type SendTerm } from './container-run.ts';
 import { jobUid } from './container-spec.ts';
 import { diskQuota } from './limits.ts';
 import { OutputLog } from './output-log.ts';
@@ -25,6 +26,7 @@ export class Attempts {
   readonly #runtimes: Runtimes;
   readonly #paths: AgentPaths;
   readonly #clock: AgentClock;
+  readonly #sendTerm: SendTerm;
   readonly #log: (line: string) => void;
 
   constructor(fields: {
@@ -32,8 +34,10 @@ export class Attempts {
     runtimes: Runtimes;
     paths: AgentPaths;
     clock: AgentClock;
+    sendTerm: SendTerm;
     log: (line: string) => void;
   }) {
+    this.#sendTerm = fields.sendTerm;
     this.#slots = fields.slots;
     this.#runtimes = fields.runtimes;
     this.#paths = fields.paths;
@@ -140,7 +144,8 @@ export class Attempts {
 
   async #run(attempt: Attempt, spec: AttemptSpec, slot: Slot, runtimePath: string): Promise<void> {
     try {
-      await attempt.runToEnd(spec, slot, runtimePath, this.#runtimes.checker(spec.runtime));
+      const run = new ContainerRun(spec, slot, this.#clock, this.#sendTerm);
+      await attempt.runToEnd(spec, run, runtimePath, this.#runtimes.checker(spec.runtime));
       await this.#save(attempt);
     } catch (error) {
       this.#log(`attempt ${spec.id}: ${error instanceof Error ? error.message : String(error)}`);

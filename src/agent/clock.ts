@@ -15,6 +15,7 @@ export const systemClock: AgentClock = {
   },
 };
 
+/** Resolves after `ms`. */
 export function sleep(clock: AgentClock, ms: number): Promise<void> {
   return new Promise((resolve) => {
     clock.after(ms, resolve);

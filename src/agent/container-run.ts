@@ -1,7 +1,6 @@
 import { readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { kill } from 'node:process';
 import type { Readable } from 'node:stream';
 import type { AttemptSpec } from '../protocol/agent.ts';
 import { stopGraceMs } from '../protocol/agent.ts';
@@ -12,6 +11,9 @@ import { attemptCgroupSettings, diskQuota } from './limits.ts';
 import type { RunFacts, StopReason } from './outcome.ts';
 import type { OutputLog } from './output-log.ts';
 import { openPipes, type Slot, type SlotPipes } from './slot.ts';
+
+/** Sends TERM to a process of the guest; one that is gone already is no error. */
+export type SendTerm = (pid: number) => void;
 
 /** The file that the container's init writes to; a script that writes there too is cut off. */
 const maxStatusBytes = 4096;
@@ -28,14 +30,16 @@ export class ContainerRun {
   readonly #spec: AttemptSpec;
   readonly #slot: Slot;
   readonly #clock: AgentClock;
+  readonly #sendTerm: SendTerm;
   #stopReason: StopReason | null = null;
   #cancelKill: () => void = () => undefined;
   #isOver = false;
 
-  constructor(spec: AttemptSpec, slot: Slot, clock: AgentClock) {
+  constructor(spec: AttemptSpec, slot: Slot, clock: AgentClock, sendTerm: SendTerm) {
     this.#spec = spec;
     this.#slot = slot;
     this.#clock = clock;
+    this.#sendTerm = sendTerm;
   }
 
   /** Runs to the end. @param onStart called when the container is on its way, which is when its time begins */
@@ -110,7 +114,7 @@ export class ContainerRun {
     const inContainer = this.#slot.cgroup.processes().filter((pid) => pid !== this.#slot.launcher.pid);
     // Init alone, or not even that: the script has not begun and has nothing to put in order.
     if (inContainer.length < 2) this.#kill();
-    else inContainer.forEach(sendTerm);
+    else inContainer.forEach(this.#sendTerm);
   }
 
   /** What the launcher reads: empty, or a quota other than the prepared one. */
@@ -134,14 +138,6 @@ function jobContainer(spec: AttemptSpec, slot: Slot, runtimePath: string): objec
       { from: join(slot.runPath, 'status'), to: statusInContainer, writable: true },
     ],
   });
-}
-
-function sendTerm(pid: number): void {
-  try {
-    kill(pid, 'SIGTERM');
-  } catch {
-    // It ended by itself in the meantime.
-  }
 }
 
 /**

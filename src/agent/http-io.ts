@@ -3,12 +3,14 @@ import { errorCodes, TidepoolError, toTidepoolError } from '../domain/errors.ts'
 
 const maxMessageChars = 2_000;
 
+/** Answers with a JSON body. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   const text = JSON.stringify(body);
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
   response.end(text);
 }
 
+/** Answers with nothing but a status of success. */
 export function sendEmpty(response: ServerResponse): void {
   response.writeHead(204).end();
 }

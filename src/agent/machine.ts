@@ -11,6 +11,7 @@ import { removeContents } from './remove-tree.ts';
 /** The kernel counts a disk's size in these, whatever the disk's own are. */
 const sectorBytes = 512;
 
+/** The VM's size, before any reserve. */
 export async function readMachineFacts(paths: AgentPaths): Promise<MachineFacts> {
   return { cpus: cpus().length, memoryBytes: totalmem(), diskBytes: await readDiskBytes(paths) };
 }
@@ -25,6 +26,7 @@ async function readDiskBytes(paths: AgentPaths): Promise<number> {
   }
 }
 
+/** The kernel's own name for this boot. */
 export function readBootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }

@@ -14,7 +14,15 @@ import { Slots } from './slots.ts';
 
 // The agent in the guest: wiring only. init starts it again when it ends, so an error that nobody expected may end it.
 
-const log = (line: string): void => console.log(`agent: ${line}`);
+const log = (line: string): void => void process.stdout.write(`agent: ${line}\n`);
+
+const sendTerm = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch {
+    // It ended by itself in the meantime.
+  }
+};
 
 async function main(): Promise<void> {
   const paths = guestPaths;
@@ -27,7 +35,7 @@ async function main(): Promise<void> {
   const runtimes = new Runtimes(paths, clock);
   await runtimes.refresh();
   const slots = new Slots(paths, clock, log);
-  const attempts = new Attempts({ slots, runtimes, paths, clock, log });
+  const attempts = new Attempts({ slots, runtimes, paths, clock, sendTerm, log });
   await attempts.restore();
   const identity = {
     hostname: secrets.hostname,
@@ -53,6 +61,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  console.error(error);
+  log(error instanceof Error ? (error.stack ?? error.message) : String(error));
   process.exit(1);
 });

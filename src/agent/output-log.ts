@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { TidepoolError } from '../domain/errors.ts';
 import { encodeFrame, frameHeaderBytes, maxFrameDataBytes, type OutputStream } from '../protocol/output-frames.ts';
 import type { AgentClock } from './clock.ts';
 import { Wakeup } from './wakeup.ts';
@@ -100,7 +101,7 @@ export class OutputLog {
           yield bytes;
         } else if (wanted > 0) {
           const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(wanted), 0, wanted, at);
-          if (bytesRead === 0) throw new Error(`${this.#path} is shorter than it was`);
+          if (bytesRead === 0) throw new TidepoolError('internal', `${this.#path} is shorter than it was`);
           at += bytesRead;
           yield buffer.subarray(0, bytesRead);
         } else if (this.#isClosed) {

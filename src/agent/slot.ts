@@ -53,6 +53,7 @@ export function firstUidOf(index: number): number {
   return firstJobUid + index * uidsPerContainer;
 }
 
+/** A slot's folder on the root disk; the quota is set on it. */
 export function slotFolder(paths: AgentPaths, number: number): string {
   return join(paths.state, 'slots', String(number));
 }

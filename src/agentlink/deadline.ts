@@ -11,6 +11,10 @@ export interface Deadline {
   clear(): void;
 }
 
+/**
+ * A deadline that runs from now on. Its signal's reason is a TidepoolError, `timeout` or `aborted`.
+ * @param what for the message: what took too long
+ */
 export function deadline(clock: Clock, limitMs: number, what: string, caller?: AbortSignal): Deadline {
   const controller = new AbortController();
   const expire = (): void => controller.abort(new TidepoolError('timeout', `${what} took longer than ${limitMs} ms`));
