@@ -7,6 +7,7 @@ import { toHistory } from '../report/history.ts';
 import { type ParsedRecording, parseRecording } from '../report/lines.ts';
 import { reportPage, reportSvg } from '../report/page.ts';
 import { type Summary, summarize } from '../report/summary.ts';
+import { many } from '../report/words.ts';
 
 /** Options of `tidepool report` as the command line has them. */
 export interface ReportOptions {
@@ -63,7 +64,7 @@ function notesOn({ unknown, isTorn }: ParsedRecording): string[] {
 
 function inWords({ pool, vmCount: { ready }, actions, failures }: Summary['pools'][number]): string {
   const vms = `${ready.min} to ${ready.max} VMs ready, ${ready.mean.toFixed(2)} on average`;
-  return `pool ${pool}: ${vms}; ${actions.length} scaling actions, ${failures.length} failures`;
+  return `pool ${pool}: ${vms}; ${many(actions.length, 'scaling action')}, ${many(failures.length, 'failure')}`;
 }
 
 /** Whoever looks at the file meanwhile sees the old one or the new one, never half of it. */

@@ -14,22 +14,31 @@ use([LineChart, ScatterChart, GridComponent, LegendComponent, MarkAreaComponent,
 const panels = [cpuPanel, countsPanel, eventsPanel];
 
 const widthPixels = 1_100;
-const leftPixels = 118;
-const rightPixels = 24;
+const leftPixels = 128;
+const rightPixels = 44;
 const titlePixels = 24;
 const legendRowPixels = 20;
 /** Below each panel; the last one has the times there. */
 const gapPixels = 14;
-const axisPixels = 34;
+const axisPixels = 20;
 /** About how wide a letter of the legend is, and what its sign and the space around take. */
-const letterPixels = 6.6;
-const signPixels = 46;
+const letterPixels = 7.2;
+const legendGapPixels = 32;
+const signPixels = 27 + legendGapPixels;
+const solidSign = 'path://M0 0h22v3h-22z';
+const dashedSign = 'path://M0 0h6v3h-6zM8 0h6v3h-6zM16 0h6v3h-6z';
 const mostLegendEntries = 24;
+
+interface LegendEntry {
+  readonly name: string;
+  readonly icon: string;
+}
 
 /** A panel and where it lies. */
 interface Placed {
   readonly panel: Panel;
-  readonly legend: readonly string[];
+  /** Rows of names, as many as fit. */
+  readonly legend: readonly (readonly LegendEntry[])[];
   readonly topPixels: number;
   readonly gridPixels: number;
   readonly index: number;
@@ -46,7 +55,7 @@ export function poolChart(history: History, pool: PoolHistory, theme: Theme): st
       backgroundColor: theme.paper,
       textStyle: { color: theme.ink, fontFamily: 'system-ui, sans-serif' },
       title: placed.map((one) => title(one, theme)),
-      legend: placed.filter((one) => one.legend.length > 0).map((one) => legend(one, theme)),
+      legend: placed.flatMap((one) => legends(one, theme)),
       grid: placed.map(({ gridPixels, panel }) => ({
         left: leftPixels,
         right: rightPixels,
@@ -84,8 +93,8 @@ export function allCharts(history: History, theme: Theme): string {
 function place(all: readonly Panel[]): { placed: Placed[]; heightPixels: number } {
   let topPixels = 4;
   const placed = all.map((panel, index) => {
-    const legend = panel.series.flatMap(({ name }) => name ?? []).slice(0, mostLegendEntries);
-    const gridPixels = topPixels + titlePixels + legendRows(legend) * legendRowPixels + 4;
+    const legend = legendRows(panel);
+    const gridPixels = topPixels + titlePixels + legend.length * legendRowPixels + 4;
     const one = { panel, legend, topPixels, gridPixels, index };
     topPixels = gridPixels + panel.heightPixels + gapPixels;
     return one;
@@ -93,17 +102,21 @@ function place(all: readonly Panel[]): { placed: Placed[]; heightPixels: number 
   return { placed, heightPixels: topPixels + axisPixels };
 }
 
-function legendRows(names: readonly string[]): number {
+/** ECharts would break rows by itself, but does not say into how many before it has drawn them. */
+function legendRows({ series }: Panel): LegendEntry[][] {
   const roomPixels = widthPixels - leftPixels - rightPixels;
-  let rows = names.length === 0 ? 0 : 1;
-  let usedPixels = 0;
-  for (const name of names) {
+  const rows: LegendEntry[][] = [];
+  let usedPixels = roomPixels;
+  for (const { name, lineStyle } of series.filter((one) => one.name !== undefined).slice(0, mostLegendEntries)) {
+    if (name === undefined) continue;
     const entryPixels = signPixels + name.length * letterPixels;
-    if (usedPixels > 0 && usedPixels + entryPixels > roomPixels) {
-      rows += 1;
+    if (usedPixels + entryPixels > roomPixels) {
+      rows.push([]);
       usedPixels = 0;
     }
     usedPixels += entryPixels;
+    const isDashed = (lineStyle as { type?: string } | undefined)?.type === 'dashed';
+    rows.at(-1)?.push({ name, icon: isDashed ? dashedSign : solidSign });
   }
   return rows;
 }
@@ -113,18 +126,18 @@ function title({ panel, topPixels }: Placed, theme: Theme): Record<string, unkno
   return { text: panel.title, left: leftPixels, top: topPixels, padding: [4, 0], textStyle };
 }
 
-function legend({ legend: data, topPixels }: Placed, theme: Theme): Record<string, unknown> {
-  return {
+function legends({ legend, topPixels }: Placed, theme: Theme): Record<string, unknown>[] {
+  return legend.map((data, row) => ({
     data,
     left: leftPixels,
-    right: rightPixels,
-    top: topPixels + titlePixels,
+    top: topPixels + titlePixels + row * legendRowPixels,
+    width: widthPixels,
     padding: 0,
     itemWidth: 22,
-    itemHeight: 8,
-    itemGap: 16,
+    itemHeight: 3,
+    itemGap: legendGapPixels,
     textStyle: { color: theme.ink, fontSize: 12 },
-  };
+  }));
 }
 
 function timeAxis({ index }: Placed, isLast: boolean, history: History, theme: Theme): Record<string, unknown> {
@@ -137,7 +150,7 @@ function timeAxis({ index }: Placed, isLast: boolean, history: History, theme: T
     axisTick: { show: isLast, lineStyle: { color: theme.faint } },
     axisLabel: { show: isLast, color: theme.faint, formatter: '{HH}:{mm}:{ss}', hideOverlap: true },
     splitLine: { show: true, lineStyle: { color: theme.grid } },
-    ...(isLast ? { name: 'UTC', nameLocation: 'start', nameTextStyle: { color: theme.faint } } : {}),
+    ...(isLast ? { name: 'UTC', nameLocation: 'end', nameGap: 8, nameTextStyle: { color: theme.faint } } : {}),
   };
 }
 
@@ -146,7 +159,7 @@ function valueAxis({ panel, index }: Placed, theme: Theme): Record<string, unkno
   return {
     gridIndex: index,
     axisLine: { show: true, lineStyle: { color: theme.faint } },
-    splitLine: { lineStyle: { color: theme.grid } },
+    splitLine: { show: true, lineStyle: { color: theme.grid } },
     ...rest,
     axisLabel: { color: theme.faint, ...axisLabel },
   };

@@ -49,11 +49,10 @@ export function toHistory(lines: readonly RecordingLine[]): History {
     else if (line.type === 'decision') pool.decisions.push(line);
     else pool.events.push(line);
   }
-  for (const pool of pools.values()) putInOrder(pool);
   const times = lines.map((line) => line.atMs);
   const { fromMs, untilMs } = range(times);
-  const named = [...pools.values()].sort((a, b) => a.pool.localeCompare(b.pool));
-  return { server: headers[0]?.server ?? '', fromMs, untilMs, gapMs, pools: named };
+  const ordered = [...pools.values()].map(inOrder).sort((a, b) => a.pool.localeCompare(b.pool));
+  return { server: headers[0]?.server ?? '', fromMs, untilMs, gapMs, pools: ordered };
 }
 
 /** Points with a break wherever none came for longer than a gap. Pure. */
@@ -109,12 +108,21 @@ function addSample(
 }
 
 /** Events reach the recorder when they happen, samples when they are asked for; a second writer may be another. */
-function putInOrder(pool: PoolHistory): void {
-  pool.counts.sort((a, b) => a.atMs - b.atMs);
-  pool.decisions.sort((a, b) => a.atMs - b.atMs);
-  pool.events.sort((a, b) => a.atMs - b.atMs || a.id - b.id);
+function inOrder(pool: PoolHistory): PoolHistory {
   for (const vm of pool.vms) vm.cpu.sort((a, b) => a[0] - b[0]);
-  pool.vms.sort((a, b) => a.vm.localeCompare(b.vm));
+  return {
+    pool: pool.pool,
+    counts: pool.counts.toSorted((a, b) => a.atMs - b.atMs),
+    vms: pool.vms.toSorted((a, b) => a.vm.localeCompare(b.vm)),
+    decisions: onceEach(pool.decisions, ({ atMs }) => String(atMs)),
+    events: onceEach(pool.events, ({ atMs, id }) => `${atMs} ${id}`),
+  };
+}
+
+/** By time. What two writers saw, or one writer twice, is there once. */
+function onceEach<T extends { readonly atMs: number }>(lines: readonly T[], key: (line: T) => string): T[] {
+  const byKey = new Map(lines.map((line) => [key(line), line]));
+  return [...byKey.values()].sort((a, b) => a.atMs - b.atMs);
 }
 
 function range(times: readonly number[]): { fromMs: number; untilMs: number } {

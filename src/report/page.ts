@@ -2,6 +2,7 @@ import { allCharts, poolChart } from './chart.ts';
 import type { History, PoolHistory } from './history.ts';
 import type { PoolSummary, ScalingAction, Spread, Summary } from './summary.ts';
 import { darkTheme, lightTheme, pageTheme, themeVariables } from './theme.ts';
+import { many } from './words.ts';
 
 /** A page that stands alone: no script, nothing from a network, light or dark as the reader's system is. Pure. */
 export function reportPage(history: History, summary: Summary, notes: readonly string[]): string {
@@ -57,7 +58,7 @@ function section(history: History, pool: PoolHistory, summary: PoolSummary | und
   const failures = summary.failures.map((one) => [time(one.atMs), one.vm, one.reason, after(one.repairedAfterMs)]);
   return `<section>
 <h2>Pool ${escapeXml(pool.pool)}</h2>
-<p>${summary.actions.length} scaling actions, ${summary.failures.length} failures, ${summary.vmHours.toFixed(2)} VM-hours ready, at most ${summary.mostQueued} jobs waiting.</p>
+<p>${many(summary.actions.length, 'scaling action')}, ${many(summary.failures.length, 'failure')}, ${summary.vmHours.toFixed(2)} VM-hours ready, at most ${many(summary.mostQueued, 'job')} waiting.</p>
 <div class="chart" role="img" aria-label="CPU per VM, number of VMs and events of pool ${escapeXml(pool.pool)} over time">${poolChart(history, pool, pageTheme)}</div>
 <h3>In numbers</h3>
 ${table(['', 'min', 'mean', 'max'], counts, [1, 2, 3])}

@@ -55,6 +55,8 @@ export interface Summary {
 }
 
 const hourMs = 3_600_000;
+/** A failure shows in the counts within this, if a VM was missing at all. */
+const noticedWithinMs = 5_000;
 
 /** What happened, in numbers. Pure. */
 export function summarize({ server, fromMs, untilMs, gapMs, pools }: History): Summary {
@@ -87,32 +89,31 @@ function summarizePool(pool: PoolHistory, gapMs: number): PoolSummary {
 function scalingAction(decision: DecisionLine, pool: PoolHistory): ScalingAction[] {
   const { atMs, action, from, desired: to, paused } = decision;
   if (action === 'none') return [];
-  const isReached =
-    action === 'out' ? ({ ready }: Counts) => ready >= to : ({ ready, draining }: Counts) => ready + draining <= to;
-  const reachedAfterMs = paused ? null : untilTrue(pool, atMs, isReached);
+  // What comes after the next action is no more the work of this one.
+  const next = pool.decisions.find((one) => one.atMs > atMs && one.action !== 'none');
+  const untilMs = next?.atMs ?? Number.POSITIVE_INFINITY;
+  const isReached = ({ ready, draining }: Counts): boolean => (action === 'out' ? ready >= to : ready + draining <= to);
+  const reachedAtMs = paused ? undefined : firstTime(pool, atMs, untilMs, isReached);
+  const reachedAfterMs = reachedAtMs === undefined ? null : reachedAtMs - atMs;
   return [{ atMs, action, from, to, reason: explain(decision), paused, reachedAfterMs }];
 }
 
 function failure({ atMs, vm, pool: name, text }: EventLine, pool: PoolHistory): Failure {
-  // A count that was taken before the failure was noticed still has the VM in it.
-  const noticedAtMs = reached(pool, atMs, ({ ready, desired }) => ready < desired);
-  const repairedAtMs =
-    noticedAtMs === undefined ? undefined : reached(pool, noticedAtMs, ({ ready, desired }) => ready >= desired);
-  return {
-    atMs,
-    vm: vm ?? name,
-    reason: text,
-    repairedAfterMs: repairedAtMs === undefined ? null : repairedAtMs - atMs,
-  };
+  const isShort = ({ ready, desired }: Counts): boolean => ready < desired;
+  // A count from before the failure was noticed still has the VM in it.
+  const shortAtMs = firstTime(pool, atMs, atMs + noticedWithinMs, isShort) ?? atMs;
+  const repairedAtMs = firstTime(pool, shortAtMs, Number.POSITIVE_INFINITY, (counts) => !isShort(counts));
+  const repairedAfterMs = repairedAtMs === undefined ? null : repairedAtMs - atMs;
+  return { atMs, vm: vm ?? name, reason: text, repairedAfterMs };
 }
 
-function untilTrue(pool: PoolHistory, sinceMs: number, isTrue: (counts: Counts) => boolean): number | null {
-  const atMs = reached(pool, sinceMs, isTrue);
-  return atMs === undefined ? null : atMs - sinceMs;
-}
-
-function reached(pool: PoolHistory, sinceMs: number, isTrue: (counts: Counts) => boolean): number | undefined {
-  return pool.counts.find((one) => one.atMs >= sinceMs && isTrue(one.counts))?.atMs;
+function firstTime(
+  pool: PoolHistory,
+  fromMs: number,
+  untilMs: number,
+  isTrue: (counts: Counts) => boolean,
+): number | undefined {
+  return pool.counts.find((one) => one.atMs >= fromMs && one.atMs <= untilMs && isTrue(one.counts))?.atMs;
 }
 
 function spread(values: readonly number[]): Spread {

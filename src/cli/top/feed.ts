@@ -25,6 +25,7 @@ export interface FeedOptions {
 const answerWithinMs = 5_000;
 const eventPauseMs = 500;
 const firstEvents = 50;
+const keptLeads = 60;
 /** Waiting does not help against these. */
 const fatalCodes = ['unauthenticated', 'forbidden', 'invalid', 'not_found'] as const;
 
@@ -35,8 +36,8 @@ export class Feed {
   #client: ApiClient | undefined;
   /** Only samples after this are asked for. */
   #sampledUntilMs = 0;
-  /** When which time of the server was seen. */
-  #seen = { stampMs: 0, atMs: 0 };
+  /** How far the newest stamps of the last answers were before our time; behind it they are less than zero. */
+  #leadsMs: number[] = [];
   #lastEventId: number | undefined;
 
   constructor(options: FeedOptions) {
@@ -147,10 +148,10 @@ export class Feed {
     this.state = { ...this.state, trouble: error.message };
   }
 
-  /** The server's time, which may be another than ours: the newest that it told, and what has passed since. */
+  /** The server's time, which may be another than ours: no stamp of its is from its future, and some are quite new. */
   #serverTime(stampMs: number | undefined, nowMs: number): number {
-    if (stampMs !== undefined && stampMs > this.#seen.stampMs) this.#seen = { stampMs, atMs: nowMs };
-    return this.#seen.stampMs === 0 ? nowMs : this.#seen.stampMs + Math.max(0, nowMs - this.#seen.atMs);
+    if (stampMs !== undefined) this.#leadsMs = [...this.#leadsMs, stampMs - nowMs].slice(-keptLeads);
+    return this.#leadsMs.length === 0 ? nowMs : nowMs + Math.max(...this.#leadsMs);
   }
 }
 

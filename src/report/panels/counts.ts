@@ -28,7 +28,7 @@ function curve({ history, pool }: PanelInput, name: keyof Counts, style: Record<
     name,
     step: 'end',
     data: changesOnly(withGaps(points, history.gapMs)),
-    showSymbol: false,
+    symbol: 'none',
     ...style,
   };
 }

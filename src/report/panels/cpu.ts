@@ -13,7 +13,7 @@ export function cpuPanel(input: PanelInput): Panel {
       type: 'line',
       name: vm,
       data: thinned(withGaps(percent, history.gapMs), mostPoints),
-      showSymbol: false,
+      symbol: 'none',
       color,
       lineStyle: { width: 1.5, type: lineTypes[Math.floor(i / theme.series.length) % lineTypes.length] },
     };
@@ -46,7 +46,7 @@ function limitSeries({ history, pool, theme }: PanelInput): PanelSeries[] {
     name,
     step: 'end',
     data: [...data, [history.untilMs, data.at(-1)?.[1] ?? null]],
-    showSymbol: false,
+    symbol: 'none',
     color: limitColor(limit, theme),
     lineStyle: { width: 1.5, type: 'dashed' },
   }));

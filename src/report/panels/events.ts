@@ -18,7 +18,6 @@ export function eventsPanel(input: PanelInput): Panel {
       type: 'category',
       data: rows.map((row) => row.name),
       axisTick: { show: false },
-      splitLine: { show: true },
     },
     series: [decisions(input), ...rows.map((row) => marks(input, row.name, row.events))],
   };
@@ -39,12 +38,12 @@ function decisions({ pool, theme }: PanelInput): PanelSeries {
 }
 
 function marks({ pool, theme }: PanelInput, row: string, names: readonly string[]): PanelSeries {
-  const symbols: Readonly<Record<string, { symbol: string; color: string | undefined }>> = {
-    'vm.launching': { symbol: 'emptyCircle', color: theme.busy },
+  const kinds: Readonly<Record<string, { symbol: string; color: string | undefined; isHollow?: boolean }>> = {
+    'vm.launching': { symbol: 'circle', color: theme.busy, isHollow: true },
     'vm.launched': { symbol: 'circle', color: theme.good },
     'vm.warm': { symbol: 'circle', color: theme.series[6] },
     'vm.draining': { symbol: 'diamond', color: theme.series[3] },
-    'vm.undrained': { symbol: 'emptyDiamond', color: theme.good },
+    'vm.undrained': { symbol: 'diamond', color: theme.good, isHollow: true },
     'vm.removed': { symbol: 'rect', color: theme.faint },
     'vm.failed': { symbol: plus, color: theme.bad },
     'alert.raised': { symbol: plus, color: theme.bad },
@@ -55,11 +54,11 @@ function marks({ pool, theme }: PanelInput, row: string, names: readonly string[
     symbolSize: 9,
     data: pool.events
       .filter((event) => names.includes(event.name))
-      .map(({ atMs, name }) => ({
-        value: [atMs, row],
-        symbol: symbols[name]?.symbol ?? 'circle',
-        itemStyle: { color: symbols[name]?.color },
-      })),
+      .map(({ atMs, name }) => {
+        const { symbol, color, isHollow } = kinds[name] ?? { symbol: 'circle', color: theme.faint };
+        const itemStyle = { color: isHollow ? theme.paper : color, borderColor: color, borderWidth: isHollow ? 2 : 0 };
+        return { value: [atMs, row], symbol, itemStyle };
+      }),
   };
 }
 
