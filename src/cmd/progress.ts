@@ -7,7 +7,10 @@ export interface Progress {
 
 const barWidth = 24;
 
-/** Shows progress on standard error: one line that is redrawn on a terminal, a line per label elsewhere. */
+/** Elsewhere than on a terminal a line is written at each of so many parts of the way. */
+const lines = 5;
+
+/** Shows progress on standard error: one line that is redrawn on a terminal, a few lines elsewhere. */
 export function progressDisplay(title: string): { show(progress: Progress): void; end(): void } {
   const isTerminal = process.stderr.isTTY === true;
   let shown = '';
@@ -15,9 +18,11 @@ export function progressDisplay(title: string): { show(progress: Progress): void
     show({ label, fraction }) {
       const filled = Math.round(fraction * barWidth);
       const bar = `${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}`;
-      const line = isTerminal ? `${title} [${bar}] ${Math.round(fraction * 100)} % ${label}` : `${title}: ${label}`;
-      if (line === shown) return;
-      shown = line;
+      const percent = `${Math.round(fraction * 100)} %`;
+      const line = isTerminal ? `${title} [${bar}] ${percent} ${label}` : `${title}: ${percent}, ${label}`;
+      const key = isTerminal ? line : String(Math.floor(fraction * lines));
+      if (key === shown) return;
+      shown = key;
       const width = process.stderr.columns ?? 80;
       process.stderr.write(isTerminal ? `\r\u001b[K${line.slice(0, width - 1)}` : `${line}\n`);
     },
