@@ -1,10 +1,11 @@
 import type { DecisionLine, EventLine, RecordingLine, SampleLine } from '../protocol/recording.ts';
 
-/** A minute of a pool that grows from 1 to 2 after 10 s, loses a VM after 30 s and has it again after 40 s. */
+/** When the fake recording begins. */
 export const fakeStartMs = Date.UTC(2026, 0, 1, 12, 0, 0);
 
 const atSecond = (second: number): number => fakeStartMs + second * 1_000;
 
+/** A minute of a pool that grows from 1 to 2 after 10 s, loses a VM after 30 s and has it again after 40 s. */
 export function fakeRecording(pool = 'default'): RecordingLine[] {
   const lines: RecordingLine[] = [
     {

@@ -16,6 +16,7 @@ export function examplePool(name = 'default', changes: Partial<PoolView> = {}): 
   };
 }
 
+/** The decision to grow from 1 to 2, by CPU above a threshold. */
 export function exampleDecision(pool = 'default', changes: Partial<DecisionView> = {}): DecisionView {
   const numbers = { growAbove: 0.8, shrinkBelow: 0.35, windowMs: 5_000, cpu: 0.98 };
   const reason = { code: 'AboveThreshold', text: 'CPU 98 % over 5 s is above 80 %', numbers };
@@ -37,6 +38,7 @@ export function exampleUsage(vm: string, cpu: readonly number[], changes: Partia
   return { vm, pool: 'default', state: 'ready', samples, ...changes };
 }
 
+/** A VM that is launched. */
 export function exampleEvent(id: number, changes: Partial<EventView> = {}): EventView {
   const text = 'launching';
   return { id, atMs: exampleAtMs, name: 'vm.launching', pool: 'default', vm: 'vm-0001', text, data: {}, ...changes };
