@@ -18,8 +18,7 @@ const limits = { cpus: 1, memoryBytes: 448 * MiB, processes: 8 };
 const answerLimitMs = 60_000;
 const maxAnswerBytes = 64 * 1024;
 
-const becomeCrun =
-  'exec crun --root "$1/crun" --log "$1/log" --cgroup-manager=disabled run --config "$1/config.json" "$2"';
+const becomeCrun = 'exec crun --root "$3" --log "$1/log" --cgroup-manager=disabled run --config "$1/config.json" "$2"';
 
 /** One running compile checker (checker-source.ts) in its container. */
 export class CheckerProcess {
@@ -46,8 +45,8 @@ export class CheckerProcess {
     await cgroup.killAll(clock);
     cgroup.remove();
     cgroup.create(attemptCgroupSettings(limits, 1));
-    await removeTree(join(run, 'crun'));
-    const { pid, process, exited } = await startLauncher('mkdir -p "$1"', becomeCrun, [run, name]);
+    await removeTree(join(paths.crun, name));
+    const { pid, process, exited } = await startLauncher('mkdir -p "$1"', becomeCrun, [run, name, paths.crun]);
     cgroup.add(pid);
     const spec = containerSpec({
       rootPath: join(paths.runtimes, runtime),

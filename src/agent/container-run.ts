@@ -1,4 +1,4 @@
-import { readFile, rm, statfs, writeFile } from 'node:fs/promises';
+import { readFile, statfs, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -10,6 +10,7 @@ import { containerSpec, jobEnvironment } from './container-spec.ts';
 import { attemptCgroupSettings, diskQuota } from './limits.ts';
 import type { RunFacts, StopReason } from './outcome.ts';
 import type { OutputLog } from './output-log.ts';
+import { removeTree } from './remove-tree.ts';
 import { openPipes, type Slot, type SlotPipes } from './slot.ts';
 
 /** Sends TERM to a process of the guest; one that is gone already is no error. */
@@ -80,7 +81,7 @@ export class ContainerRun {
     const usage = slot.cgroup.usage();
     slot.cgroup.remove();
     const crunLog = await readCrunLog(join(slot.runPath, 'log'));
-    await rm(join(slot.runPath, 'crun'), { recursive: true, force: true });
+    await removeTree(slot.crunPath);
     return {
       crunExitCode: code,
       status,

@@ -2,8 +2,10 @@
 export interface AgentPaths {
   /** On the root disk, which has project quotas: `attempts/` and `slots/`. */
   readonly state: string;
-  /** In memory: pipes, container configurations, crun's own state. */
+  /** In memory: pipes, container configurations. */
   readonly run: string;
+  /** In memory: crun's state of each container, and its cache of compiled seccomp filters, which saves 60 ms a start. */
+  readonly crun: string;
   readonly runtimes: string;
   /** Size of the root disk in sectors. */
   readonly rootDiskSize: string;
@@ -15,6 +17,7 @@ export interface AgentPaths {
 export const guestPaths: AgentPaths = {
   state: '/var/lib/tidepool',
   run: '/run/tidepool',
+  crun: '/run/tidepool/crun',
   runtimes: '/runtimes',
   rootDiskSize: '/sys/class/block/vda/size',
   cgroups: '/sys/fs/cgroup',

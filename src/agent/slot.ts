@@ -8,7 +8,7 @@ import { jobUid, uidsPerContainer } from './container-spec.ts';
 import { type Launcher, startLauncher } from './launcher.ts';
 import { type DiskQuota, diskQuota } from './limits.ts';
 import type { AgentPaths } from './paths.ts';
-import { removeContents } from './remove-tree.ts';
+import { removeContents, removeTree } from './remove-tree.ts';
 
 /**
  * A place where one attempt can run at a time: a folder with its own disk quota, a range of user ids, pipes, a cgroup,
@@ -18,9 +18,11 @@ export interface Slot {
   readonly number: number;
   /** The job's /work: owned by its user id, empty. */
   readonly workPath: string;
-  /** In memory: pipes, the container's configuration (`config.json`), crun's log (`log`) and state. */
+  /** In memory: pipes, the container's configuration (`config.json`), crun's log (`log`). */
   readonly runPath: string;
   readonly containerId: string;
+  /** crun's own record of the container; left behind when crun is killed with it. */
+  readonly crunPath: string;
   readonly firstUid: number;
   readonly cgroup: Cgroup;
   readonly launcher: Launcher;
@@ -44,7 +46,7 @@ for name in stdout stderr status; do [ -p "$run/$name" ] || busybox mkfifo -m 60
 // crun's own complaints go to its log; what it inherits as stdout and stderr is the job's.
 const becomeCrun = `
 [ -z "$extra" ] || setquota -P "$project" 0 \${extra% *} 0 \${extra#* } /
-exec crun --root "$run/crun" --log "$run/log" --cgroup-manager=disabled run --config "$run/config.json" "$6" \
+exec crun --root "$7" --log "$run/log" --cgroup-manager=disabled run --config "$run/config.json" "$6" \
   </dev/null >"$run/stdout" 2>"$run/stderr"
 `;
 
@@ -76,13 +78,15 @@ export async function prepareSlot(number: number, paths: AgentPaths, clock: Agen
   await mkdir(run, { recursive: true, mode: 0o711 });
 
   const numbers = [firstProjectId + number, preparedQuota.blocksKiB, preparedQuota.inodes].map(String);
-  const launcher = await startLauncher(prepareScript, becomeCrun, [folder, run, ...numbers, containerId]);
+  const launcher = await startLauncher(prepareScript, becomeCrun, [folder, run, ...numbers, containerId, paths.crun]);
   cgroup.create({});
   cgroup.add(launcher.pid);
   await mkdir(workPath, { mode: 0o700 });
   await chown(workPath, owner, owner);
   for (const name of ['stdout', 'stderr', 'status']) await chown(join(run, name), owner, owner);
-  return { number, workPath, runPath: run, containerId, firstUid, cgroup, launcher, quota: preparedQuota };
+  const crunPath = join(paths.crun, containerId);
+  await removeTree(crunPath);
+  return { number, workPath, runPath: run, containerId, crunPath, firstUid, cgroup, launcher, quota: preparedQuota };
 }
 
 /** The agent's end of a slot's pipes. */

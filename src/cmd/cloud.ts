@@ -112,6 +112,8 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     },
     async drain() {
       status = 'stopping';
+      // Nobody may ask for VMs again while the last ones go.
+      for (const { autoscaler } of pools) await autoscaler.stop();
       await jobs.drain();
       await Promise.all(pools.map((pool) => pool.controller.empty()));
       await parts.disposeAsync();
