@@ -4,7 +4,7 @@ export interface AgentPaths {
   readonly state: string;
   /** In memory: pipes, container configurations. */
   readonly run: string;
-  /** In memory: crun's state of each container, and its cache of compiled seccomp filters, which saves 60 ms a start. */
+  /** In memory: crun's state of each container. */
   readonly crun: string;
   readonly runtimes: string;
   /** Size of the root disk in sectors. */
