@@ -82,11 +82,25 @@ async function aptInstall(packages: readonly string[], { host, report, run }: Ap
     throw new TidepoolError('unavailable', `apt-get install ${packages.join(' ')} failed:\n${result.tail}`);
 }
 
+/**
+ * Gives apt our standard output as descriptor 3 for its status. Not as descriptor 1: dpkg keeps the status descriptor from
+ * the packages' scripts, and one that finds its standard output closed fails (libgstreamer's did).
+ */
+const withStatus = ['sh', '-c', 'exec 3>&1 1>&2; exec "$@"', 'sh'];
+
 async function apt(run: Exec, prefix: readonly string[], args: readonly string[], onLine: (line: string) => void) {
-  const settings = ['APT::Status-Fd=1', 'DPkg::Lock::Timeout=300', 'Dpkg::Use-Pty=0', 'Acquire::Retries=3'];
+  const settings = ['APT::Status-Fd=3', 'DPkg::Lock::Timeout=300', 'Dpkg::Use-Pty=0', 'Acquire::Retries=3'];
   // timeout(1) stands behind sudo, because an ordinary user may not signal what runs as root.
   const limit = ['timeout', '--kill-after=30', String(aptTimeLimitSeconds)];
-  const command = [...prefix, ...limit, 'apt-get', '-q', ...settings.flatMap((setting) => ['-o', setting]), ...args];
+  const command = [
+    ...prefix,
+    ...limit,
+    ...withStatus,
+    'apt-get',
+    '-q',
+    ...settings.flatMap((setting) => ['-o', setting]),
+    ...args,
+  ];
   const { exitCode, tail } = await run(command, { timeoutMs: (aptTimeLimitSeconds + 60) * 1000, onLine });
   return { ok: exitCode === 0, tail };
 }
