@@ -114,5 +114,5 @@ export const testRequirements: readonly Requirement[] = [
     anyOf: ['virsh'],
     packages: ['libvirt-clients'],
   },
-  { name: 'tmux', purpose: 'gives tests of the command line a terminal', anyOf: ['tmux'], packages: ['tmux'] },
+  { name: 'pgrep', purpose: 'finds the QEMU that a test kills', anyOf: ['pgrep'], packages: ['procps'] },
 ];
