@@ -61,6 +61,13 @@ test('what is drained is parked while the warm pool has room, else stopped; what
   assert.deepEqual(kinds(actions), ['park', 'stop']);
 });
 
+test('nothing is launched for the warm pool while VMs drain that will be warm', () => {
+  const busy = vm('draining', { jobs: 1 });
+  assert.deepEqual(kinds(steer([vm('ready'), busy, vm('draining')], wanted({ warm: 2 }), 0)), ['park']);
+  assert.deepEqual(kinds(steer([vm('ready'), busy], wanted({ warm: 2 }), 0)), ['launch']);
+  assert.deepEqual(kinds(steer([vm('ready'), vm('ready'), vm('ready')], wanted({ warm: 2 }), 0)), ['drain', 'drain']);
+});
+
 test('one outdated VM at a time is replaced, when it is idle', () => {
   const outdated = () => vm('ready', { isOutdated: true });
   assert.deepEqual(kinds(steer([outdated(), outdated()], wanted({ desired: 2 }), 0)), ['drain']);

@@ -24,9 +24,14 @@ export interface SteeredVm extends Pick<Vm, 'name' | 'state' | 'stateSinceMs' | 
   readonly isUnwanted: boolean;
 }
 
-export type PoolAction =
-  | { readonly kind: 'launch' }
-  | { readonly kind: 'undrain' | 'resume' | 'drain' | 'park' | 'stop'; readonly name: string; readonly why: string };
+export type PoolAction = { readonly kind: 'launch' } | MoveAction;
+
+/** A step on a VM that is there. */
+export interface MoveAction {
+  readonly kind: 'undrain' | 'resume' | 'drain' | 'park' | 'stop';
+  readonly name: string;
+  readonly why: string;
+}
 
 /**
  * The next steps from what a pool is to what it should be. Pure; every step is safe to be taken late or twice.
@@ -51,7 +56,8 @@ export function steer(vms: readonly SteeredVm[], wanted: Wanted, nowMs: number):
   const coming = [...of('creating'), ...of('booting')];
   const warmLeft = warm.length - resumed.length;
   const warmShort = Math.max(0, wanted.warm - warmLeft);
-  const done = of('draining').filter((vm) => vm.jobs === 0 && !back.includes(vm));
+  const leaving = of('draining').filter((vm) => !back.includes(vm));
+  const done = leaving.filter((vm) => vm.jobs === 0);
   // What comes already serves the shortage first; a drained VM is warm sooner than a new one.
   const parkRoom = Math.max(0, warmShort - Math.max(0, coming.length - stillShort));
   const parked = done.filter(isKept).slice(0, parkRoom);
@@ -64,11 +70,14 @@ export function steer(vms: readonly SteeredVm[], wanted: Wanted, nowMs: number):
     });
   }
 
-  const needed = stillShort + warmShort - parked.length;
+  const drained = drains(ready, wanted, nowMs);
+  actions.push(...drained);
+  // Those that drain will be warm when they are done: nothing is launched in their place.
+  const soonWarm = [...leaving, ...ready.filter((vm) => drained.some((one) => one.name === vm.name))].filter(isKept);
+  const needed = stillShort + Math.max(0, warmShort - soonWarm.length);
   const launches = wanted.mayLaunch ? Math.min(needed, wanted.maxParallelLaunches) - coming.length : 0;
   for (let i = 0; i < launches; i += 1) actions.push({ kind: 'launch' });
   actions.push(...surplusComing(of('booting'), coming.length - needed));
-  actions.push(...drains(ready, wanted, nowMs));
   const tooWarm = Math.max(0, warmLeft - wanted.warm);
   for (const { name } of warm.slice(warm.length - tooWarm))
     actions.push({ kind: 'stop', name, why: 'it is not wanted warm' });
@@ -84,8 +93,8 @@ function surplusComing(booting: readonly SteeredVm[], surplus: number): PoolActi
     .map(({ name }) => ({ kind: 'stop', name, why: 'it is not wanted any more' }));
 }
 
-function drains(ready: readonly SteeredVm[], wanted: Wanted, nowMs: number): PoolAction[] {
-  const actions: PoolAction[] = [];
+function drains(ready: readonly SteeredVm[], wanted: Wanted, nowMs: number): MoveAction[] {
+  const actions: MoveAction[] = [];
   for (const vm of ready)
     if (vm.isUnwanted) actions.push({ kind: 'drain', name: vm.name, why: 'an operator asked for it' });
   const surplus = ready.length - actions.length - wanted.desired;
