@@ -11,6 +11,10 @@ import { firstHealth } from './ready.ts';
 const heartbeatEveryMs = 500;
 /** An agent that has been silent for so long, in a machine that uses no CPU, is dead: its machine hangs. */
 const hangMs = 2_000;
+/** Between two samples of CPU use. */
+const sampleMs = 1_000;
+/** A guest that lives uses more than this, if only for its timers. */
+const idleCpu = 0.001;
 /** An agent that has been silent for so long is dead, however busy its machine is. */
 const silenceMs = 15_000;
 
@@ -60,9 +64,10 @@ function deathReason(context: PoolContext, name: string, lastAnswerMs: number): 
   const silentForMs = context.clock.now() - lastAnswerMs;
   if (silentForMs >= silenceMs) return `its agent has been silent for ${silentForMs} ms`;
   if (silentForMs < hangMs) return undefined;
-  const cpu = context.cpuSince(name, lastAnswerMs);
-  const isIdle = cpu === undefined || cpu < 0.001;
-  return isIdle ? `it hangs: no answer and no CPU use for ${silentForMs} ms` : undefined;
+  // A sample tells of the second before it: only one that lies wholly in the silence is evidence.
+  const cpu = context.cpuSince(name, lastAnswerMs + sampleMs);
+  const hangs = cpu === undefined ? silentForMs >= hangMs + sampleMs / 4 : cpu < idleCpu;
+  return hangs ? `it hangs: no answer and no CPU use for ${silentForMs} ms` : undefined;
 }
 
 /** Where a VM's agent is, once that is known. */
