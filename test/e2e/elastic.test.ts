@@ -148,6 +148,7 @@ for (const { name, harm } of faults) {
 test('50 random scale-ins, to the warm pool and out of it, over a stream of jobs lose none', {
   timeout: 500_000,
 }, async () => {
+  await client.pausePool(pool, 'pause');
   await client.changePool(pool, { warm: 2 });
   await client.scalePool(pool, 3);
   await until(poolNow, ready(3), 90_000);
