@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ApiClient } from '../src/cli/client.ts';
 import { findServer } from '../src/config/connection.ts';
-import type { VmView } from '../src/protocol/api.ts';
+import type { PoolView, VmView } from '../src/protocol/api.ts';
 import { startAgentVm } from '../test/support/agent-vm.ts';
 import { until } from '../test/support/poll.ts';
 import { startServer, temporaryFolder } from '../test/support/server.ts';
@@ -39,11 +39,7 @@ async function warm(context: BenchContext): Promise<Series> {
         await workDone(client, script);
       });
       await client.scalePool(pool, 0);
-      await until(
-        () => client.pool(pool),
-        (view) => view.counts.warm === 1 && view.counts.draining === 0,
-        30_000,
-      );
+      await parked(client);
       return tookMs;
     };
     const byHand = async (): Promise<number> => {
@@ -61,11 +57,7 @@ async function warm(context: BenchContext): Promise<Series> {
         await workDone(client, script);
       });
       await client.scalePool(pool, 0);
-      await until(
-        () => client.pool(pool),
-        (view) => view.counts.warm === 1 && view.counts.draining === 0,
-        30_000,
-      );
+      await parked(client);
       return tookMs;
     };
     return { ...(await alternate(context, ours, byHand)), variant: 'warm' };
@@ -97,6 +89,12 @@ async function cold(context: BenchContext): Promise<Series> {
     };
     return { ...(await alternate(context, ours, bareBoot)), variant: 'cold', limit: { atMost: 1.2 } };
   });
+}
+
+/** Waits until the one VM is warm again. */
+async function parked(client: ApiClient): Promise<void> {
+  const isParked = (view: PoolView): boolean => view.counts.warm === 1 && view.counts.draining === 0;
+  await until(() => client.pool(pool), isParked, 30_000);
 }
 
 async function workDone(client: ApiClient, script: string): Promise<void> {

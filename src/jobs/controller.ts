@@ -33,15 +33,7 @@ export class JobController {
       onError: (error) => log(`job loop: ${error instanceof Error ? error.message : String(error)}`),
     });
     this.#loop = loop;
-    const queue = changes.subscribe('queue');
-    const pump = async (): Promise<void> => {
-      while (!this.#stopping.signal.aborted) {
-        await queue.wait(this.#stopping.signal);
-        loop.wake();
-      }
-      queue.close();
-    };
-    void pump();
+    void changes.each('queue', this.#stopping.signal, () => loop.wake());
   }
 
   /** Why a queued job waits, as of the last scheduling step. */

@@ -66,7 +66,8 @@ export class PoolController {
     this.#unsubscribe = hypervisor.onEvent((event) => void this.#onMachineEvent(event));
     const onError = (error: unknown): void => this.#log('the loop', error);
     this.#loop = startLoop({ name: `pool ${this.name}`, clock, periodMs, step: () => this.#step(), onError });
-    void this.#wakeAtJobEnds();
+    // A drain is over when the last job on the VM ends.
+    void this.#context.changes.each('queue', this.#stopping.signal, () => this.wake());
     // Apart from the steering: libvirt's answer may take as long as its killing of a machine that hangs.
     const step = (): Promise<void> => noticeVanished(this.#context, (name) => this.#underWay.has(name));
     this.#vanishLoop = startLoop({ name: `vanished of ${this.name}`, clock, periodMs: vanishPeriodMs, step, onError });
@@ -202,16 +203,6 @@ export class PoolController {
       await this.#unwatch(vm.name);
       await reapVm(this.#context, vm);
     });
-  }
-
-  /** A drain is over when the last job on the VM ends. */
-  async #wakeAtJobEnds(): Promise<void> {
-    const ends = this.#context.changes.subscribe('queue');
-    while (!this.#stopping.signal.aborted) {
-      await ends.wait(this.#stopping.signal);
-      this.wake();
-    }
-    ends.close();
   }
 
   /** One step a VM at a time; the next step of the loop sees what came of it. */

@@ -10,6 +10,16 @@ export class Changes {
     for (const subscription of this.#subscriptions.get(topic) ?? []) subscription.wake();
   }
 
+  /** Calls `react` after each change of the topic (once for many at a time) until the signal fires. */
+  async each(topic: string, signal: AbortSignal, react: () => void): Promise<void> {
+    const subscription = this.subscribe(topic);
+    while (!signal.aborted) {
+      await subscription.wait(signal);
+      react();
+    }
+    subscription.close();
+  }
+
   /** Subscribe before reading the state; a change between the reading and the waiting is then not lost. */
   subscribe(topic: string): Subscription {
     const subscription = new Subscription(() => {
