@@ -14,6 +14,10 @@ export const eventNames = [
   'pool.paused',
   'pool.resumed',
   'pool.changed',
+  'service.deployed',
+  'service.rolled',
+  'service.failed',
+  'service.stopped',
   'alert.raised',
   'alert.cleared',
 ] as const;

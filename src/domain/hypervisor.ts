@@ -65,6 +65,11 @@ export interface PortRequest {
   readonly name: string;
   readonly protocol: 'tcp' | 'udp';
   readonly guestPort: number;
+  /**
+   * Which of the machine's network devices: the guest's own (unless given), or a second one that the agent hands to the
+   * container of a service. The second device is there only when a port asks for it, and only with network `user`.
+   */
+  readonly device?: 'guest' | 'service';
 }
 
 /** Where a requested port can be reached from the control plane. */
