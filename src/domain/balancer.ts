@@ -6,7 +6,7 @@ export interface Balancer {
   /**
    * Makes the front door serve exactly these services with these servers. What is as it should be is not touched; servers
    * come, drain and go without a connection being lost. Calls do not overlap. When the balancer died it is started again
-   * and filled. Errors: `conflict` (a port is taken: nothing else was changed), `unavailable`.
+   * and filled. Errors: `conflict` (a port is taken: nothing else was changed; `details.service` says whose), `unavailable`.
    */
   apply(services: readonly BalancedService[]): Promise<void>;
   /** What goes on now; of services and servers that were applied. Errors: `unavailable`. */

@@ -17,7 +17,9 @@ export const eventNames = [
   'service.deployed',
   'service.rolled',
   'service.failed',
+  'service.started',
   'service.stopped',
+  'service.deleted',
   'alert.raised',
   'alert.cleared',
 ] as const;

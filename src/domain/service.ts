@@ -15,6 +15,8 @@ export interface Service {
   readonly isRunning: boolean;
   /** The revision that serves; null until the first has come up. */
   readonly current: number | null;
+  /** It goes, with its revisions, keys and values, as soon as its VMs are gone. */
+  readonly isLeaving: boolean;
   readonly createdAtMs: number;
 }
 
@@ -42,14 +44,19 @@ export interface Revision {
 export interface RevisionSpec {
   readonly runtime: string;
   readonly entry: ServiceEntry;
-  /** Id in the BlobStore of the file that was deployed, and its name in the working folder. */
-  readonly fileBlob: string;
-  readonly fileName: string;
+  /** The working folder. */
+  readonly files: readonly ServiceFile[];
   readonly environment: Readonly<Record<string, string>>;
   /** Processes of a handler on each VM; null: one a vCPU. */
   readonly processes: number | null;
   readonly requestTimeoutMs: number;
   readonly maxBodyBytes: number;
+}
+
+export interface ServiceFile {
+  readonly name: string;
+  /** Id in the BlobStore. */
+  readonly blob: string;
 }
 
 export type ServiceEntry =
@@ -63,18 +70,40 @@ export interface ServiceEndpoint {
   readonly port: number;
 }
 
+/** Revisions of a service that are kept; older ones that do not matter any more are dropped. */
+export const maxRevisions = 50;
+
 /** Port: the part of the Store about services. */
 export interface ServiceStore {
-  /** Inserts or replaces. */
-  put(service: Service): Promise<void>;
+  /** `conflict` when the name is taken. */
+  insert(service: Service): Promise<void>;
   get(name: string): Promise<Service | undefined>;
+  /** By name. */
   list(): Promise<Service[]>;
+  /** False when there is no such service. */
+  change(name: string, changes: ServiceChanges): Promise<boolean>;
   /** With its revisions and its keys and values. */
   delete(name: string): Promise<void>;
+  /**
+   * A new revision, `rolling`; one that was still rolling is `superseded`. Keeps the newest `maxRevisions` and the current
+   * one. Errors: `conflict` when the number is taken, `not_found` when there is no such service.
+   */
   insertRevision(revision: Revision): Promise<void>;
-  moveRevision(service: string, number: number, to: Pick<Revision, 'state' | 'message' | 'traceback'>): Promise<void>;
+  /**
+   * Ends the rolling out of a revision. As `current` it takes the place of the former one, which is `superseded`. False, and
+   * nothing is changed, when it is not `rolling` any more.
+   */
+  settleRevision(service: string, number: number, to: RevisionEnd): Promise<boolean>;
   /** Newest first. */
   revisions(service: string): Promise<Revision[]>;
+}
+
+export type ServiceChanges = Partial<Pick<Service, 'flavor' | 'settings' | 'port' | 'isRunning' | 'isLeaving'>>;
+
+export interface RevisionEnd {
+  readonly state: 'current' | 'failed';
+  readonly message: string;
+  readonly traceback: string;
 }
 
 export interface KeyValueRequest {
@@ -84,11 +113,20 @@ export interface KeyValueRequest {
   readonly value?: Uint8Array;
 }
 
+/** What one service may keep. Bytes are those of its keys (in UTF-8) and values. */
+export interface KeyValueLimits {
+  readonly maxKeys: number;
+  readonly maxBytes: number;
+}
+
+export const defaultKeyValueLimits: KeyValueLimits = { maxKeys: 1_000_000, maxBytes: 256 * 1024 ** 2 };
+
 /** Port: the small durable store that handlers of a service share. */
 export interface KeyValueStore {
   /**
    * Carries out a batch in its order, in one transaction; durable when it resolves. One answer a request: the value that
-   * then stands, or undefined. Errors: `exhausted` when the service's keys or bytes would pass their limit.
+   * then stands, or undefined. Errors, of the whole batch: `exhausted` when the service's keys or bytes would pass their
+   * limit, `not_found` when there is no such service.
    */
   apply(service: string, requests: readonly KeyValueRequest[]): Promise<(Uint8Array | undefined)[]>;
   count(service: string): Promise<number>;

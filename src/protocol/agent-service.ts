@@ -46,6 +46,8 @@ export type ServiceState = 'starting' | 'serving' | 'failed';
 
 export interface ServiceReport {
   readonly id: string;
+  /** Of its spec: which of `servicePorts` it has. */
+  readonly port: number;
   readonly state: ServiceState;
   /** One sentence on what is wrong, or ''. */
   readonly message: string;
