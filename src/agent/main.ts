@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { agentPort } from '../protocol/agent.ts';
 import { Attempts } from './attempts.ts';
-import { systemClock } from './clock.ts';
+import { sleep, systemClock } from './clock.ts';
 import { setGuestClock } from './guest-clock.ts';
 import { protectFromOom, readBootId, readVersion, takeOver } from './machine.ts';
 import { guestPaths } from './paths.ts';
@@ -13,6 +13,11 @@ import { createAgentServer } from './server.ts';
 import { Slots } from './slots.ts';
 
 // The agent in the guest: wiring only. init starts it again when it ends, so an error that nobody expected may end it.
+
+/** What jobs run on unless they ask for another. */
+const commonRuntime = 'python';
+/** A VM is often started for a job that waits. It is given this long to get through, before spares are made for others. */
+const firstJobMs = 2_000;
 
 const log = (line: string): void => void process.stdout.write(`agent: ${line}\n`);
 
@@ -42,6 +47,7 @@ async function main(): Promise<void> {
     version: await readVersion(import.meta.filename),
     bootId: readBootId(),
   };
+  let isWarmingUp = true;
   const health = () => ({
     ...identity,
     uptimeMs: Math.round(uptime() * 1000),
@@ -49,15 +55,20 @@ async function main(): Promise<void> {
     runtimes: runtimes.names,
     capacity,
     runningAttempts: attempts.runningCount,
+    isWarmingUp,
   });
   const api = { attempts, clock, health, setClock: (nowMs: number) => setGuestClock(clock, nowMs) };
   const server = createAgentServer(secrets, (request, response) => void answer(api, request, response));
   server.on('tlsClientError', (error) => log(`a connection was refused: ${error.message.trim()}`));
+  // What the first job needs comes before anybody can ask for it; on one emulated CPU they would only be in each other's way.
+  await Promise.all([slots.refill(1), runtimes.warmUp([commonRuntime], log)]);
   server.listen(agentPort, '0.0.0.0', () => log(`listens on ${agentPort} after ${uptime()} s`));
+  await sleep(clock, firstJobMs);
   await slots.sweep();
   await slots.refill();
-  await runtimes.warmUp(log);
-  log(`ready after ${uptime()} s`);
+  await runtimes.warmUp(runtimes.names, log);
+  isWarmingUp = false;
+  log(`warm after ${uptime()} s`);
 }
 
 main().catch((error: unknown) => {

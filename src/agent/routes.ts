@@ -8,8 +8,7 @@ import { parseAttemptSpec } from './attempt-spec.ts';
 import type { Attempts } from './attempts.ts';
 import type { AgentClock } from './clock.ts';
 import { splitFirstLine } from './first-line.ts';
-import { parseClockSetting } from './guest-clock.ts';
-import { numberParameter, readText, sendEmpty, sendError, sendJson, withBody } from './http-io.ts';
+import { numberParameter, sendEmpty, sendError, sendJson, withBody } from './http-io.ts';
 import { listProduced, openProduced } from './produced-files.ts';
 
 /** Arguments and environment may take up to the kernel's own limit for a new process. */
@@ -17,7 +16,6 @@ const maxSpecBytes = 4 * 1024 * 1024;
 const maxWaitMs = 60_000;
 /** An upload that does not move for so long is cut. */
 const uploadStallMs = 60_000;
-const maxSettingBytes = 1_024;
 
 export interface AgentApi {
   readonly attempts: Attempts;
@@ -69,8 +67,10 @@ export async function answer(api: AgentApi, request: IncomingMessage, response: 
   }
 }
 
-async function setClock(api: AgentApi, { request, response }: Call): Promise<void> {
-  await api.setClock(parseClockSetting(await readText(request, maxSettingBytes)).nowMs);
+async function setClock(api: AgentApi, { response, query }: Call): Promise<void> {
+  const nowMs = numberParameter(query, 'nowMs');
+  if (nowMs === 0) throw new TidepoolError('invalid', 'the clock is set by nowMs, milliseconds since 1970');
+  await api.setClock(nowMs);
   sendJson(response, 200, api.health());
 }
 

@@ -69,9 +69,9 @@ export class Slots {
     }
   }
 
-  /** Prepares spares until there are enough. Failures are logged; the next job then meets them. */
-  refill(): Promise<void> {
-    this.#refilling ??= this.#prepareSpares().finally(() => {
+  /** Prepares spares until there are so many. Failures are logged; the next job then meets them. */
+  refill(wanted = wantedSpare): Promise<void> {
+    this.#refilling ??= this.#prepareSpares(wanted).finally(() => {
       this.#refilling = undefined;
     });
     return this.#refilling;
@@ -81,8 +81,8 @@ export class Slots {
     this.#clock.after(refillAfterMs, () => void this.refill());
   }
 
-  async #prepareSpares(): Promise<void> {
-    while (this.#spare.length < wantedSpare && this.#used.size < maxSlots) {
+  async #prepareSpares(wanted: number): Promise<void> {
+    while (this.#spare.length < wanted && this.#used.size < maxSlots) {
       const number = this.#newNumber();
       try {
         this.#spare.push(await prepareSlot(number, this.#paths, this.#clock));

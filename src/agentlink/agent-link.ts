@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { AgentAddress, AgentLink } from '../domain/agent-link.ts';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
-import type { AgentHealth, AttemptReport, AttemptSpec, ClockSetting } from '../protocol/agent.ts';
+import type { AgentHealth, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
 import { decodeFiles, encodeFiles, type FileEntry } from '../protocol/file-stream.ts';
 import { Connections } from './connections.ts';
 import { type Deadline, deadline } from './deadline.ts';
@@ -28,15 +28,16 @@ export class HttpsAgentLink implements AgentLink {
     this.#clock = clock;
   }
 
-  health(agent: AgentAddress, signal?: AbortSignal): Promise<AgentHealth> {
-    return this.#json(healthSchema, agent, 'GET', '/v1/health', callLimitMs, signal);
+  async health(agent: AgentAddress, signal?: AbortSignal, onContact?: () => void): Promise<AgentHealth> {
+    const limit = deadline(this.#clock, callLimitMs, 'GET /v1/health', signal);
+    const request = { ...this.#request(agent, 'GET', '/v1/health', limit), onContact };
+    return this.#finish(limit, async () => parseJson(healthSchema, request, await exchange(request)));
   }
 
-  /** The time is read when the connection stands, so that only the way of one request makes it late. */
-  async setClock(agent: AgentAddress, clock: Clock, signal?: AbortSignal): Promise<void> {
+  async setClock(agent: AgentAddress, clock: Clock, signal?: AbortSignal): Promise<AgentHealth> {
     const limit = deadline(this.#clock, callLimitMs, 'setting the clock', signal);
-    const request = { ...this.#request(agent, 'POST', '/v1/clock', limit), body: clockSetting(clock) };
-    await this.#finish(limit, async () => parseJson(healthSchema, request, await exchange(request)));
+    const request = this.#request(agent, 'POST', `/v1/clock?nowMs=${clock.now()}`, limit);
+    return this.#finish(limit, async () => parseJson(healthSchema, request, await exchange(request)));
   }
 
   attempts(agent: AgentAddress): Promise<AttemptReport[]> {
@@ -124,15 +125,8 @@ export class HttpsAgentLink implements AgentLink {
     this.#connections.close();
   }
 
-  async #json<T>(
-    schema: z.ZodType<T>,
-    agent: AgentAddress,
-    method: 'GET',
-    path: string,
-    limitMs: number,
-    signal?: AbortSignal,
-  ): Promise<T> {
-    const limit = deadline(this.#clock, limitMs, `${method} ${path}`, signal);
+  async #json<T>(schema: z.ZodType<T>, agent: AgentAddress, method: 'GET', path: string, limitMs: number): Promise<T> {
+    const limit = deadline(this.#clock, limitMs, `${method} ${path}`);
     const request = this.#request(agent, method, path, limit);
     return this.#finish(limit, async () => parseJson(schema, request, await exchange(request)));
   }
@@ -167,11 +161,6 @@ async function parseReport(id: string, request: Request, response: IncomingMessa
   const report = await parseJson(reportSchema, request, response);
   if (report.id !== id) throw new TidepoolError('upstream', `the agent was asked for ${id} and reported ${report.id}`);
   return report;
-}
-
-async function* clockSetting(clock: Clock): AsyncGenerator<Uint8Array> {
-  const setting: ClockSetting = { nowMs: clock.now() };
-  yield Buffer.from(JSON.stringify(setting));
 }
 
 async function* attemptBody(

@@ -14,6 +14,8 @@ export interface Request {
   readonly path: string;
   readonly body?: AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
+  /** Called when the agent's part of the handshake of a new connection is there. */
+  readonly onContact?: (() => void) | undefined;
 }
 
 const maxErrorBytes = 16 * 1024;
@@ -33,9 +35,11 @@ export async function exchange(request: Request): Promise<IncomingMessage> {
 }
 
 async function send(request: Request): Promise<IncomingMessage> {
-  const { address, agent, method, path, body, signal } = request;
+  const { address, agent, method, path, body, signal, onContact } = request;
   signal.throwIfAborted();
   const sent = httpsRequest({ host: address.host, port: address.port, agent, method, path, signal });
+  // The keys are made from what the agent sent.
+  if (onContact !== undefined) sent.once('socket', (socket) => socket.once('keylog', onContact));
   // When the body breaks off, the request only says that the connection did.
   const failed: { cause?: unknown } = {};
   const head = new Promise<IncomingMessage>((resolve, reject) => {

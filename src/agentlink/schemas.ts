@@ -18,6 +18,7 @@ export const healthSchema: z.ZodType<AgentHealth> = z.object({
   runtimes: z.array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,15}$/)).max(64),
   capacity: z.object({ cpus: positive, memoryBytes: positive, diskBytes: positive }),
   runningAttempts: count,
+  isWarmingUp: z.boolean(),
 });
 
 const syntaxProblemSchema = z.object({

@@ -17,9 +17,10 @@ export interface AgentAddress {
  * `conflict`, `upstream` (an answer that is not of the protocol; a guest is never trusted).
  */
 export interface AgentLink {
-  health(agent: AgentAddress, signal?: AbortSignal): Promise<AgentHealth>;
+  /** @param onContact called as soon as anything of the agent arrived, which may be long before its answer */
+  health(agent: AgentAddress, signal?: AbortSignal, onContact?: () => void): Promise<AgentHealth>;
   /** Sets the guest's clock to ours, within some milliseconds: that of a paused VM stands still. */
-  setClock(agent: AgentAddress, clock: Clock, signal?: AbortSignal): Promise<void>;
+  setClock(agent: AgentAddress, clock: Clock, signal?: AbortSignal): Promise<AgentHealth>;
   attempts(agent: AgentAddress): Promise<AttemptReport[]>;
   /** Idempotent by `spec.id`. `files` is read once; it is the working folder. */
   start(

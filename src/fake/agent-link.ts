@@ -37,12 +37,16 @@ export class FakeAgentLink implements AgentLink {
     this.#agents.delete(place(address));
   }
 
-  async health(address: AgentAddress, signal?: AbortSignal): Promise<AgentHealth> {
-    return this.#reach('health', address, '', signal).health();
+  async health(address: AgentAddress, signal?: AbortSignal, onContact?: () => void): Promise<AgentHealth> {
+    const agent = this.#reach('health', address, '', signal);
+    onContact?.();
+    return agent.health();
   }
 
-  async setClock(address: AgentAddress, clock: Clock, signal?: AbortSignal): Promise<void> {
-    this.#reach('setClock', address, '', signal).setClock(clock.now());
+  async setClock(address: AgentAddress, clock: Clock, signal?: AbortSignal): Promise<AgentHealth> {
+    const agent = this.#reach('setClock', address, '', signal);
+    agent.setClock(clock.now());
+    return agent.health();
   }
 
   async attempts(address: AgentAddress): Promise<AttemptReport[]> {

@@ -40,6 +40,7 @@ export class FakeAgent {
       clockMs: this.#clock.now() + this.#clockOffsetMs,
       runtimes: ['python'],
       capacity: { cpus: 1, memoryBytes: 2 * GiB, diskBytes: 8 * GiB },
+      isWarmingUp: false,
       ...this.#facts,
       runningAttempts: this.reports().filter((report) => report.state !== 'ended').length,
     };

@@ -9,7 +9,7 @@ export const imageFormat = 1;
  * programs that work as unpacked.
  */
 export function guestPackages(distribution: Distribution, architecture: 'x86_64' | 'aarch64'): string[] {
-  return [kernelPackage(distribution, architecture), 'busybox-static', 'crun', 'e2fsprogs', 'quota', ...nodeLibraries];
+  return [kernelPackage(distribution, architecture), 'busybox-static', 'coreutils', 'crun', 'e2fsprogs', 'quota', ...nodeLibraries];
 }
 
 const nodeLibraries = ['libatomic1', 'libgcc-s1', 'libstdc++6'];
@@ -25,6 +25,8 @@ export const guestPrograms = [
   'usr/bin/busybox',
   'usr/bin/crun',
   'usr/bin/chattr',
+  // busybox's sets the clock in whole seconds only.
+  'usr/bin/date',
   'usr/bin/lsattr',
   'usr/sbin/resize2fs',
   'usr/sbin/setquota',

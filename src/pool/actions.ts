@@ -5,7 +5,6 @@ import type { AgentHealth } from '../protocol/agent.ts';
 import { withDeadline } from '../reconcile/deadline.ts';
 import { emit, type PoolContext } from './context.ts';
 import { failVm } from './fail.ts';
-import { firstHealth } from './ready.ts';
 import { agentAddress } from './watch.ts';
 
 /** A resumed VM answers within milliseconds; one that does not within this is broken. */
@@ -46,10 +45,7 @@ export async function resume(context: PoolContext, vm: Vm, signal: AbortSignal):
   if (agent === undefined) return failVm(context, vm.name, 'its address is not known');
   try {
     await hypervisor.resume(vm.name);
-    await withDeadline(clock, resumeLimitMs, signal, (limited) => link.setClock(agent, clock, limited));
-    const health = await withDeadline(clock, resumeLimitMs, signal, (limited) =>
-      firstHealth(link, agent, clock, limited),
-    );
+    const health = await withDeadline(clock, resumeLimitMs, signal, (limited) => link.setClock(agent, clock, limited));
     await enterService(context, vm, health);
   } catch (error) {
     if (signal.aborted) return;

@@ -11,12 +11,13 @@ import { emit, type PoolContext } from './context.ts';
 import { failVm } from './fail.ts';
 import { launchVm } from './launch.ts';
 import { nextVmName } from './names.ts';
+import { untilWarmedUp } from './ready.ts';
 import { reapVm } from './reap.ts';
 import { PoolSize } from './size.ts';
 import { type PoolAction, type SteeredVm, steer } from './steer.ts';
 import { UnhealthyGuard } from './unhealthy.ts';
 import { noticeVanished } from './vanished.ts';
-import { heartbeats, waitForBoot } from './watch.ts';
+import { agentAddress, heartbeats, waitForBoot } from './watch.ts';
 
 const periodMs = 1_000;
 const vanishPeriodMs = 2_000;
@@ -233,12 +234,17 @@ export class PoolController {
   }
 
   async #followBoot(vm: Vm, signal: AbortSignal): Promise<void> {
-    const health = await waitForBoot(this.#context, vm, signal);
-    if (health === undefined) return;
+    const first = await waitForBoot(this.#context, vm, signal);
+    const agent = agentAddress(vm);
+    if (first === undefined || agent === undefined) return;
     this.#backoff.succeeded();
     this.#bootTimesMs = [...this.#bootTimesMs, this.#context.clock.now() - vm.createdAtMs].slice(-keptBootTimes);
-    const ready = (await poolVms(this.#context)).filter((other) => other.state === 'ready').length;
-    await (ready < this.size.desired ? enterService(this.#context, vm, health) : park(this.#context, vm, health));
+    const isWanted = async (): Promise<boolean> => {
+      const ready = (await poolVms(this.#context)).filter((other) => other.state === 'ready').length;
+      return ready < this.size.desired;
+    };
+    const health = await untilWarmedUp(this.#context, agent, first, isWanted, signal);
+    await ((await isWanted()) ? enterService(this.#context, vm, health) : park(this.#context, vm, health));
   }
 
   async #unwatch(name: string): Promise<void> {

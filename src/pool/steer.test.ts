@@ -30,7 +30,7 @@ const kinds = (actions: readonly PoolAction[]): string[] => actions.map((action)
 
 test('growing takes what is nearest: a drain is cancelled, a warm VM resumed, one launched', () => {
   const actions = steer([vm('ready'), vm('draining', { jobs: 1 }), vm('warm')], wanted({ desired: 4, warm: 1 }), 10);
-  assert.deepEqual(kinds(actions), ['undrain', 'resume', 'launch', 'launch']);
+  assert.deepEqual(kinds(actions), ['undrain', 'resume', 'launch']);
 });
 
 test('what comes already is not launched again, and launches are bounded', () => {
@@ -64,8 +64,16 @@ test('what is drained is parked while the warm pool has room, else stopped; what
 test('nothing is launched for the warm pool while VMs drain that will be warm', () => {
   const busy = vm('draining', { jobs: 1 });
   assert.deepEqual(kinds(steer([vm('ready'), busy, vm('draining')], wanted({ warm: 2 }), 0)), ['park']);
-  assert.deepEqual(kinds(steer([vm('ready'), busy], wanted({ warm: 2 }), 0)), ['launch']);
+  assert.deepEqual(kinds(steer([vm('ready'), busy], wanted({ warm: 2 }), 5_000)), ['launch']);
   assert.deepEqual(kinds(steer([vm('ready'), vm('ready'), vm('ready')], wanted({ warm: 2 }), 0)), ['drain', 'drain']);
+});
+
+test('the warm pool is refilled a moment after a VM came into service, and what boots for it goes on', () => {
+  const refill = wanted({ warm: 1 });
+  assert.deepEqual(kinds(steer([vm('ready', { stateSinceMs: 9_000 })], refill, 10_000)), []);
+  assert.deepEqual(kinds(steer([vm('ready', { stateSinceMs: 9_000 }), vm('booting')], refill, 10_000)), []);
+  assert.deepEqual(kinds(steer([vm('warm')], refill, 10_000)), ['resume']);
+  assert.deepEqual(kinds(steer([vm('ready', { stateSinceMs: 9_000 })], refill, 12_000)), ['launch']);
 });
 
 test('one outdated VM at a time is replaced, when it is idle', () => {

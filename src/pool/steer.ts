@@ -33,6 +33,9 @@ export interface MoveAction {
   readonly why: string;
 }
 
+/** A VM that has come into service is left the host's CPU for so long. */
+const settleMs = 3_000;
+
 /**
  * The next steps from what a pool is to what it should be. Pure; every step is safe to be taken late or twice.
  * Growing takes what is nearest: a drain is cancelled, then a warm VM resumed, then one launched. Shrinking drains idle
@@ -74,8 +77,11 @@ export function steer(vms: readonly SteeredVm[], wanted: Wanted, nowMs: number):
   actions.push(...drained);
   // Those that drain will be warm when they are done: nothing is launched in their place.
   const soonWarm = [...leaving, ...ready.filter((vm) => drained.some((one) => one.name === vm.name))].filter(isKept);
+  // A boot takes much CPU: what has just come into service gets it first, and the warm pool is refilled a moment later.
+  const isSettling = resumed.length > 0 || ready.some((vm) => nowMs - vm.stateSinceMs < settleMs);
   const needed = stillShort + Math.max(0, warmShort - soonWarm.length);
-  const launches = wanted.mayLaunch ? Math.min(needed, wanted.maxParallelLaunches) - coming.length : 0;
+  const neededNow = isSettling ? stillShort : needed;
+  const launches = wanted.mayLaunch ? Math.min(neededNow, wanted.maxParallelLaunches) - coming.length : 0;
   for (let i = 0; i < launches; i += 1) actions.push({ kind: 'launch' });
   actions.push(...surplusComing(of('booting'), coming.length - needed));
   const tooWarm = Math.max(0, warmLeft - wanted.warm);

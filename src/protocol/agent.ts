@@ -2,7 +2,8 @@
  * The API between the control plane and the agent in a VM: HTTP/1.1 over TLS-PSK, agent is the server.
  *
  *   GET    /v1/health                         -> AgentHealth
- *   POST   /v1/clock                          <- ClockSetting -> AgentHealth; sets the guest's clock (a paused VM's stands still)
+ *   POST   /v1/clock?nowMs=N                  -> AgentHealth; sets the guest's clock (a paused VM's stands still) to N
+ *                                              milliseconds since 1970, as of the sending
  *   GET    /v1/attempts                       -> AttemptReport[]
  *   POST   /v1/attempts                       <- attempt body (below)   -> AttemptReport (202)
  *   GET    /v1/attempts/:id?waitMs=N          -> AttemptReport; with waitMs held until it ended or N ms passed
@@ -39,12 +40,8 @@ export interface AgentHealth {
   /** What jobs together may use, after the agent's own reserve. */
   readonly capacity: { readonly cpus: number; readonly memoryBytes: number; readonly diskBytes: number };
   readonly runningAttempts: number;
-}
-
-/** Body of POST /v1/clock. */
-export interface ClockSetting {
-  /** Milliseconds since 1970, as of the sending. */
-  readonly nowMs: number;
+  /** It takes work, and still prepares to take more of it quickly: it should not be paused yet. */
+  readonly isWarmingUp: boolean;
 }
 
 export interface AttemptLimits {
