@@ -22,6 +22,11 @@ export function checkMachineSpec(spec: MachineSpec): void {
   if (hasTwins(spec.sharedDisks.map(({ serial }) => serial)))
     throw invalid(`two disks of ${name} have the same serial`);
   if (hasTwins(spec.ports.map((port) => port.name))) throw invalid(`two ports of ${name} have the same name`);
+  if (spec.network.kind !== 'user' && spec.ports.some(({ device }) => device === 'service')) {
+    throw invalid(
+      `${name} is to run a service on network '${spec.network.kind}'; services need network 'user' for now`,
+    );
+  }
   for (const [key, value] of Object.entries(spec.secrets)) {
     if (!/^[a-z0-9-]{1,40}$/.test(key)) throw invalid(`'${key}' is no name of a secret: a-z, 0-9, '-', at most 40`);
     if (value.length > maxSecretBytes) throw invalid(`the secret ${key} of ${name} has more than 64 KiB`);

@@ -96,7 +96,8 @@ async function defineAndStart(
   const uuid = randomUUID();
   const record: MachineRecord = { installationId, ...recordOf(spec), ports };
   const overlayPath = overlays.pathOf(spec.name);
-  const xml = machineXml({ spec, uuid, mac: randomMac(), record, overlayPath, secretPaths, changesOwners });
+  const macs = { mac: randomMac(), serviceMac: randomMac() };
+  const xml = machineXml({ spec, uuid, ...macs, record, overlayPath, secretPaths, changesOwners });
   const domain = await define(context, uuid, xml);
   try {
     await link.call(procedures.domainCreate, { domain, flags: 0 });

@@ -24,6 +24,7 @@ function planOf(change: Partial<MachineSpec> = {}, changesOwners = true): Domain
     spec: changed,
     uuid: '00000000-0000-4000-8000-000000000000',
     mac: '52:54:00:01:02:03',
+    serviceMac: '52:54:00:04:05:06',
     record: {
       installationId: 'i',
       tags: changed.tags,
@@ -68,6 +69,25 @@ test('the user network shuts the guest off and forwards only what was asked for'
   assert.deepEqual(words.slice(0, 2), ['-netdev', 'user,id=tidepool,restrict=on,hostfwd=tcp:127.0.0.1:40001-:9000']);
   assert.match(words[3], /^virtio-net-pci,netdev=tidepool,mac=52:54:00:01:02:03/);
   assert.equal(domain.devices.interface, undefined);
+});
+
+test('ports of the service device lead to a second device on a network of its own', () => {
+  const ports = [
+    ...spec.ports,
+    { name: 'service-0', protocol: 'udp' as const, guestPort: 8000, device: 'service' as const },
+  ];
+  const { domain } = parser.parse(machineXml(planOf({ ports })));
+  const words = domain['qemu:commandline']['qemu:arg'].map((arg: Record<string, string>) => arg['@value']);
+  assert.deepEqual(words, [
+    '-netdev',
+    'user,id=tidepool,restrict=on,hostfwd=tcp:127.0.0.1:40001-:9000',
+    '-device',
+    'virtio-net-pci,netdev=tidepool,mac=52:54:00:01:02:03,bus=pcie.0,addr=2,romfile=',
+    '-netdev',
+    'user,id=service,restrict=on,net=10.0.3.0/24,ipv6=off,hostfwd=udp:127.0.0.1:40001-10.0.3.15:8000',
+    '-device',
+    'virtio-net-pci,netdev=service,mac=52:54:00:04:05:06,bus=pcie.0,addr=3,romfile=',
+  ]);
 });
 
 test('libvirt networks and bridges are interfaces of libvirt, with no words for QEMU', () => {

@@ -1,4 +1,5 @@
 import type { Accelerator, MachineNetwork, MachineSpec, ProbeSpec } from '../domain/hypervisor.ts';
+import { serviceAddress } from '../protocol/agent-service.ts';
 import { type MachineRecord, metadataXml, type PortRecord } from './metadata.ts';
 import { element, type Xml } from './xml.ts';
 
@@ -7,6 +8,8 @@ export interface DomainPlan {
   readonly spec: MachineSpec;
   readonly uuid: string;
   readonly mac: string;
+  /** Of the second network device, which is there when a port asks for it. */
+  readonly serviceMac: string;
   readonly record: MachineRecord;
   readonly overlayPath: string;
   /** The host gives a machine's files to QEMU's user. */
@@ -21,7 +24,10 @@ const probeMemoryMiB = 256;
  * Slots on the root bus. Given by us, so that libvirt puts no bridge before each device: every bridge costs an emulated
  * guest time at boot. The last slots of the bus are the chipset's own.
  */
-const slot = { network: 2, random: 3, firstDisk: 4 } as const;
+const slot = { network: 2, service: 3, random: 4, firstDisk: 5 } as const;
+
+/** Of the second device, whose address the agent sets: another net than that of the first, and nothing that hands out addresses. */
+const serviceNetwork = ',net=10.0.3.0/24,ipv6=off';
 
 /** The domain of a machine (libvirt: docs/formatdomain.rst). */
 export function machineXml(plan: DomainPlan): string {
@@ -52,7 +58,7 @@ export function machineXml(plan: DomainPlan): string {
       ),
       ...commonDevices(),
     ),
-    ...userNetwork(spec.network, plan.mac, plan.record.ports),
+    ...userNetworks(plan),
   );
   return xml;
 }
@@ -170,12 +176,28 @@ function libvirtInterface(network: MachineNetwork, mac: string): Xml[] {
 }
 
 /** libvirt's own user-mode network cannot forward ports, so QEMU is told directly. */
-function userNetwork(network: MachineNetwork, mac: string, ports: readonly PortRecord[]): Xml[] {
-  if (network.kind !== 'user') return [];
-  const forwards = ports.map((port) => `,hostfwd=${port.protocol}:127.0.0.1:${port.hostPort}-:${port.guestPort}`);
-  const device = `virtio-net-pci,netdev=tidepool,mac=${mac},bus=pcie.0,addr=${slot.network},romfile=`;
-  const words = ['-netdev', `user,id=tidepool,restrict=on${forwards.join('')}`, '-device', device];
+function userNetworks({ spec, mac, serviceMac, record }: DomainPlan): Xml[] {
+  if (spec.network.kind !== 'user') return [];
+  const servicePorts = record.ports.filter(({ device }) => device === 'service');
+  const guestPorts = record.ports.filter((port) => !servicePorts.includes(port));
+  const words = [
+    ...userDevice('tidepool', slot.network, mac, guestPorts.map(forward('')), ''),
+    ...(servicePorts.length === 0
+      ? []
+      : userDevice('service', slot.service, serviceMac, servicePorts.map(forward(serviceAddress)), serviceNetwork)),
+  ];
   return [element('qemu:commandline', {}, ...words.map((value) => element('qemu:arg', { value })))];
+}
+
+/** @param address of the guest; '' is that which QEMU gives out, 10.0.2.15 unless its network is another */
+function forward(address: string): (port: PortRecord) => string {
+  return ({ protocol, hostPort, guestPort }) => `,hostfwd=${protocol}:127.0.0.1:${hostPort}-${address}:${guestPort}`;
+}
+
+/** A device on a network of its own, shut off (`restrict`) from everything but the forwarded ports. */
+function userDevice(id: string, slotNumber: number, mac: string, forwards: readonly string[], more: string): string[] {
+  const device = `virtio-net-pci,netdev=${id},mac=${mac},bus=pcie.0,addr=${slotNumber},romfile=`;
+  return ['-netdev', `user,id=${id},restrict=on${more}${forwards.join('')}`, '-device', device];
 }
 
 function commonDevices(): Xml[] {

@@ -22,12 +22,16 @@ const records: fc.Arbitrary<MachineRecord> = fc.record({
   vcpus: fc.integer({ min: 1, max: 64 }),
   memoryMiB: fc.integer({ min: 1, max: 2 ** 20 }),
   ports: fc.array(
-    fc.record({
-      name: words,
-      protocol: fc.constantFrom('tcp' as const, 'udp' as const),
-      guestPort: port,
-      hostPort: fc.option(port),
-    }),
+    fc.record(
+      {
+        name: words,
+        protocol: fc.constantFrom('tcp' as const, 'udp' as const),
+        guestPort: port,
+        hostPort: fc.option(port),
+        device: fc.constantFrom('guest' as const, 'service' as const),
+      },
+      { requiredKeys: ['name', 'protocol', 'guestPort', 'hostPort'] },
+    ),
     { maxLength: 4 },
   ),
   network: fc.constantFrom('user', 'network', 'bridge'),
@@ -44,7 +48,7 @@ const good = metadataXml({
   tags: { pool: 'p', role: 'worker', imageId: 'm', keyId: 'k', createdAtMs: 1 },
   vcpus: 1,
   memoryMiB: 1,
-  ports: [{ name: 'agent', protocol: 'tcp', guestPort: 9000, hostPort: 1234 }],
+  ports: [{ name: 'agent', protocol: 'tcp', guestPort: 9000, hostPort: 1234, device: 'service' }],
   network: 'user',
 }).xml;
 
@@ -60,6 +64,7 @@ test('metadata that somebody changed by hand is not taken for ours', () => {
     ['guest="9000"', 'guest="0"'],
     ['host="1234"', 'host="65536"'],
     ['protocol="tcp"', 'protocol="icmp"'],
+    ['device="service"', 'device="disk"'],
     [' network="user"', ''],
   ] as const) {
     assert.ok(good.includes(from), from);

@@ -46,6 +46,7 @@ export function metadataXml(record: MachineRecord): Xml {
         protocol: port.protocol,
         guest: port.guestPort,
         host: port.hostPort ?? undefined,
+        device: port.device,
       }),
     ),
   );
@@ -95,9 +96,11 @@ function portRecords(found: unknown): PortRecord[] | undefined {
     const guestPort = portNumber(word(port, 'guest'));
     const host = word(port, 'host');
     const hostPort = host === undefined ? null : portNumber(host);
+    const device = word(port, 'device');
     if (name === undefined || (protocol !== 'tcp' && protocol !== 'udp')) return undefined;
     if (guestPort === undefined || hostPort === undefined) return undefined;
-    records.push({ name, protocol, guestPort, hostPort });
+    if (device !== undefined && device !== 'guest' && device !== 'service') return undefined;
+    records.push({ name, protocol, guestPort, hostPort, ...(device === undefined ? {} : { device }) });
   }
   return records;
 }

@@ -91,6 +91,25 @@ export function hypervisorConformance(label: string, makeHarness: () => Promise<
       assert.deepEqual(await harness.leftovers(), []);
     });
 
+    test('ports of the service device are reached as the others are, and only the user network has it', async () => {
+      const service = { name: 'service-0', protocol: 'udp' as const, guestPort: 8000, device: 'service' as const };
+      const spec = nextSpec({ ports: [port('agent', 9000), service] });
+      const created = await hypervisor.create(spec);
+      assert.deepEqual(
+        created.endpoints.map(({ name, protocol, host }) => [name, protocol, host]),
+        [
+          ['agent', 'tcp', '127.0.0.1'],
+          ['service-0', 'udp', '127.0.0.1'],
+        ],
+      );
+      assert.ok(created.endpoints.every((endpoint) => endpoint.port > 0));
+      assert.deepEqual(await hypervisor.get(spec.name), created);
+      await hypervisor.remove(spec.name);
+      for (const kind of ['network', 'bridge'] as const) {
+        await rejects(hypervisor.create({ ...spec, network: { kind, name: 'some' } }), 'invalid');
+      }
+    });
+
     test('an unknown name: get finds nothing, remove is content, the rest is not_found', async () => {
       assert.equal(await hypervisor.get('no-such-machine'), undefined);
       await hypervisor.remove('no-such-machine');
