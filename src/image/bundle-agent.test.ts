@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -39,4 +39,23 @@ test('a bundle is one module that runs, and the same source has the same version
   const printed = execFileSync(process.execPath, [join(folder, 'bundle.mjs')], { encoding: 'utf8' });
   assert.equal(printed, '/ function\n');
   assert.equal((await bundleAgent(main)).version, bundle.version);
+});
+
+test('the Python package beside it comes along, without its tests, and makes another version', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidepool-bundle-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const main = join(folder, 'main.ts');
+  await writeFile(main, 'console.log(1);\n');
+  const bare = await bundleAgent(main);
+  assert.deepEqual(bare.files, []);
+  await mkdir(join(folder, 'python/own'), { recursive: true });
+  for (const name of ['own/serve.py', 'own/__init__.py', 'own/test_serve.py', 'own/notes.md'])
+    await writeFile(join(folder, 'python', name), `# ${name}\n`);
+  const bundle = await bundleAgent(main);
+  assert.deepEqual(bundle.files, [
+    { path: 'opt/tidepool/python/own/__init__.py', mode: 0o644, content: '# own/__init__.py\n' },
+    { path: 'opt/tidepool/python/own/serve.py', mode: 0o644, content: '# own/serve.py\n' },
+  ]);
+  assert.equal(bundle.code, bare.code);
+  assert.notEqual(bundle.version, bare.version);
 });

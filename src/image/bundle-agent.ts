@@ -1,15 +1,24 @@
 import { createHash } from 'node:crypto';
+import { globSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 import { TidepoolError } from '../domain/errors.ts';
+import type { GuestFile } from './guest-files.ts';
 
-/** The agent as one file. */
+/** The agent as one file, and what it hands to containers. */
 export interface AgentBundle {
   readonly code: string;
-  /** Content hash of the code, 16 hex digits. */
+  /** The Python package that containers of services use, as `opt/tidepool/python/...`. */
+  readonly files: readonly GuestFile[];
+  /** Content hash of all that, 16 hex digits. */
   readonly version: string;
 }
 
-/** Bundles the agent's main file and all that it imports into one ECMAScript module for Node. */
+/**
+ * Bundles the agent's main file and all that it imports into one ECMAScript module for Node, and reads the folder `python`
+ * beside it, which may be missing.
+ */
 export async function bundleAgent(mainPath: string): Promise<AgentBundle> {
   const bundle = await rolldown({ input: mainPath, platform: 'node', logLevel: 'silent' });
   try {
@@ -19,10 +28,23 @@ export async function bundleAgent(mainPath: string): Promise<AgentBundle> {
       throw new TidepoolError('internal', `the agent's bundle is ${output.length} files, not one`);
     }
     const code = loadBuiltinsDirectly(main.code);
-    return { code, version: createHash('sha256').update(code).digest('hex').slice(0, 16) };
+    const files = await readPython(join(dirname(mainPath), 'python'));
+    const version = createHash('sha256').update(code).update(JSON.stringify(files)).digest('hex').slice(0, 16);
+    return { code, files, version };
   } finally {
     await bundle.close();
   }
+}
+
+/** Its modules, without their tests. */
+async function readPython(folder: string): Promise<GuestFile[]> {
+  const names = globSync('**/*.py', { cwd: folder }).filter((name) => !/(^|\/)test_[^/]*$/.test(name));
+  return Promise.all(
+    names.sort().map(async (name) => {
+      const content = await readFile(join(folder, name), 'utf8');
+      return { path: join('opt/tidepool/python', name), mode: 0o644, content };
+    }),
+  );
 }
 
 /**

@@ -34,7 +34,8 @@ export async function layOutRoot(options: {
   await copyLibraries(root, packages, [...guestPrograms, 'usr/local/bin/node'], options);
   for (const name of busyboxLinks) await symlink('busybox', join(root, 'usr/bin', name));
   await symlink('../bin/busybox', join(root, 'usr/sbin/init'));
-  for (const file of options.guestFiles) await writeInto(root, file.path, file.mode, file.content);
+  for (const file of [...options.guestFiles, ...options.agentBundle.files])
+    await writeInto(root, file.path, file.mode, file.content);
   await writeInto(root, 'opt/tidepool/agent.mjs', 0o644, options.agentBundle.code);
   await writeInto(root, 'opt/tidepool/agent-version', 0o644, options.agentBundle.version);
   await writeInto(root, 'etc/machine-id', 0o444, '');
