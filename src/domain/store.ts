@@ -1,6 +1,7 @@
 import type { CloudEvent, NewEvent } from './event.ts';
 import type { Job, JobFile, JobResult, JobState } from './job.ts';
 import type { PoolState } from './pool.ts';
+import type { KeyValueStore, ServiceStore } from './service.ts';
 import type { Vm, VmState } from './vm.ts';
 
 /**
@@ -14,6 +15,8 @@ export interface Store {
   readonly vms: VmStore;
   readonly events: EventStore;
   readonly pools: PoolStore;
+  readonly services: ServiceStore;
+  readonly keyValues: KeyValueStore;
   /** A value made once per installation, e.g. its id. */
   setting(name: string, makeDefault: () => string): Promise<string>;
   close(): Promise<void>;
