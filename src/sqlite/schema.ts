@@ -2,9 +2,10 @@ import { type Generated, type Kysely, type Migration, sql } from 'kysely';
 import type { EventName } from '../domain/event.ts';
 import type { JobState } from '../domain/job.ts';
 import type { VmState } from '../domain/vm.ts';
+import { type ServiceTables, serviceMigration } from './service-schema.ts';
 
 /** Rows as they lie in the database. Times are milliseconds since 1970; `*_json` columns hold domain values. */
-export interface Tables {
+export interface Tables extends ServiceTables {
   setting: { name: string; value: string };
   job: {
     id: string;
@@ -81,6 +82,7 @@ export const migrations: Record<string, Migration> = {
       for (const statement of statements) await sql.raw(statement).execute(db);
     },
   },
+  '0004-services': serviceMigration,
 };
 
 const firstSchema = [

@@ -1,19 +1,26 @@
 import { chmod } from 'node:fs/promises';
 import { Kysely, Migrator } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
+import { defaultKeyValueLimits, type KeyValueLimits } from '../domain/service.ts';
 import type { Store } from '../domain/store.ts';
 import { sqliteDialect } from './dialect.ts';
 import { sqlEventStore } from './events.ts';
 import { sqlJobStore } from './jobs.ts';
+import { sqlKeyValueStore } from './key-values.ts';
 import { sqlPoolStore } from './pools.ts';
 import { migrations, type Tables } from './schema.ts';
+import { sqlServiceStore } from './services.ts';
 import { sqlVmStore } from './vms.ts';
 
 /**
  * Opens (and makes or migrates) the database file. Errors: `conflict` when another server has it open.
  * @param path file, or `:memory:`
+ * @param keyValueLimits of each service
  */
-export async function openSqliteStore(path: string): Promise<Store> {
+export async function openSqliteStore(
+  path: string,
+  keyValueLimits: KeyValueLimits = defaultKeyValueLimits,
+): Promise<Store> {
   const db = new Kysely<Tables>({ dialect: sqliteDialect(path) });
   try {
     const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
@@ -30,6 +37,8 @@ export async function openSqliteStore(path: string): Promise<Store> {
     vms: sqlVmStore(db),
     events: sqlEventStore(db),
     pools: sqlPoolStore(db),
+    services: sqlServiceStore(db),
+    keyValues: sqlKeyValueStore(db, keyValueLimits),
     setting: (name, makeDefault) => setting(db, name, makeDefault),
     close: () => db.destroy(),
   };
