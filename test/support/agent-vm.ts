@@ -5,6 +5,7 @@ import { HttpsAgentLink } from '../../src/agentlink/agent-link.ts';
 import { systemClock } from '../../src/clock/system-clock.ts';
 import { defaultCacheDir } from '../../src/config/paths.ts';
 import type { AgentAddress, AgentLink } from '../../src/domain/agent-link.ts';
+import type { Endpoint, PortRequest } from '../../src/domain/hypervisor.ts';
 import { runtimeDiskSerial } from '../../src/domain/image.ts';
 import { buildImage } from '../../src/image/build-image.ts';
 import { buildRuntime } from '../../src/image/build-runtime.ts';
@@ -12,6 +13,7 @@ import { bundleAgent } from '../../src/image/bundle-agent.ts';
 import type { BuiltInRuntime } from '../../src/image/runtime-recipe.ts';
 import { connectLibvirtHypervisor } from '../../src/libvirt/hypervisor.ts';
 import { agentPort } from '../../src/protocol/agent.ts';
+import { servicePorts } from '../../src/protocol/agent-service.ts';
 import { GuestShell } from './guest-shell.ts';
 import { machineFolder, quietLog, testUri } from './libvirt-harness.ts';
 
@@ -22,6 +24,8 @@ const bootLimitMs = 90_000;
 export interface AgentVm {
   readonly agent: AgentAddress;
   readonly link: AgentLink;
+  /** Where the ports of its service device are reached; named `tcp-8000`, `udp-8001` and so on. */
+  readonly services: ReadonlyMap<string, Endpoint>;
   /** Root's shell on the serial console, for what a test does to the guest from within. */
   shell(command: string): Promise<string>;
   stop(): Promise<void>;
@@ -29,7 +33,13 @@ export interface AgentVm {
 
 /** Boots one, and returns when its agent answers. Image and runtimes are built when the cache does not have them. */
 export async function startAgentVm(
-  options: { runtimes?: readonly BuiltInRuntime[]; memoryMiB?: number; vcpus?: number } = {},
+  options: {
+    runtimes?: readonly BuiltInRuntime[];
+    memoryMiB?: number;
+    vcpus?: number;
+    /** With the second network device, that of services. */
+    hasServices?: boolean;
+  } = {},
 ): Promise<AgentVm> {
   const cacheDir = defaultCacheDir();
   const agentBundle = await bundleAgent(agentMain);
@@ -68,7 +78,10 @@ export async function startAgentVm(
       imagePath: image.diskPath,
       sharedDisks,
       network: { kind: 'user' },
-      ports: [{ name: 'agent', protocol: 'tcp', guestPort: agentPort }],
+      ports: [
+        { name: 'agent', protocol: 'tcp', guestPort: agentPort },
+        ...(options.hasServices === true ? allServicePorts() : []),
+      ],
       secrets: { 'agent-key': key, 'agent-key-id': Buffer.from('test-key'), hostname: Buffer.from(name) },
     });
     const endpoint = machine.endpoints.find((one) => one.name === 'agent');
@@ -76,11 +89,24 @@ export async function startAgentVm(
     const agent = { host: endpoint.host, port: endpoint.port, keyId: 'test-key', key };
     const console = new GuestShell(await hypervisor.openConsole(name));
     await untilHealthy(link, agent);
-    return { agent, link, shell: (command) => console.run(command), stop };
+    const services = new Map(machine.endpoints.map((one) => [one.name, one]));
+    services.delete('agent');
+    return { agent, link, services, shell: (command) => console.run(command), stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+function allServicePorts(): PortRequest[] {
+  return (['tcp', 'udp'] as const).flatMap((protocol) =>
+    servicePorts.map((guestPort) => ({
+      name: `${protocol}-${guestPort}`,
+      protocol,
+      guestPort,
+      device: 'service' as const,
+    })),
+  );
 }
 
 /** Resolves when the agent answers; rejects with its last error when it does not for a long time. */
