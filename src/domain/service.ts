@@ -23,8 +23,8 @@ export interface Service {
 export type ServiceProtocol = 'http' | 'tcp' | 'udp';
 
 /**
- * `rolling`: is being brought onto the VMs; `current`: serves; `superseded`: served once; `failed`: was taken back.
- * Deploying makes the newest revision `rolling` and takes an older rolling one back (`superseded`).
+ * `rolling`: is being brought onto the VMs; `current`: serves; `superseded`: served once; `failed`: was taken back, also
+ * because a newer one was deployed before it had come up.
  */
 export type RevisionState = 'rolling' | 'current' | 'superseded' | 'failed';
 
@@ -85,7 +85,7 @@ export interface ServiceStore {
   /** With its revisions and its keys and values. */
   delete(name: string): Promise<void>;
   /**
-   * A new revision, `rolling`; one that was still rolling is `superseded`. Keeps the newest `maxRevisions` and the current
+   * A new revision, `rolling`; one that was still rolling is taken back. Keeps the newest `maxRevisions` and the current
    * one. Errors: `conflict` when the number is taken, `not_found` when there is no such service.
    */
   insertRevision(revision: Revision): Promise<void>;

@@ -53,7 +53,11 @@ async function change(db: Db, name: string, changes: ServiceChanges): Promise<bo
     ...(isRunning === undefined ? {} : { running: isRunning ? 1 : 0 }),
     ...(isLeaving === undefined ? {} : { leaving: isLeaving ? 1 : 0 }),
   };
-  const result = await db.updateTable('service').set({ name, ...columns }).where('name', '=', name).executeTakeFirst();
+  const result = await db
+    .updateTable('service')
+    .set({ name, ...columns })
+    .where('name', '=', name)
+    .executeTakeFirst();
   return result.numUpdatedRows === 1n;
 }
 
@@ -61,7 +65,10 @@ async function insertRevision(tx: Transaction<Tables>, revision: Revision): Prom
   const { service, number, message, traceback, createdAtMs, spec } = revision;
   const known = await tx.selectFrom('service').select('current').where('name', '=', service).executeTakeFirst();
   if (known === undefined) throw new TidepoolError('not_found', `there is no service ${service}`);
-  await setState(tx, service, 'rolling', 'superseded');
+  await move(tx, service, 'rolling', {
+    state: 'failed',
+    message: `revision ${number} was deployed before it had come up`,
+  });
   const row = { service, number, message, traceback, created_at_ms: createdAtMs };
   const query = tx.insertInto('revision').values({ ...row, state: revision.state, spec_json: JSON.stringify(spec) });
   const result = await query.onConflict((conflict) => conflict.doNothing()).executeTakeFirst();
@@ -86,7 +93,7 @@ async function settle(tx: Transaction<Tables>, service: string, number: number, 
     .executeTakeFirst();
   if (rolling === undefined) return false;
   if (state === 'current') {
-    await setState(tx, service, 'current', 'superseded');
+    await move(tx, service, 'current', { state: 'superseded' });
     await tx.updateTable('service').set({ current: number }).where('name', '=', service).execute();
   }
   await tx
@@ -98,19 +105,14 @@ async function settle(tx: Transaction<Tables>, service: string, number: number, 
   return true;
 }
 
-/** Moves the revision that is in one state, if there is one, to another. */
-async function setState(
+/** Moves the revision that is in this state, if there is one. */
+async function move(
   tx: Transaction<Tables>,
   service: string,
   from: Revision['state'],
-  to: Revision['state'],
+  to: Partial<Pick<Revision, 'state' | 'message'>>,
 ): Promise<void> {
-  await tx
-    .updateTable('revision')
-    .set({ state: to })
-    .where('service', '=', service)
-    .where('state', '=', from)
-    .execute();
+  await tx.updateTable('revision').set(to).where('service', '=', service).where('state', '=', from).execute();
 }
 
 async function revisions(db: Db, service: string): Promise<Revision[]> {

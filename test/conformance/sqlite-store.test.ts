@@ -5,10 +5,36 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { hasCode } from '../../src/domain/errors.ts';
 import { queuedJob } from '../../src/fake/job.ts';
+import { runningService } from '../../src/fake/service.ts';
 import { openSqliteStore } from '../../src/sqlite/store.ts';
+import { serviceStoreConformance } from './service-store.ts';
 import { storeConformance } from './store.ts';
 
 storeConformance('sqlite', () => openSqliteStore(':memory:'));
+serviceStoreConformance('sqlite', (limits) => openSqliteStore(':memory:', limits));
+
+test('sqlite: 100,000 puts in batches of 100 take seconds and survive a reopening', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidepool-store-'));
+  try {
+    const path = join(folder, 'tidepool.db');
+    const store = await openSqliteStore(path);
+    await store.services.insert(runningService({ name: 'licence' }));
+    const startedAtMs = performance.now();
+    const value = Buffer.from('0'.repeat(97));
+    for (let first = 0; first < 100_000; first += 100) {
+      const batch = Array.from({ length: 100 }, (_, i) => ({ op: 'put' as const, key: `B-AB ${first + i}`, value }));
+      await store.keyValues.apply('licence', batch);
+    }
+    const tookMs = performance.now() - startedAtMs;
+    assert.ok(tookMs < 20_000, `${tookMs} ms`);
+    await store.close();
+    const again = await openSqliteStore(path);
+    assert.equal(await again.keyValues.count('licence'), 100_000);
+    await again.close();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
 
 test('sqlite: what was written is there after a reopening, and only one server has it open', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'tidepool-store-'));
