@@ -3,12 +3,12 @@ import { chmod, mkdir, rmdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import { type AccountContext, purgeEnded } from '../accounts/context.ts';
 import { HttpsAgentLink } from '../agentlink/agent-link.ts';
 import { zipReader } from '../archive/zip.ts';
 import { openBlobFolder } from '../blobs/blob-folder.ts';
 import { openLogFolder } from '../blobs/log-folder.ts';
 import { systemClock } from '../clock/system-clock.ts';
-import { adminToken } from '../config/admin-token.ts';
 import { announceServer } from '../config/connection.ts';
 import { defaultLibvirtUri, machineDir } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
@@ -30,11 +30,13 @@ import { Sampler } from '../metrics/sampler.ts';
 import { Changes } from '../reconcile/changes.ts';
 import { startLoop } from '../reconcile/loop.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
+import { openAccounts } from './accounts.ts';
 import { makePools } from './pools.ts';
 import { version } from './version.ts';
 
 const sweepEveryMs = 30_000;
 const sampleEveryMs = 1_000;
+const purgeEveryMs = 3_600_000;
 
 export interface CloudOptions {
   readonly config: Config;
@@ -42,6 +44,8 @@ export interface CloudOptions {
   readonly dataDir: string;
   readonly cacheDir: string;
   readonly image: Image;
+  /** Of the first administrator; undefined: one is made and told. */
+  readonly adminPassword: string | undefined;
   log(message: string): void;
 }
 
@@ -83,6 +87,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const runtimes = openRuntimes(options, changes, parts);
   const jobContext = await makeJobContext(options, { store, link, runtimes, changes });
   const jobs = new JobController(jobContext);
+  const accounts = await openAccounts({ ...options, store, changes });
   const accelerator = await pickAccelerator(options, hypervisor);
   const pools = makePools({ ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler });
 
@@ -94,7 +99,9 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     pools,
     usages: (vm) => sampler.usages(vm),
     openConsole: (vm) => hypervisor.openConsole(vm),
-    adminToken: await adminToken(dataDir),
+    accounts,
+    allowedHosts: [config.host, ...config.allowedHosts],
+    trustedProxies: config.trustedProxies,
     version,
     status: () => status,
     waitReason: (id) => jobs.waitReason(id),
@@ -102,7 +109,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   parts.adopt(server, (listening) => listening.close());
   const url = await listen(server, config);
   parts.defer(await announceServer(url, dataDir));
-  await startLoops({ options, jobs, jobContext, pools, sampler }, parts);
+  await startLoops({ options, jobs, jobContext, pools, sampler, accounts }, parts);
 
   return {
     url,
@@ -159,10 +166,11 @@ interface LoopParts {
   readonly jobContext: JobContext;
   readonly pools: readonly ServedPool[];
   readonly sampler: Sampler;
+  readonly accounts: AccountContext;
 }
 
 async function startLoops(
-  { options, jobs, jobContext, pools, sampler }: LoopParts,
+  { options, jobs, jobContext, pools, sampler, accounts }: LoopParts,
   parts: AsyncDisposableStack,
 ): Promise<void> {
   const loop = (name: string, periodMs: number, step: () => Promise<void>): void => {
@@ -176,6 +184,7 @@ async function startLoops(
   }
   parts.adopt(jobs, (started) => started.stop()).start();
   loop('sweep', sweepEveryMs, () => sweepWorkers(jobContext));
+  loop('purge', purgeEveryMs, () => purgeEnded(accounts));
 }
 
 function flavorsInUse(config: Config): Flavor[] {

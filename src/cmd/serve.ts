@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { systemClock } from '../clock/system-clock.ts';
+import { takeAdminPassword } from '../config/admin-password.ts';
 import { loadConfig } from '../config/load.ts';
 import { defaultCacheDir, defaultDataDir, prepareCacheDir } from '../config/paths.ts';
 import { TidepoolError } from '../domain/errors.ts';
@@ -18,6 +19,7 @@ export interface ServeOptions {
 export async function serve(options: ServeOptions): Promise<number> {
   const port = options.port === undefined ? undefined : parsePort(options.port);
   const config = await loadConfig(options.config, port === undefined ? {} : { port });
+  const adminPassword = takeAdminPassword();
   const interrupts = watchInterrupts();
   await ensureSystem();
   const cacheDir = defaultCacheDir();
@@ -29,6 +31,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     dataDir: resolve(options.dataDir ?? defaultDataDir()),
     cacheDir,
     image,
+    adminPassword,
     log,
   });
   await cloud.ready(interrupts.first);

@@ -38,11 +38,39 @@ const networkSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('bridge'), name: z.string().min(1) }),
 ]);
 
+const hourMs = 3_600_000;
+
+const accountsSchema = z.strictObject({
+  /** Whether anybody who reaches the server may make an account. */
+  signUp: z.boolean().default(false),
+  maxAccounts: z.int().min(1).max(10_000_000).default(100_000),
+  /** A session ends when it was not used for this long, and in any case after sessionMaxMs. */
+  sessionIdleMs: z
+    .int()
+    .min(60_000)
+    .max(366 * 24 * hourMs)
+    .default(24 * hourMs),
+  sessionMaxMs: z
+    .int()
+    .min(60_000)
+    .max(366 * 24 * hourMs)
+    .default(14 * 24 * hourMs),
+});
+
+/** A name or address without port, as browsers send it. */
+const hostName = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i, 'a host name without port');
+const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+
 /** The configuration file (JSON). Everything has a default. */
 export const configSchema = z
   .strictObject({
     host: z.string().default('127.0.0.1'),
     port: z.int().min(0).max(65_535).default(3000),
+    /** Names under which browsers may reach the server, beside `host`, this machine's and any address. */
+    allowedHosts: z.array(hostName).max(100).default([]),
+    /** Proxies in front, whose X-Forwarded-For, -Host and -Proto are believed. */
+    trustedProxies: z.array(network).max(100).default([]),
+    accounts: accountsSchema.prefault({}),
     /** `qemu:///system` as root, else `qemu:///session`, unless given. */
     libvirtUri: z.string().optional(),
     accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),

@@ -1,3 +1,4 @@
+import type { AccountStore } from './account.ts';
 import type { CloudEvent, NewEvent } from './event.ts';
 import type { Job, JobFile, JobResult, JobState } from './job.ts';
 import type { PoolState } from './pool.ts';
@@ -17,6 +18,7 @@ export interface Store {
   readonly pools: PoolStore;
   readonly services: ServiceStore;
   readonly keyValues: KeyValueStore;
+  readonly accounts: AccountStore;
   /** A value made once per installation, e.g. its id. */
   setting(name: string, makeDefault: () => string): Promise<string>;
   close(): Promise<void>;

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { AccountContext } from '../accounts/context.ts';
 import type { Autoscaler } from '../autoscaler/live.ts';
 import type { JobContext } from '../jobs/context.ts';
 import type { SubmissionRules } from '../jobs/submit.ts';
@@ -25,7 +26,11 @@ export interface HttpContext {
   usages(vm: string): Usage[];
   /** A VM's serial console. */
   openConsole(vm: string): Promise<Duplex>;
-  readonly adminToken: string;
+  readonly accounts: AccountContext;
+  /** Names under which browsers may reach this server, beside those of the machine itself. */
+  readonly allowedHosts: readonly string[];
+  /** Addresses of proxies whose word counts on who asks, by which name and whether by HTTPS. */
+  readonly trustedProxies: readonly string[];
   readonly version: string;
   status(): HealthView['status'];
   waitReason(jobId: string): string;

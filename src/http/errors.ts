@@ -21,6 +21,8 @@ export function sendError(
     code: known.code,
     details: known.details,
   };
+  const { retryAfterSeconds } = known.details;
+  if (typeof retryAfterSeconds === 'number') reply.header('retry-after', retryAfterSeconds);
   void reply.code(status).type('application/problem+json').send(JSON.stringify(problem));
 }
 

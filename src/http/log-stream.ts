@@ -27,7 +27,7 @@ export async function* logEvents(
   let position = from;
   try {
     while (!signal.aborted) {
-      const job = await findJob(context, jobId);
+      const job = await findJob(context, jobId, null);
       if (job.attempt > position.attempt) position = { attempt: job.attempt, offset: 0 };
       // The job is read before its log: what an ended job has printed is all there.
       for await (const { event, next } of newOutput(context, job, position)) {
@@ -82,9 +82,13 @@ function frameEvent(frame: OutputFrame, attempt: number, offset: number): string
   return sse('output', JSON.stringify(data), `${attempt}:${offset}`);
 }
 
-/** Errors: `not_found`. */
-export async function findJob(context: HttpContext, id: string): Promise<Job> {
+/**
+ * @param owner only a job of this one's is found; null: anybody's. Errors: `not_found`, also when it is another's.
+ */
+export async function findJob(context: HttpContext, id: string, owner: string | null): Promise<Job> {
   const job = await context.jobs.store.jobs.get(id);
-  if (job === undefined) throw new TidepoolError('not_found', `there is no job ${id}`);
+  if (job === undefined || (owner !== null && job.owner !== owner)) {
+    throw new TidepoolError('not_found', `there is no job ${id}`);
+  }
   return job;
 }

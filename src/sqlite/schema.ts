@@ -2,10 +2,11 @@ import { type Generated, type Kysely, type Migration, sql } from 'kysely';
 import type { EventName } from '../domain/event.ts';
 import type { JobState } from '../domain/job.ts';
 import type { VmState } from '../domain/vm.ts';
+import { type AccountTables, accountMigration } from './account-schema.ts';
 import { type ServiceTables, serviceMigration } from './service-schema.ts';
 
 /** Rows as they lie in the database. Times are milliseconds since 1970; `*_json` columns hold domain values. */
-export interface Tables extends ServiceTables {
+export interface Tables extends ServiceTables, AccountTables {
   setting: { name: string; value: string };
   job: {
     id: string;
@@ -83,6 +84,7 @@ export const migrations: Record<string, Migration> = {
     },
   },
   '0004-services': serviceMigration,
+  '0005-accounts': accountMigration,
 };
 
 const firstSchema = [

@@ -3,6 +3,7 @@ import { Kysely, Migrator } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
 import { defaultKeyValueLimits, type KeyValueLimits } from '../domain/service.ts';
 import type { Store } from '../domain/store.ts';
+import { sqlAccountStore } from './accounts.ts';
 import { sqliteDialect } from './dialect.ts';
 import { sqlEventStore } from './events.ts';
 import { sqlJobStore } from './jobs.ts';
@@ -39,6 +40,7 @@ export async function openSqliteStore(
     pools: sqlPoolStore(db),
     services: sqlServiceStore(db),
     keyValues: sqlKeyValueStore(db, keyValueLimits),
+    accounts: sqlAccountStore(db),
     setting: (name, makeDefault) => setting(db, name, makeDefault),
     close: () => db.destroy(),
   };

@@ -17,6 +17,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   domain: { imports: ['protocol'], packages: [] },
 
   reconcile: { imports: ['domain'], packages: [] },
+  accounts: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   metrics: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   jobs: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   pool: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
@@ -30,13 +31,14 @@ export const layers: Readonly<Record<string, Layer>> = {
   fake: { imports: adapter, packages: [] },
   image: { imports: adapter, packages: ['rolldown'] },
   libvirt: { imports: adapter, packages: ['fast-xml-parser'] },
+  passwords: { imports: adapter, packages: [] },
   report: { imports: ['protocol', 'domain/errors.ts'], packages: ['echarts'] },
   setup: { imports: adapter, packages: [] },
   sqlite: { imports: adapter, packages: ['kysely'] },
   config: { imports: adapter, packages: ['zod'] },
 
   http: {
-    imports: ['autoscaler', 'domain', 'protocol', 'jobs', 'metrics', 'pool', 'reconcile'],
+    imports: ['accounts', 'autoscaler', 'domain', 'protocol', 'jobs', 'metrics', 'pool', 'reconcile'],
     packages: [
       'fastify',
       '@fastify/multipart',
@@ -54,6 +56,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   cmd: {
     imports: [
       ...[
+        'accounts',
         'agentlink',
         'archive',
         'autoscaler',
@@ -67,7 +70,7 @@ export const layers: Readonly<Record<string, Layer>> = {
         'jobs',
         'libvirt',
       ],
-      ...['metrics', 'pool', 'protocol', 'reconcile', 'report', 'setup', 'simulator', 'sqlite'],
+      ...['metrics', 'passwords', 'pool', 'protocol', 'reconcile', 'report', 'setup', 'simulator', 'sqlite'],
     ],
     packages: ['commander', 'fastify'],
   },

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { eventListSchema } from '../../protocol/api.ts';
+import { reads } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { followEvents } from '../event-stream.ts';
 
@@ -13,14 +14,16 @@ export function eventRoutes(context: HttpContext): FastifyPluginAsyncZod {
   return async (app) => {
     const querystring = z.object({ limit: z.coerce.number().int().min(1).max(1_000).default(newestDefault) });
     const listDocs = { summary: 'The newest events, oldest first', querystring, response: { 200: eventListSchema } };
-    app.get('/events', { schema: listDocs }, async (request) => ({ events: await events.newest(request.query.limit) }));
+    app.get('/events', { schema: listDocs, config: reads }, async (request) => ({
+      events: await events.newest(request.query.limit),
+    }));
 
     const followQuery = z.object({ after: z.coerce.number().int().min(0).optional() });
     const followDocs = {
       summary: 'Events as they happen (SSE); resumes after Last-Event-ID or `after`',
       querystring: followQuery,
     };
-    app.get('/events/stream', { schema: followDocs }, async (request, reply) => {
+    app.get('/events/stream', { schema: followDocs, config: reads }, async (request, reply) => {
       const gone = new AbortController();
       reply.raw.on('close', () => gone.abort());
       const lastId = Number(request.headers['last-event-id'] ?? request.query.after ?? Number.NaN);

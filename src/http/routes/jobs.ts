@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { TidepoolError } from '../../domain/errors.ts';
 import { submitJob } from '../../jobs/submit.ts';
 import { jobListSchema, jobSchema, jobStateSchema } from '../../protocol/api.ts';
-import { adminUser } from '../auth.ts';
+import { needs, reads, viewer, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { findJob } from '../log-stream.ts';
 import { readSubmission } from '../submission.ts';
@@ -20,9 +20,9 @@ export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
       consumes: ['multipart/form-data'],
       response: { 201: jobSchema },
     };
-    app.post('/jobs', { schema: submitDocs }, async (request, reply) => {
+    app.post('/jobs', { schema: submitDocs, config: needs('jobs') }, async (request, reply) => {
       const submission = await readSubmission(request, context);
-      const job = await submitJob(context.jobs, context.rules, { ...submission, owner: adminUser });
+      const job = await submitJob(context.jobs, context.rules, { ...submission, owner: viewer(request).name });
       return reply.code(201).send(await jobView(context, job));
     });
 
@@ -30,12 +30,22 @@ export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
       state: jobStateSchema.optional(),
       limit: z.coerce.number().int().min(1).max(200).default(50),
       cursor: z.string().max(64).optional(),
+      owner: z.string().max(64).optional(),
     });
-    const listDocs = { summary: 'Jobs, newest first', querystring, response: { 200: jobListSchema } };
-    app.get('/jobs', { schema: listDocs }, async (request) => {
-      const { state, limit, cursor } = request.query;
+    const listDocs = {
+      summary: 'Their own jobs, newest first; for administrators those of all users, or of `owner`',
+      querystring,
+      response: { 200: jobListSchema },
+    };
+    app.get('/jobs', { schema: listDocs, config: reads }, async (request) => {
+      const { state, limit, cursor, owner } = request.query;
+      const visible = visibleOwner(request);
+      // Another's name gives what it would give if there were no such user.
+      if (visible !== null && owner !== undefined && owner !== visible) return { jobs: [], nextCursor: null };
+      const wanted = visible ?? owner;
       const jobs = await store.jobs.list({
         limit,
+        ...(wanted === undefined ? {} : { owner: wanted }),
         ...(state === undefined ? {} : { states: [state] }),
         ...(cursor === undefined ? {} : { before: cursor }),
       });
@@ -44,8 +54,8 @@ export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
     });
 
     const showDocs = { summary: 'One job', params: idParams, response: { 200: jobSchema } };
-    app.get('/jobs/:id', { schema: showDocs }, async (request) =>
-      jobView(context, await findJob(context, request.params.id)),
+    app.get('/jobs/:id', { schema: showDocs, config: reads }, async (request) =>
+      jobView(context, await findJob(context, request.params.id, visibleOwner(request))),
     );
 
     const cancelDocs = {
@@ -53,15 +63,15 @@ export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
       params: idParams,
       response: { 200: jobSchema },
     };
-    app.post('/jobs/:id/cancel', { schema: cancelDocs }, async (request) => {
+    app.post('/jobs/:id/cancel', { schema: cancelDocs, config: needs('jobs') }, async (request) => {
       const { id } = request.params;
-      const job = await findJob(context, id);
+      const job = await findJob(context, id, visibleOwner(request));
       const done = await store.jobs.cancel(id, clock.now());
       if (done === 'ended') {
         throw new TidepoolError('conflict', `job ${id} has ended already (${job.state}); it cannot be cancelled`);
       }
       changes.notify(id);
-      return jobView(context, await findJob(context, id));
+      return jobView(context, await findJob(context, id, null));
     });
   };
 }

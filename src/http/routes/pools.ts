@@ -10,6 +10,7 @@ import {
   poolSchema,
   usageListSchema,
 } from '../../protocol/api.ts';
+import { adminOnly, reads } from '../access.ts';
 import type { HttpContext, ServedPool } from '../context.ts';
 import { poolView } from '../views.ts';
 
@@ -20,12 +21,15 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store } = context.jobs;
   const view = async (pool: ServedPool) => poolView(pool, await store.vms.list());
   return async (app) => {
-    app.get('/pools', { schema: { summary: 'All pools', response: { 200: poolListSchema } } }, async () => ({
+    const listDocs = { summary: 'All pools', response: { 200: poolListSchema } };
+    app.get('/pools', { schema: listDocs, config: reads }, async () => ({
       pools: await Promise.all(context.pools.map(view)),
     }));
 
     const showDocs = { summary: 'One pool', params: nameParams, response: { 200: poolSchema } };
-    app.get('/pools/:name', { schema: showDocs }, async (request) => view(findPool(context, request.params.name)));
+    app.get('/pools/:name', { schema: showDocs, config: reads }, async (request) =>
+      view(findPool(context, request.params.name)),
+    );
 
     const scaleDocs = {
       summary: 'Set the number of VMs in service (the autoscaler may change it again unless it is paused)',
@@ -33,7 +37,7 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
       body: poolScaleSchema,
       response: { 200: poolSchema },
     };
-    app.post('/pools/:name/scale', { schema: scaleDocs }, async (request) => {
+    app.post('/pools/:name/scale', { schema: scaleDocs, config: adminOnly }, async (request) => {
       const pool = findPool(context, request.params.name);
       const { min, max } = pool.controller.size.settings;
       const { desired } = request.body;
@@ -53,7 +57,7 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
       body: poolChangeSchema,
       response: { 200: poolSchema },
     };
-    app.patch('/pools/:name', { schema: changeDocs }, async (request) => {
+    app.patch('/pools/:name', { schema: changeDocs, config: adminOnly }, async (request) => {
       const pool = findPool(context, request.params.name);
       const changes = Object.fromEntries(Object.entries(request.body).filter(([, value]) => value !== undefined));
       pool.autoscaler.checkPolicies(request.body.policies ?? []);
@@ -70,7 +74,7 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
         params: nameParams,
         response: { 200: poolSchema },
       };
-      app.post(`/pools/:name/${verb}`, { schema: docs }, async (request) => {
+      app.post(`/pools/:name/${verb}`, { schema: docs, config: adminOnly }, async (request) => {
         const pool = findPool(context, request.params.name);
         await pool.controller.change({ paused });
         return view(pool);
@@ -82,7 +86,7 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
       params: nameParams,
       response: { 200: decisionSchema },
     };
-    app.get('/pools/:name/plan', { schema: planDocs }, async (request) => {
+    app.get('/pools/:name/plan', { schema: planDocs, config: reads }, async (request) => {
       const decision = await findPool(context, request.params.name).autoscaler.decide();
       return { ...decision, recommendations: [...decision.recommendations], limits: [...decision.limits] };
     });
@@ -92,7 +96,7 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
       querystring: z.object({ sinceMs: z.coerce.number().min(0).default(0) }),
       response: { 200: usageListSchema },
     };
-    app.get('/usage', { schema: usageDocs }, async (request) => {
+    app.get('/usage', { schema: usageDocs, config: reads }, async (request) => {
       const { sinceMs } = request.query;
       const samples = (vm: string) => context.usages(vm).filter((usage) => usage.atMs > sinceMs);
       const vms = await store.vms.list();

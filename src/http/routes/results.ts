@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { TidepoolError } from '../../domain/errors.ts';
 import { jobFilesSchema } from '../../protocol/api.ts';
+import { reads, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { findJob, type LogPosition, logEvents } from '../log-stream.ts';
 
@@ -21,8 +22,8 @@ export function resultRoutes(context: HttpContext): FastifyPluginAsyncZod {
       params: idParams,
       querystring,
     };
-    app.get('/jobs/:id/logs', { schema: logDocs }, async (request, reply) => {
-      const job = await findJob(context, request.params.id);
+    app.get('/jobs/:id/logs', { schema: logDocs, config: reads }, async (request, reply) => {
+      const job = await findJob(context, request.params.id, visibleOwner(request));
       const gone = new AbortController();
       reply.raw.on('close', () => gone.abort());
       const from = position(request.headers['last-event-id'] ?? request.query.from);
@@ -39,8 +40,8 @@ export function resultRoutes(context: HttpContext): FastifyPluginAsyncZod {
       params: idParams,
       response: { 200: jobFilesSchema },
     };
-    app.get('/jobs/:id/files', { schema: filesDocs }, async (request) => {
-      await findJob(context, request.params.id);
+    app.get('/jobs/:id/files', { schema: filesDocs, config: reads }, async (request) => {
+      await findJob(context, request.params.id, visibleOwner(request));
       const files = await context.jobs.store.jobs.files(request.params.id);
       return { files: files.map(({ path, sizeBytes }) => ({ path, sizeBytes })) };
     });
@@ -48,10 +49,10 @@ export function resultRoutes(context: HttpContext): FastifyPluginAsyncZod {
     const fileParams = z.object({ id: z.string().max(64), '*': z.string().max(2048) });
     app.get(
       '/jobs/:id/files/*',
-      { schema: { summary: 'One produced file', params: fileParams } },
+      { schema: { summary: 'One produced file', params: fileParams }, config: reads },
       async (request, reply) => {
         const { id, '*': path } = request.params;
-        await findJob(context, id);
+        await findJob(context, id, visibleOwner(request));
         const file = (await context.jobs.store.jobs.files(id)).find((candidate) => candidate.path === path);
         if (file === undefined) throw new TidepoolError('not_found', `job ${id} has no file ${JSON.stringify(path)}`);
         const { sizeBytes, content } = await context.jobs.blobs.read(file.blob);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { TidepoolError, toTidepoolError } from '../../domain/errors.ts';
 import type { Vm } from '../../domain/vm.ts';
 import { vmListSchema, vmSchema } from '../../protocol/api.ts';
+import { adminOnly, reads, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { vmView } from '../views.ts';
 
@@ -19,8 +20,10 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
   };
   const view = async (name: string) => vmView(await find(name), await store.jobs.active());
   return async (app) => {
-    app.get('/vms', { schema: { summary: 'All VMs', response: { 200: vmListSchema } } }, async () => {
-      const active = await store.jobs.active();
+    const listDocs = { summary: 'All VMs, with the jobs on them that are theirs', response: { 200: vmListSchema } };
+    app.get('/vms', { schema: listDocs, config: reads }, async (request) => {
+      const owner = visibleOwner(request);
+      const active = (await store.jobs.active()).filter((job) => owner === null || job.owner === owner);
       return { vms: (await store.vms.list()).map((vm) => vmView(vm, active)) };
     });
 
@@ -29,7 +32,7 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
       params: nameParams,
       response: { 200: vmSchema },
     };
-    app.post('/vms/:name/drain', { schema: drainDocs }, async (request) => {
+    app.post('/vms/:name/drain', { schema: drainDocs, config: adminOnly }, async (request) => {
       const vm = await find(request.params.name);
       await controllerOf(context, vm).drainVm(vm.name);
       return view(vm.name);
@@ -40,7 +43,7 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
       params: nameParams,
       response: { 200: vmSchema },
     };
-    app.delete('/vms/:name', { schema: deleteDocs }, async (request) => {
+    app.delete('/vms/:name', { schema: deleteDocs, config: adminOnly }, async (request) => {
       const vm = await find(request.params.name);
       await controllerOf(context, vm).deleteVm(vm.name);
       return view(vm.name);
@@ -49,7 +52,7 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
     await app.register(websocket, { options: { maxPayload: 64 * 1024 } });
     app.get(
       '/vms/:name/console',
-      { websocket: true, schema: { params: nameParams, hide: true } },
+      { websocket: true, schema: { params: nameParams, hide: true }, config: adminOnly },
       async (socket, request) => {
         // What is typed before the console is open waits.
         socket.pause();

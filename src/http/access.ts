@@ -1,0 +1,70 @@
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
+import { hasScope, type Identity, isAdmin } from '../accounts/identity.ts';
+import type { Scope } from '../domain/account.ts';
+import { TidepoolError } from '../domain/errors.ts';
+
+/**
+ * Who may use a route stands beside the route, as its `config`: `config: reads`, `config: needs('jobs')`,
+ * `config: adminOnly`, `config: open`. A server with a route that says nothing does not start.
+ */
+export type Access =
+  | { readonly access: 'public' }
+  | { readonly access: 'user'; readonly scope: Scope }
+  | { readonly access: 'admin'; readonly scope: 'admin' };
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: Access['access'];
+    scope?: Scope;
+  }
+  interface FastifyRequest {
+    /** Who asks; null on a public route. */
+    identity: Identity | null;
+  }
+}
+
+/** For everybody, signed in or not. */
+export const open: Access = { access: 'public' };
+/** For everybody who is signed in; what it shows is theirs, or of no person. */
+export const reads: Access = { access: 'user', scope: 'read' };
+/** For administrators. */
+export const adminOnly: Access = { access: 'admin', scope: 'admin' };
+
+/** For everybody who is signed in, by a token only with this scope. Pure. */
+export function needs(scope: Scope): Access {
+  return { access: 'user', scope };
+}
+
+/** Refuses routes that do not say who may use them; must be called before there are any. */
+export function requireDeclarations(app: FastifyInstance, onRoute: (route: RouteOptions) => void): void {
+  app.decorateRequest('identity', null);
+  app.addHook('onRoute', (route) => {
+    const { access, scope } = route.config ?? {};
+    if (access === undefined || (access !== 'public' && scope === undefined)) {
+      throw new TidepoolError('internal', `${String(route.method)} ${route.url} does not say who may use it (config)`);
+    }
+    onRoute(route);
+  });
+}
+
+/** Errors: `forbidden` when who asks may not do what the route needs. Pure. */
+export function checkAccess(identity: Identity, access: 'user' | 'admin', scope: Scope): void {
+  if (access === 'admin' && identity.role !== 'admin') {
+    throw new TidepoolError('forbidden', 'this is for administrators');
+  }
+  if (hasScope(identity, scope)) return;
+  const why = scope === 'account' ? 'no token may do this; sign in' : `the token has not the scope ${scope}`;
+  throw new TidepoolError('forbidden', why);
+}
+
+/** Who asks. Only for handlers of routes that are not public. */
+export function viewer({ identity }: FastifyRequest): Identity {
+  if (identity === null) throw new TidepoolError('internal', 'a public route asks who is there');
+  return identity;
+}
+
+/** Whose things who asks may see: their own name's; null is everybody's. */
+export function visibleOwner(request: FastifyRequest): string | null {
+  const identity = viewer(request);
+  return isAdmin(identity) ? null : identity.name;
+}
