@@ -80,7 +80,11 @@ export interface VmStore {
    * Moves the VM in one transaction with the check that no job is on it, so that a busy VM is never removed or paused.
    */
   moveIfIdle(name: string, from: readonly VmState[], to: VmMove): Promise<boolean>;
-  delete(name: string): Promise<void>;
+  /**
+   * Deletes the row, unless a job is still on the VM (false): its name must not come to mean another VM before whoever
+   * carries the job has learnt of the loss.
+   */
+  delete(name: string): Promise<boolean>;
 }
 
 export interface VmMove {

@@ -1,3 +1,5 @@
+import { jobLimitRanges } from './limits.ts';
+
 /**
  * A worker VM as the pool sees it: `creating -> booting -> ready -> draining -> stopping -> gone`, beside it
  * `warm` (booted, then paused), `failed` from anywhere. One row per state says what may be done in it and how long it may last.
@@ -8,23 +10,31 @@ export type VmAction = 'dispatch' | 'drain' | 'cancel_drain' | 'resume' | 'park'
 
 interface VmStateRow {
   readonly actions: readonly VmAction[];
-  /** A VM that stays longer is failed (or, when stopping, removed by force); null: as long as it likes. */
+  /**
+   * A VM that stays longer is given up (`failed`). One that is being removed cannot be given up: a try to remove it lasts
+   * this long at the most, is repeated until it is gone, and is told of by an alert. Null: as long as it likes.
+   */
   readonly maxMs: number | null;
   readonly meaning: string;
 }
 
+/** Time for a job's inputs on their way to the VM and its files on their way back, beside its own time limit. */
+export const jobHandoverMs = 3_600_000;
+const removalMs = 30_000;
+
 export const vmStates: Readonly<Record<VmState, VmStateRow>> = {
-  creating: { actions: ['fail'], maxMs: 60_000, meaning: 'its disk is cloned and it is started' },
+  creating: { actions: ['stop', 'fail'], maxMs: 60_000, meaning: 'its disk is cloned and it is started' },
   booting: { actions: ['stop', 'fail'], maxMs: 120_000, meaning: 'its agent has not answered yet' },
   ready: { actions: ['dispatch', 'drain', 'stop', 'fail'], maxMs: null, meaning: 'takes work' },
   warm: { actions: ['resume', 'stop', 'fail'], maxMs: null, meaning: 'is booted and paused, to be resumed in no time' },
   draining: {
     actions: ['cancel_drain', 'park', 'stop', 'fail'],
-    maxMs: null,
+    // The longest that a job may ask for; each drain is held to the limits of its own jobs (pool/overdue.ts).
+    maxMs: jobLimitRanges.timeoutMs.max + jobHandoverMs,
     meaning: 'finishes its work and takes no more',
   },
-  stopping: { actions: ['fail'], maxMs: 30_000, meaning: 'is being removed' },
-  failed: { actions: ['stop'], maxMs: null, meaning: 'was given up and is being removed' },
+  stopping: { actions: ['fail'], maxMs: removalMs, meaning: 'is being removed' },
+  failed: { actions: ['stop'], maxMs: removalMs, meaning: 'was given up and is being removed' },
 };
 
 /** The states in which an action may be taken. */

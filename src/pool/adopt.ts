@@ -1,48 +1,42 @@
+import { toTidepoolError } from '../domain/errors.ts';
 import type { Machine } from '../domain/hypervisor.ts';
 import type { Vm } from '../domain/vm.ts';
 import type { PoolContext } from './context.ts';
 import { failVm } from './fail.ts';
 import { agentEndpoint } from './launch.ts';
-import { reapVm } from './reap.ts';
+import { poolMachines, poolVms } from './read.ts';
 
 /**
  * At start: reads the pool back from the hypervisor. Machines that a row knows are kept as they are, whatever a former
- * server was doing with them; rows without a machine and machines without a row are leftovers and go.
+ * server was doing with them; rows without a machine are given up. Machines without a row are found and removed by
+ * compare.ts. Errors: those of the hypervisor when it cannot list its machines.
  */
 export async function adoptVms(context: PoolContext): Promise<void> {
   const machines = await poolMachines(context);
-  for (const vm of await poolVms(context)) {
-    const machine = machines.get(vm.name);
-    machines.delete(vm.name);
-    await adoptVm(context, vm, machine);
-  }
-  for (const name of machines.keys()) {
-    context.log(`vm ${name}: a leftover that no record knows`);
-    await reapVm(context, { name, reason: 'a leftover' });
-  }
+  for (const vm of await poolVms(context)) await adoptVm(context, vm, machines.get(vm.name));
 }
 
 async function adoptVm(context: PoolContext, vm: Vm, machine: Machine | undefined): Promise<void> {
   if (vm.state === 'stopping' || vm.state === 'failed') return;
   if (machine === undefined) return failVm(context, vm.name, 'its machine was gone when the server started');
   // A server that ended while it paused or resumed a VM leaves it between the two: it is put back to what its row says.
-  if (vm.state === 'warm' && machine.state === 'running') await context.hypervisor.suspend(vm.name);
-  else if (machine.state !== (vm.state === 'warm' ? 'paused' : 'running')) {
+  if (vm.state === 'warm' && machine.state === 'running') return pauseAgain(context, vm.name);
+  if (machine.state !== (vm.state === 'warm' ? 'paused' : 'running')) {
     return failVm(context, vm.name, `its machine was ${machine.state} when the server started`);
   }
-  const state = vm.state === 'creating' ? 'booting' : vm.state;
-  const move = { state, reason: vm.reason, nowMs: context.clock.now(), facts: agentEndpoint(machine) };
-  await context.store.vms.move(vm.name, [vm.state], move);
+  // What was being created is booting by now; the time limits of all others go on from where they were.
+  const isCreated = vm.state === 'creating';
+  const state = isCreated ? 'booting' : vm.state;
+  const nowMs = isCreated ? context.clock.now() : vm.stateSinceMs;
+  await context.store.vms.move(vm.name, [vm.state], { state, reason: vm.reason, nowMs, facts: agentEndpoint(machine) });
   context.log(`vm ${vm.name}: adopted (${state})`);
 }
 
-/** Our machines of this pool by name. */
-export async function poolMachines(context: PoolContext): Promise<Map<string, Machine>> {
-  const machines = (await context.hypervisor.list()).filter((machine) => machine.tags.pool === context.pool.name);
-  return new Map(machines.map((machine) => [machine.name, machine]));
-}
-
-/** The rows of this pool's VMs. */
-export async function poolVms(context: PoolContext): Promise<Vm[]> {
-  return (await context.store.vms.list()).filter((vm) => vm.pool === context.pool.name);
+async function pauseAgain(context: PoolContext, name: string): Promise<void> {
+  try {
+    await context.hypervisor.suspend(name);
+    context.log(`vm ${name}: adopted (warm)`);
+  } catch (error) {
+    await failVm(context, name, `it could not be paused: ${toTidepoolError(error).message}`);
+  }
 }

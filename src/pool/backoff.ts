@@ -1,8 +1,8 @@
 const firstPauseMs = 1_000;
 const longestPauseMs = 30_000;
 
-/** Pause before the next launch after launches that failed in a row: 1, 2, 4 ... 30 seconds. Pure but for its count. */
-export class LaunchBackoff {
+/** Pause before the next try after tries that failed in a row: 1, 2, 4 ... 30 seconds. Pure but for its count. */
+export class Backoff {
   #failures = 0;
   #notBeforeMs = 0;
 
@@ -16,7 +16,7 @@ export class LaunchBackoff {
     this.#failures += 1;
   }
 
-  mayLaunch(nowMs: number): boolean {
+  mayTry(nowMs: number): boolean {
     return nowMs >= this.#notBeforeMs;
   }
 }

@@ -2,11 +2,12 @@ import type { AgentLink } from '../domain/agent-link.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { EventName } from '../domain/event.ts';
 import type { Flavor } from '../domain/flavor.ts';
-import type { Accelerator, Hypervisor, MachineNetwork } from '../domain/hypervisor.ts';
+import type { Accelerator, MachineNetwork } from '../domain/hypervisor.ts';
 import type { Image, RuntimeShelf } from '../domain/image.ts';
 import type { PoolSettings } from '../domain/pool.ts';
 import type { Store } from '../domain/store.ts';
 import type { Changes } from '../reconcile/changes.ts';
+import type { PoolHypervisor } from './limited-hypervisor.ts';
 
 export interface PoolConfig {
   readonly name: string;
@@ -22,7 +23,7 @@ export interface PoolConfig {
 /** What a pool works with. */
 export interface PoolContext {
   readonly pool: PoolConfig;
-  readonly hypervisor: Hypervisor;
+  readonly hypervisor: PoolHypervisor;
   readonly link: AgentLink;
   readonly store: Store;
   readonly clock: Clock;

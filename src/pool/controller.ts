@@ -2,26 +2,32 @@ import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { MachineEvent } from '../domain/hypervisor.ts';
 import type { Job } from '../domain/job.ts';
 import type { PoolSettings } from '../domain/pool.ts';
-import type { Vm } from '../domain/vm.ts';
+import { type Vm, vmStatesThatCan } from '../domain/vm.ts';
+import { giveUpAfter } from '../reconcile/deadline.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { drain, enterService, park, resume, stop, undrain } from './actions.ts';
-import { adoptVms, poolVms } from './adopt.ts';
-import { LaunchBackoff } from './backoff.ts';
+import { adoptVms } from './adopt.ts';
+import { Backoff } from './backoff.ts';
+import { compareMachine, compareMachines } from './compare.ts';
 import { emit, type PoolContext } from './context.ts';
 import { failVm } from './fail.ts';
 import { launchVm } from './launch.ts';
+import { LimitedHypervisor } from './limited-hypervisor.ts';
 import { nextVmName } from './names.ts';
-import { untilWarmedUp } from './ready.ts';
-import { reapVm } from './reap.ts';
+import { overdue } from './overdue.ts';
+import { poolVms } from './read.ts';
+import { Reaper } from './reaper.ts';
 import { PoolSize } from './size.ts';
-import { type PoolAction, type SteeredVm, steer } from './steer.ts';
+import { type MoveAction, type PoolAction, type SteeredVm, steer } from './steer.ts';
+import { Steps } from './steps.ts';
 import { UnhealthyGuard } from './unhealthy.ts';
-import { noticeVanished } from './vanished.ts';
-import { agentAddress, heartbeats, waitForBoot } from './watch.ts';
+import { Watches } from './watches.ts';
 
 const periodMs = 1_000;
-const vanishPeriodMs = 2_000;
+const comparePeriodMs = 2_000;
 const keptBootTimes = 9;
+/** Steps that are under way when the server ends are waited for so long; the next start finds what they did. */
+const stopLimitMs = 10_000;
 
 /**
  * The pool's main loop: reads what is, steers towards what should be (steer.ts), and carries the steps out in the
@@ -30,23 +36,37 @@ const keptBootTimes = 9;
 export class PoolController {
   readonly size: PoolSize;
   readonly #context: PoolContext;
+  readonly #hypervisor: LimitedHypervisor;
   readonly #stopping = new AbortController();
-  /** Steps under way by VM name: launching, resuming, pausing, reaping ... */
-  readonly #underWay = new Map<string, Promise<void>>();
-  readonly #watches = new Map<string, { stop: AbortController; ended: Promise<void> }>();
+  readonly #steps: Steps;
+  readonly #watches: Watches;
+  readonly #reaper: Reaper;
   /** Names of machines on the hypervisor that are not ours. */
   readonly #foreignNames = new Set<string>();
-  readonly #backoff = new LaunchBackoff();
+  /** Our machines that no row knows, with the time at which they were first seen. */
+  #leftovers = new Map<string, number>();
+  readonly #backoff = new Backoff();
   readonly #guard = new UnhealthyGuard();
   #bootTimesMs: number[] = [];
   #isAlarmed = false;
   #loop: Loop | undefined;
-  #vanishLoop: Loop | undefined;
+  #compareLoop: Loop | undefined;
   #unsubscribe: (() => void) | undefined;
 
   constructor(context: PoolContext) {
-    this.#context = context;
-    this.size = new PoolSize(context);
+    this.#hypervisor = new LimitedHypervisor(context.hypervisor, context.clock);
+    this.#context = { ...context, hypervisor: this.#hypervisor };
+    this.size = new PoolSize(this.#context);
+    this.#reaper = new Reaper(this.#context);
+    this.#steps = new Steps((name, error) => {
+      if (error !== undefined) this.#log(name, error);
+      this.wake();
+    });
+    this.#watches = new Watches(
+      this.#context,
+      (vm) => this.#noteBoot(vm),
+      () => this.wake(),
+    );
   }
 
   /** Median time from the launch of a VM to its entering service, of the last ones; null before the first. */
@@ -61,17 +81,18 @@ export class PoolController {
 
   /** Resolves when the pool is read back and the loop runs; VMs may still be booting. */
   async start(): Promise<void> {
-    const { clock, hypervisor } = this.#context;
+    const { clock } = this.#context;
     await this.size.load();
     await adoptVms(this.#context);
-    this.#unsubscribe = hypervisor.onEvent((event) => void this.#onMachineEvent(event));
+    this.#unsubscribe = this.#hypervisor.onEvent((event) => void this.#onMachineEvent(event));
     const onError = (error: unknown): void => this.#log('the loop', error);
     this.#loop = startLoop({ name: `pool ${this.name}`, clock, periodMs, step: () => this.#step(), onError });
     // A drain is over when the last job on the VM ends.
     void this.#context.changes.each('queue', this.#stopping.signal, () => this.wake());
     // Apart from the steering: libvirt's answer may take as long as its killing of a machine that hangs.
-    const step = (): Promise<void> => noticeVanished(this.#context, (name) => this.#underWay.has(name));
-    this.#vanishLoop = startLoop({ name: `vanished of ${this.name}`, clock, periodMs: vanishPeriodMs, step, onError });
+    const step = (): Promise<void> => this.#compare();
+    const name = `machines of ${this.name}`;
+    this.#compareLoop = startLoop({ name, clock, periodMs: comparePeriodMs, step, onError });
   }
 
   /** Sets the wanted number of VMs, within the bounds. */
@@ -103,7 +124,7 @@ export class PoolController {
   /** A VM goes at once, whatever it does; its jobs start again elsewhere. */
   async deleteVm(name: string): Promise<void> {
     const move = { state: 'stopping' as const, reason: 'deleted by an operator', nowMs: this.#context.clock.now() };
-    await this.#context.store.vms.move(name, ['booting', 'ready', 'warm', 'draining', 'failed'], move);
+    await this.#context.store.vms.move(name, vmStatesThatCan('stop'), move);
     this.wake();
   }
 
@@ -125,29 +146,62 @@ export class PoolController {
   async stop(): Promise<void> {
     this.#unsubscribe?.();
     this.#stopping.abort();
-    await this.#loop?.stop();
-    await this.#vanishLoop?.stop();
-    for (const watch of this.#watches.values()) watch.stop.abort();
-    await Promise.all([...this.#underWay.values(), ...[...this.#watches.values()].map((watch) => watch.ended)]);
+    const parts = [this.#loop?.stop(), this.#compareLoop?.stop(), this.#watches.stopAll(), this.#steps.ended()];
+    try {
+      await giveUpAfter(this.#context.clock, stopLimitMs, 'what is under way', Promise.all(parts));
+    } catch (error) {
+      this.#log('stopping', error);
+    }
   }
 
   async #step(): Promise<void> {
     const vms = await poolVms(this.#context);
-    for (const vm of vms) this.#watch(vm);
-    for (const vm of vms) if (vm.state === 'failed' || vm.state === 'stopping') this.#reap(vm);
-    const steered = await this.#steered(vms);
+    const jobs = await this.#context.store.jobs.active();
+    await this.#giveUpOverdue(vms, jobs);
+    this.#noteFailures(vms);
+    for (const vm of vms) {
+      if (vm.state === 'failed' || vm.state === 'stopping') this.#reap(vm);
+      else if (this.#steps.kindOf(vm.name) === undefined) this.#watches.follow(vm);
+    }
+    const steered = await this.#steered(vms, jobs);
     const wanted = this.size.wanted(await this.#mayLaunch(vms));
     for (const action of steer(steered, wanted, this.#context.clock.now())) this.#act(action, vms);
   }
 
-  async #steered(vms: readonly Vm[]): Promise<SteeredVm[]> {
-    const active: Job[] = await this.#context.store.jobs.active();
+  async #giveUpOverdue(vms: readonly Vm[], jobs: readonly Job[]): Promise<void> {
+    for (const vm of vms) {
+      // How long a VM that has booted may prepare itself is not a matter of its boot.
+      if (this.#watches.booted(vm) !== undefined) continue;
+      const on = jobs.filter((job) => job.vmName === vm.name);
+      const reason = overdue(vm, on, this.#context.clock.now());
+      if (reason !== undefined) await failVm(this.#context, vm.name, reason);
+    }
+  }
+
+  #noteFailures(vms: readonly Vm[]): void {
+    const nowMs = this.#context.clock.now();
+    // One that never answered says that the next may not either.
+    for (const vm of this.#guard.see(vms, nowMs)) if (vm.capacity === null) this.#backoff.failed(nowMs);
+  }
+
+  #noteBoot(vm: Vm): void {
+    this.#backoff.succeeded();
+    this.#bootTimesMs = [...this.#bootTimesMs, this.#context.clock.now() - vm.createdAtMs].slice(-keptBootTimes);
+  }
+
+  async #steered(vms: readonly Vm[], jobs: readonly Job[]): Promise<SteeredVm[]> {
     const names = (await this.#context.runtimes.list()).map((runtime) => runtime.name);
-    return vms.map((vm) => ({
-      ...vm,
-      jobs: active.filter((job) => job.vmName === vm.name).length,
-      isOutdated: vm.capacity !== null && names.some((name) => !vm.runtimes.includes(name)),
-    }));
+    return vms.map((vm) => {
+      const booted = this.#watches.booted(vm);
+      const step = this.#steps.kindOf(vm.name);
+      return {
+        ...vm,
+        jobs: jobs.filter((job) => job.vmName === vm.name).length,
+        isOutdated: vm.capacity !== null && names.some((name) => !vm.runtimes.includes(name)),
+        boot: booted === undefined ? 'going' : booted.mayPause ? 'done' : 'usable',
+        isEntering: step === 'enter' || step === 'resume',
+      };
+    });
   }
 
   async #mayLaunch(vms: readonly Vm[]): Promise<boolean> {
@@ -161,110 +215,72 @@ export class PoolController {
         : 'healthy again; replacing goes on';
       await emit(this.#context, this.#isAlarmed ? 'alert.raised' : 'alert.cleared', null, text, { failures, allowed });
     }
-    return mayReplace && this.#backoff.mayLaunch(nowMs);
+    return mayReplace && this.#backoff.mayTry(nowMs);
   }
 
   #act(action: PoolAction, vms: readonly Vm[]): void {
     if (this.#stopping.signal.aborted) return;
     if (action.kind === 'launch') this.#launch(vms);
-    else this.#move(action.kind, action.name, action.why, vms);
+    else this.#move(action, vms);
   }
 
   #launch(vms: readonly Vm[]): void {
-    const taken = new Set([...vms.map((vm) => vm.name), ...this.#underWay.keys(), ...this.#foreignNames]);
-    const name = nextVmName(this.#context.pool.prefix, taken);
-    this.#background(name, async () => {
+    const rows = vms.map((vm) => vm.name);
+    const others = [...this.#steps.names, ...this.#hypervisor.held, ...this.#leftovers.keys(), ...this.#foreignNames];
+    const name = nextVmName(this.#context.pool.prefix, new Set([...rows, ...others]));
+    this.#steps.begin(name, 'launch', async () => {
       if (!(await launchVm(this.#context, name))) this.#foreignNames.add(name);
     });
   }
 
-  #move(kind: Exclude<PoolAction['kind'], 'launch'>, name: string, why: string, vms: readonly Vm[]): void {
+  #move({ kind, name, why }: MoveAction, vms: readonly Vm[]): void {
     const vm = vms.find((candidate) => candidate.name === name);
     if (vm === undefined) return;
-    this.#background(name, async () => {
+    this.#steps.begin(name, kind, async () => {
       // The list that this was decided on may be older than what has been done since.
       const now = await this.#context.store.vms.get(name);
       if (now?.state !== vm.state || now.stateSinceMs !== vm.stateSinceMs) return;
       if (kind === 'drain') return drain(this.#context, name, why);
       if (kind === 'undrain') return undrain(this.#context, name, why);
       if (kind === 'resume') return resume(this.#context, vm, this.#stopping.signal);
-      await this.#unwatch(name);
-      await (kind === 'park' ? park(this.#context, vm) : stop(this.#context, name, why));
+      const health = this.#watches.booted(vm)?.health;
+      await this.#watches.stop(name);
+      if (kind === 'stop') return stop(this.#context, name, why);
+      if (kind === 'park') return park(this.#context, vm, health);
+      if (health !== undefined) return enterService(this.#context, vm, health);
     });
   }
 
   #reap(vm: Vm): void {
-    if (this.#underWay.has(vm.name)) return;
-    const nowMs = this.#context.clock.now();
-    if (vm.state === 'failed') this.#guard.failed(nowMs);
-    // One that never answered says that the next may not either.
-    if (vm.state === 'failed' && vm.capacity === null) this.#backoff.failed(nowMs);
-    this.#background(vm.name, async () => {
+    if (!this.#reaper.mayTry(vm.name)) return;
+    this.#steps.begin(vm.name, 'reap', async () => {
       if ((await this.#context.store.vms.get(vm.name))?.createdAtMs !== vm.createdAtMs) return;
-      await this.#unwatch(vm.name);
-      await reapVm(this.#context, vm);
+      await this.#watches.stop(vm.name);
+      await this.#reaper.reap(vm);
     });
   }
 
-  /** One step a VM at a time; the next step of the loop sees what came of it. */
-  #background(name: string, work: () => Promise<void>): void {
-    if (this.#underWay.has(name)) return;
-    const ended = work()
-      .catch((error: unknown) => this.#log(name, error))
-      .finally(() => {
-        this.#underWay.delete(name);
-        this.wake();
+  async #compare(): Promise<void> {
+    const unknown = await compareMachines(this.#context, (name) => this.#steps.kindOf(name) !== undefined);
+    const nowMs = this.#context.clock.now();
+    this.#leftovers = new Map(unknown.map(({ name }) => [name, this.#leftovers.get(name) ?? nowMs]));
+    for (const [name, stateSinceMs] of this.#leftovers) {
+      if (!this.#reaper.mayTry(name)) continue;
+      this.#steps.begin(name, 'reap', async () => {
+        // It may have been launched since.
+        if ((await this.#context.store.vms.get(name)) !== undefined) return;
+        await this.#reaper.reap({ name, reason: 'left behind by an interrupted launch or removal', stateSinceMs });
       });
-    this.#underWay.set(name, ended);
-  }
-
-  #watch(vm: Vm): void {
-    if (this.#watches.has(vm.name) || this.#underWay.has(vm.name)) return;
-    if (vm.state !== 'booting' && vm.state !== 'ready' && vm.state !== 'draining') return;
-    const end = new AbortController();
-    const follow =
-      vm.state === 'booting' ? this.#followBoot(vm, end.signal) : heartbeats(this.#context, vm, end.signal);
-    const ended = follow
-      .catch((error: unknown) => this.#log(vm.name, error))
-      .finally(() => {
-        this.#watches.delete(vm.name);
-        this.wake();
-      });
-    this.#watches.set(vm.name, { stop: end, ended });
-  }
-
-  async #followBoot(vm: Vm, signal: AbortSignal): Promise<void> {
-    const first = await waitForBoot(this.#context, vm, signal);
-    const agent = agentAddress(vm);
-    if (first === undefined || agent === undefined) return;
-    this.#backoff.succeeded();
-    this.#bootTimesMs = [...this.#bootTimesMs, this.#context.clock.now() - vm.createdAtMs].slice(-keptBootTimes);
-    const isWanted = async (): Promise<boolean> => {
-      const ready = (await poolVms(this.#context)).filter((other) => other.state === 'ready').length;
-      return ready < this.size.desired;
-    };
-    const health = await untilWarmedUp(this.#context, agent, first, isWanted, signal);
-    await ((await isWanted()) ? enterService(this.#context, vm, health) : park(this.#context, vm, health));
-  }
-
-  async #unwatch(name: string): Promise<void> {
-    const watch = this.#watches.get(name);
-    watch?.stop.abort();
-    await watch?.ended;
-  }
-
-  async #fail(name: string, reason: string): Promise<void> {
-    await failVm(this.#context, name, reason);
-    this.wake();
+    }
   }
 
   async #onMachineEvent(event: MachineEvent): Promise<void> {
-    if (event.kind === 'started' || event.kind === 'resumed' || event.kind === 'suspended') return;
-    const vm = await this.#context.store.vms.get(event.name);
-    if (vm === undefined || vm.pool !== this.name) return;
-    // What we do ourselves makes events too.
-    if (vm.state === 'creating' || vm.state === 'stopping' || vm.state === 'failed') return;
-    await this.#fail(vm.name, `its machine ${event.kind} (${event.detail})`);
+    if (event.kind === 'started') return;
+    try {
+      await compareMachine(this.#context, event, (name) => this.#steps.kindOf(name) !== undefined);
+    } catch (error) {
+      this.#log(event.name, error);
+    }
   }
 
   #log(what: string, error: unknown): void {

@@ -23,6 +23,8 @@ const vm = (state: SteeredVm['state'], fields: Partial<SteeredVm> = {}): Steered
     jobs: 0,
     isOutdated: false,
     isUnwanted: false,
+    boot: 'going',
+    isEntering: false,
     ...fields,
   };
 };
@@ -31,6 +33,20 @@ const kinds = (actions: readonly PoolAction[]): string[] => actions.map((action)
 test('growing takes what is nearest: a drain is cancelled, a warm VM resumed, one launched', () => {
   const actions = steer([vm('ready'), vm('draining', { jobs: 1 }), vm('warm')], wanted({ desired: 4, warm: 1 }), 10);
   assert.deepEqual(kinds(actions), ['undrain', 'resume', 'launch']);
+});
+
+test('a booted VM enters service before a warm one is resumed, is kept warm when it can be paused, or goes', () => {
+  const booted = (boot: SteeredVm['boot']): SteeredVm => vm('booting', { boot });
+  assert.deepEqual(kinds(steer([booted('usable'), vm('warm')], wanted({ warm: 1 }), 0)), ['enter']);
+  assert.deepEqual(kinds(steer([vm('ready'), booted('usable')], wanted({ warm: 1 }), 9_000)), []);
+  assert.deepEqual(kinds(steer([vm('ready'), booted('done')], wanted({ warm: 1 }), 9_000)), ['park']);
+  assert.deepEqual(kinds(steer([vm('ready'), booted('done')], wanted(), 9_000)), ['stop']);
+});
+
+test('a step towards service that is under way counts as done', () => {
+  const resuming = vm('warm', { isEntering: true });
+  assert.deepEqual(kinds(steer([resuming, vm('booting', { boot: 'done' })], wanted(), 0)), ['stop']);
+  assert.deepEqual(kinds(steer([resuming], wanted({ desired: 2 }), 0)), ['launch']);
 });
 
 test('what comes already is not launched again, and launches are bounded', () => {
@@ -83,6 +99,10 @@ test('one outdated VM at a time is replaced, when it is idle', () => {
   assert.deepEqual(kinds(steer([vm('draining', { isOutdated: true })], wanted(), 0)), ['stop', 'launch']);
 });
 
+const mayEnter = (state: SteeredVm['state']): boolean => state === 'booting' || state === 'warm';
+const isBooting = (one: SteeredVm): boolean => one.state === 'booting' && one.boot === 'going' && !one.isEntering;
+const mayBeBusy = (state: SteeredVm['state']): boolean => state === 'ready' || state === 'draining';
+
 const anyVm = fc.record({
   state: fc.constantFrom<SteeredVm['state'][]>(
     'creating',
@@ -98,6 +118,8 @@ const anyVm = fc.record({
   createdAtMs: fc.integer({ min: 0, max: 1_000 }),
   isOutdated: fc.boolean(),
   isUnwanted: fc.boolean(),
+  boot: fc.constantFrom<SteeredVm['boot'][]>('going', 'usable', 'done'),
+  isEntering: fc.boolean(),
 });
 const anyWanted = fc.record({
   desired: fc.integer({ min: 0, max: 12 }),
@@ -114,19 +136,29 @@ test('a busy VM is never stopped or parked, launches are bounded, each VM gets o
       anyWanted,
       fc.integer({ min: 1_000, max: 3_000 }),
       (vms, want, nowMs) => {
-        const named = vms.map((one, i) => ({ ...one, jobs: one.state === 'warm' ? 0 : one.jobs, name: `vm-${i}` }));
+        const named = vms.map((one, i) => ({
+          ...one,
+          name: `vm-${i}`,
+          jobs: mayBeBusy(one.state) ? one.jobs : 0,
+          isEntering: one.isEntering && mayEnter(one.state),
+        }));
         const actions = steer(named, want, nowMs);
         const names = actions.flatMap((action) => (action.kind === 'launch' ? [] : [action.name]));
         assert.equal(new Set(names).size, names.length);
         for (const action of actions) {
           if (action.kind === 'launch') continue;
           const target = named.find((one) => one.name === action.name);
-          if (action.kind === 'stop' && target?.state === 'booting') continue;
+          assert.ok(!target?.isEntering, 'a step is under way on it');
           if (action.kind === 'stop' || action.kind === 'park') assert.equal(target?.jobs, 0);
         }
-        const coming = named.filter((one) => one.state === 'creating' || one.state === 'booting').length;
+        const coming = named.filter((one) => one.state === 'creating' || isBooting(one));
         const launches = actions.length - names.length;
-        assert.ok(launches === 0 || launches + coming <= want.maxParallelLaunches);
+        assert.ok(launches === 0 || launches + coming.length <= want.maxParallelLaunches);
+        const inService = named.filter((one) => one.state === 'ready' || one.isEntering).length;
+        const entering = actions.filter(
+          ({ kind }) => kind === 'undrain' || kind === 'enter' || kind === 'resume',
+        ).length;
+        assert.ok(entering === 0 || inService + entering <= want.desired);
       },
     ),
   );
@@ -135,10 +167,10 @@ test('a busy VM is never stopped or parked, launches are bounded, each VM gets o
 test('carried out step by step, any pool comes to exactly what is wanted and stays', () => {
   fc.assert(
     fc.property(fc.array(anyVm, { maxLength: 12 }), anyWanted, (vms, want) => {
-      let pool: SteeredVm[] = vms.map((one, i) => ({ ...one, name: `vm-${i}` }));
-      for (let round = 0; round < 60; round += 1) {
+      let pool: SteeredVm[] = vms.map((one, i) => ({ ...one, isEntering: false, name: `vm-${i}` }));
+      for (let round = 0; round < 100; round += 1) {
         const actions = steer(pool, { ...want, mayLaunch: true }, 10_000 + round);
-        pool = applied(pool, actions, want.desired, round);
+        pool = applied(pool, actions, round);
       }
       const count = (state: SteeredVm['state']): number => pool.filter((one) => one.state === state).length;
       assert.deepEqual(
@@ -149,28 +181,30 @@ test('carried out step by step, any pool comes to exactly what is wanted and sta
   );
 });
 
-/** The pool after its actions were carried out, all boots ended and all jobs done. */
-function applied(
-  pool: readonly SteeredVm[],
-  actions: readonly PoolAction[],
-  desired: number,
-  round: number,
-): SteeredVm[] {
-  const states = { undrain: 'ready', resume: 'ready', drain: 'draining', park: 'warm', stop: 'stopping' } as const;
+/** The pool after its actions were carried out, and all that boots or works has come further. */
+function applied(pool: readonly SteeredVm[], actions: readonly PoolAction[], round: number): SteeredVm[] {
   const next: SteeredVm[] = [];
   for (const one of pool) {
-    if (one.state === 'failed' || one.state === 'stopping') continue;
     const action = actions.find((candidate) => candidate.kind !== 'launch' && candidate.name === one.name);
-    const state = action === undefined || action.kind === 'launch' ? one.state : states[action.kind];
-    if (state !== 'stopping') next.push({ ...one, jobs: 0, state });
+    const moved = action === undefined || action.kind === 'launch' ? later(one) : { ...one, state: after[action.kind] };
+    if (one.state !== 'failed' && moved.state !== 'stopping') next.push({ ...moved, jobs: 0 });
   }
   const launched = actions.filter((action) => action.kind === 'launch');
-  for (const [i] of launched.entries())
-    next.push(vm('creating', { name: `new-${round}-${i}`, createdAtMs: 10_000 + round }));
-  let ready = next.filter((one) => one.state === 'ready').length;
-  return next.map((one) => {
-    if (one.state !== 'creating' && one.state !== 'booting') return one;
-    ready += 1;
-    return { ...one, state: ready <= desired ? 'ready' : 'warm', isOutdated: false, isUnwanted: false };
-  });
+  const fresh = launched.map((_, i) => vm('creating', { name: `new-${round}-${i}`, createdAtMs: 10_000 + round }));
+  return [...next, ...fresh];
+}
+
+const after = {
+  undrain: 'ready',
+  enter: 'ready',
+  resume: 'ready',
+  drain: 'draining',
+  park: 'warm',
+  stop: 'stopping',
+} as const;
+
+function later(one: SteeredVm): SteeredVm {
+  if (one.state === 'creating') return { ...one, state: 'booting', boot: 'going' };
+  if (one.state === 'booting') return { ...one, boot: one.boot === 'going' ? 'usable' : 'done' };
+  return one;
 }

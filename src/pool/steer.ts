@@ -22,13 +22,17 @@ export interface SteeredVm extends Pick<Vm, 'name' | 'state' | 'stateSinceMs' | 
   readonly isOutdated: boolean;
   /** An operator wants it gone, whatever the pool's size. */
   readonly isUnwanted: boolean;
+  /** Of a booting VM: its agent has not answered; it could take work; it could be paused too. */
+  readonly boot: 'going' | 'usable' | 'done';
+  /** A step that brings it into service is under way. */
+  readonly isEntering: boolean;
 }
 
 export type PoolAction = { readonly kind: 'launch' } | MoveAction;
 
 /** A step on a VM that is there. */
 export interface MoveAction {
-  readonly kind: 'undrain' | 'resume' | 'drain' | 'park' | 'stop';
+  readonly kind: 'undrain' | 'enter' | 'resume' | 'drain' | 'park' | 'stop';
   readonly name: string;
   readonly why: string;
 }
@@ -38,65 +42,80 @@ const settleMs = 3_000;
 
 /**
  * The next steps from what a pool is to what it should be. Pure; every step is safe to be taken late or twice.
- * Growing takes what is nearest: a drain is cancelled, then a warm VM resumed, then one launched. Shrinking drains idle
- * VMs first, then the youngest; what is drained goes to the warm pool if that has room.
+ * Growing takes what is nearest: a drain is cancelled, then a booted VM taken, a warm one resumed, one launched. Shrinking
+ * drains idle VMs first, then the youngest; what is drained goes to the warm pool if that has room.
  */
 export function steer(vms: readonly SteeredVm[], wanted: Wanted, nowMs: number): PoolAction[] {
-  const of = (state: Vm['state']): SteeredVm[] => vms.filter((vm) => vm.state === state);
-  const isKept = (vm: SteeredVm): boolean => !vm.isOutdated && !vm.isUnwanted;
+  const entering = vms.filter((vm) => vm.isEntering && vm.state !== 'ready');
+  const others = vms.filter((vm) => !entering.includes(vm));
+  const of = (state: Vm['state']): SteeredVm[] => others.filter((vm) => vm.state === state);
   const ready = of('ready');
-  const actions: PoolAction[] = [];
-
-  const undrained = of('draining').filter(isKept).sort(byJobs).reverse();
-  const shortage = Math.max(0, wanted.desired - ready.length);
-  const back = undrained.slice(0, shortage);
-  for (const { name } of back) actions.push({ kind: 'undrain', name, why: 'it is wanted again' });
   const warm = of('warm').filter(isKept);
-  const resumed = warm.slice(0, shortage - back.length);
-  for (const { name } of resumed) actions.push({ kind: 'resume', name, why: 'the pool grows' });
+  const shortage = Math.max(0, wanted.desired - ready.length - entering.length);
 
-  const stillShort = shortage - back.length - resumed.length;
-  const coming = [...of('creating'), ...of('booting')];
-  const warmLeft = warm.length - resumed.length;
-  const warmShort = Math.max(0, wanted.warm - warmLeft);
+  const back = of('draining').filter(isKept).sort(byJobs).reverse().slice(0, shortage);
+  const booted = of('booting').filter((vm) => vm.boot !== 'going');
+  const entered = booted.slice(0, shortage - back.length);
+  const resumed = warm.slice(0, shortage - back.length - entered.length);
+  const stillShort = shortage - back.length - entered.length - resumed.length;
+
+  const warmLeft = warm.slice(resumed.length);
+  const warmRoom = Math.max(0, wanted.warm - warmLeft.length);
+  const bootedLeft = booted.slice(entered.length);
+  const toWarm = bootedLeft.slice(0, warmRoom);
+  const warmShort = warmRoom - toWarm.length;
+  const coming = [...of('creating'), ...of('booting').filter((vm) => vm.boot === 'going')];
   const leaving = of('draining').filter((vm) => !back.includes(vm));
   const done = leaving.filter((vm) => vm.jobs === 0);
   // What comes already serves the shortage first; a drained VM is warm sooner than a new one.
   const parkRoom = Math.max(0, warmShort - Math.max(0, coming.length - stillShort));
   const parked = done.filter(isKept).slice(0, parkRoom);
-  for (const vm of done) {
-    const parks = parked.includes(vm);
-    actions.push({
-      kind: parks ? 'park' : 'stop',
-      name: vm.name,
-      why: parks ? 'it is kept warm' : 'its drain is over',
-    });
-  }
-
   const drained = drains(ready, wanted, nowMs);
-  actions.push(...drained);
+
   // Those that drain will be warm when they are done: nothing is launched in their place.
   const soonWarm = [...leaving, ...ready.filter((vm) => drained.some((one) => one.name === vm.name))].filter(isKept);
   // A boot takes much CPU: what has just come into service gets it first, and the warm pool is refilled a moment later.
-  const isSettling = resumed.length > 0 || ready.some((vm) => nowMs - vm.stateSinceMs < settleMs);
+  const isSettling = resumed.length + entering.length > 0 || ready.some((vm) => nowMs - vm.stateSinceMs < settleMs);
   const needed = stillShort + Math.max(0, warmShort - soonWarm.length);
-  const neededNow = isSettling ? stillShort : needed;
-  const launches = wanted.mayLaunch ? Math.min(neededNow, wanted.maxParallelLaunches) - coming.length : 0;
-  for (let i = 0; i < launches; i += 1) actions.push({ kind: 'launch' });
-  actions.push(...surplusComing(of('booting'), coming.length - needed));
-  const tooWarm = Math.max(0, warmLeft - wanted.warm);
-  for (const { name } of warm.slice(warm.length - tooWarm))
-    actions.push({ kind: 'stop', name, why: 'it is not wanted warm' });
-  for (const vm of of('warm'))
-    if (!isKept(vm)) actions.push({ kind: 'stop', name: vm.name, why: 'another takes its place' });
-  return actions;
+  const upTo = wanted.maxParallelLaunches - toWarm.filter((vm) => vm.boot === 'usable').length;
+  const launches = Math.min(isSettling ? stillShort : needed, upTo) - coming.length;
+
+  return [
+    ...moves('undrain', back, 'it is wanted again'),
+    ...moves('enter', entered, 'the pool grows'),
+    ...moves('resume', resumed, 'the pool grows'),
+    ...moves('park', parked, 'it is kept warm'),
+    ...moves('stop', without(done, parked), 'its drain is over'),
+    ...drained,
+    ...(wanted.mayLaunch ? new Array<PoolAction>(Math.max(0, launches)).fill({ kind: 'launch' }) : []),
+    ...moves(
+      'park',
+      toWarm.filter((vm) => vm.boot === 'done'),
+      'it is kept warm',
+    ),
+    ...moves('stop', surplus(coming, coming.length - needed), 'it is not wanted any more'),
+    ...moves('stop', bootedLeft.slice(toWarm.length), 'it is not wanted any more'),
+    ...moves('stop', warmLeft.slice(wanted.warm), 'it is not wanted warm'),
+    ...moves('stop', without(of('warm'), warm), 'another takes its place'),
+  ];
 }
 
-function surplusComing(booting: readonly SteeredVm[], surplus: number): PoolAction[] {
-  const newest = [...booting].sort((a, b) => b.createdAtMs - a.createdAtMs);
-  return newest
-    .slice(0, Math.max(0, surplus))
-    .map(({ name }) => ({ kind: 'stop', name, why: 'it is not wanted any more' }));
+function isKept(vm: SteeredVm): boolean {
+  return !vm.isOutdated && !vm.isUnwanted;
+}
+
+function moves(kind: MoveAction['kind'], vms: readonly SteeredVm[], why: string): MoveAction[] {
+  return vms.map(({ name }) => ({ kind, name, why }));
+}
+
+function without(vms: readonly SteeredVm[], others: readonly SteeredVm[]): SteeredVm[] {
+  return vms.filter((vm) => !others.includes(vm));
+}
+
+/** The newest of those that boot. What is being created is let become a machine first. */
+function surplus(coming: readonly SteeredVm[], count: number): SteeredVm[] {
+  const newest = coming.filter((vm) => vm.state === 'booting').sort((a, b) => b.createdAtMs - a.createdAtMs);
+  return newest.slice(0, Math.max(0, count));
 }
 
 function drains(ready: readonly SteeredVm[], wanted: Wanted, nowMs: number): MoveAction[] {

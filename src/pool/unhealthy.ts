@@ -1,3 +1,5 @@
+import type { Vm } from '../domain/vm.ts';
+
 /** Failures older than this do not count any more. */
 const windowMs = 60_000;
 const share = 0.2;
@@ -9,9 +11,16 @@ const mostKept = 1_000;
  */
 export class UnhealthyGuard {
   #failedAtMs: number[] = [];
+  /** Failed VMs that were counted and are not removed yet, each with the time of its launch: names come again. */
+  #counted = new Map<string, number>();
 
-  failed(nowMs: number): void {
-    this.#failedAtMs = [...this.#failedAtMs, nowMs].slice(-mostKept);
+  /** Looks at the pool's VMs; counts those that have failed, each once, and returns those that are new. */
+  see<T extends Pick<Vm, 'name' | 'state' | 'createdAtMs'>>(vms: readonly T[], nowMs: number): T[] {
+    const failed = vms.filter((vm) => vm.state === 'failed');
+    const fresh = failed.filter((vm) => this.#counted.get(vm.name) !== vm.createdAtMs);
+    this.#counted = new Map(failed.map((vm) => [vm.name, vm.createdAtMs]));
+    this.#failedAtMs = [...this.#failedAtMs, ...fresh.map(() => nowMs)].slice(-mostKept);
+    return fresh;
   }
 
   /**

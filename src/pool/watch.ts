@@ -1,12 +1,15 @@
 import type { AgentAddress } from '../domain/agent-link.ts';
 import { toTidepoolError } from '../domain/errors.ts';
-import { type Vm, vmStates } from '../domain/vm.ts';
+import type { Vm } from '../domain/vm.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
 import { withDeadline } from '../reconcile/deadline.ts';
 import type { PoolContext } from './context.ts';
 import { failVm } from './fail.ts';
+import { agentEndpoint } from './launch.ts';
 import { firstHealth } from './ready.ts';
 
+/** Between two looks for the address of a VM that boots. */
+const addressEveryMs = 1_000;
 /** Between two heartbeats of a VM in service. */
 const heartbeatEveryMs = 500;
 /** An agent that has been silent for so long, in a machine that uses no CPU, is dead: its machine hangs. */
@@ -19,21 +22,35 @@ const idleCpu = 0.001;
 const silenceMs = 15_000;
 
 /**
- * Waits for the first answer of a booting VM's agent. Undefined when the VM was given up (`failed`) or the signal fired.
+ * Waits for the first answer of a booting VM's agent. Undefined when the signal fired; how long it may take is not decided
+ * here (overdue.ts).
  */
-export async function waitForBoot(context: PoolContext, vm: Vm, signal: AbortSignal): Promise<AgentHealth | undefined> {
-  const { clock } = context;
-  const agent = agentAddress(vm);
-  if (agent === undefined) return undefined;
-  const limitMs = vmStates.booting.maxMs ?? 120_000;
-  const leftMs = vm.stateSinceMs + limitMs - clock.now();
+export async function waitForBoot(
+  context: PoolContext,
+  vm: Vm,
+  signal: AbortSignal,
+): Promise<{ readonly agent: AgentAddress; readonly health: AgentHealth } | undefined> {
   try {
-    return await withDeadline(clock, leftMs, signal, (limited) => firstHealth(context.link, agent, clock, limited));
-  } catch {
-    // Only its own time limit or ours ends the wait.
-    if (!signal.aborted)
-      await failVm(context, vm.name, `its agent did not answer within ${limitMs / 1_000} s of the boot`);
-    return undefined;
+    const agent = await whereAgentIs(context, vm, signal);
+    return { agent, health: await firstHealth(context.link, agent, context.clock, signal) };
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
+}
+
+/** On a bridge or a network of libvirt's, a machine gets its address only while it boots. */
+async function whereAgentIs(context: PoolContext, vm: Vm, signal: AbortSignal): Promise<AgentAddress> {
+  for (;;) {
+    const machine = agentAddress(vm) === undefined ? await context.hypervisor.get(vm.name) : undefined;
+    const facts = machine === undefined ? {} : agentEndpoint(machine);
+    const agent = agentAddress({ ...vm, ...facts });
+    if (agent !== undefined) {
+      const move = { state: 'booting' as const, reason: vm.reason, nowMs: vm.stateSinceMs, facts };
+      if (machine !== undefined) await context.store.vms.move(vm.name, ['booting'], move);
+      return agent;
+    }
+    await context.clock.sleep(addressEveryMs, signal);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../domain/clock.ts';
+import { TidepoolError } from '../domain/errors.ts';
 
 /** Runs `work` with a signal that fires with the given one, or after `ms`. Nothing of it is left behind afterwards. */
 export async function withDeadline<T>(
@@ -14,4 +15,17 @@ export async function withDeadline<T>(
   } finally {
     cancel();
   }
+}
+
+/**
+ * What the work gives, if it ends within `ms`. Work that takes no signal goes on when it was given up; what comes of it
+ * then is for nobody. Errors: `timeout`, and the work's own.
+ */
+export async function giveUpAfter<T>(clock: Clock, ms: number, what: string, work: Promise<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const cancel = clock.after(ms, () =>
+      reject(new TidepoolError('timeout', `${what} took longer than ${ms / 1_000} s`)),
+    );
+    work.finally(cancel).then(resolve, reject);
+  });
 }

@@ -25,6 +25,8 @@ export interface Steered {
   readonly jobs: number;
 }
 
+/** Nothing else happens to simulated VMs. */
+const usual = { isOutdated: false, isUnwanted: false, boot: 'going', isEntering: false } as const;
 /** No policy looks further back. */
 const keptSamples = 600;
 
@@ -70,7 +72,7 @@ export class SimulatedPool {
 
   /** One step towards the wanted number. */
   steer(desired: number, nowMs: number): readonly Steered[] {
-    const steered = this.#vms.map((vm) => ({ ...vm, jobs: vm.inFlight, isOutdated: false, isUnwanted: false }));
+    const steered = this.#vms.map((vm) => ({ ...vm, jobs: vm.inFlight, ...usual }));
     const { maxParallelLaunches } = this.#options;
     const actions = steer(steered, { desired, warm: 0, maxParallelLaunches, minLifetimeMs: 0, mayLaunch: true }, nowMs);
     return actions.map((action) => {

@@ -17,7 +17,7 @@ export function sqlVmStore(db: Kysely<Tables>): VmStore {
     list: async () => (await db.selectFrom('vm').selectAll().orderBy('name').execute()).map(fromRow),
     move: (name, from, to) => move(db, name, from, to),
     moveIfIdle: (name, from, to) => moveIfIdle(db, name, from, to),
-    delete: async (name) => void (await db.deleteFrom('vm').where('name', '=', name).execute()),
+    delete: (name) => deleteIdle(db, name),
   };
 }
 
@@ -43,19 +43,19 @@ async function moveIfIdle(db: Kysely<Tables>, name: string, from: readonly VmSta
     .set({ state: to.state, reason: to.reason, state_since_ms: to.nowMs, ...factColumns(to.facts) })
     .where('name', '=', name)
     .where('state', 'in', [...from])
-    .where((e) =>
-      e.not(
-        e.exists(
-          e
-            .selectFrom('job')
-            .select('job.id')
-            .where('job.vm_name', '=', name)
-            .where('job.state', 'in', ['starting', 'running']),
-        ),
-      ),
-    )
+    .where((e) => e.not(e.exists(jobsOn(db, name))))
     .executeTakeFirst();
   return result.numUpdatedRows === 1n;
+}
+
+async function deleteIdle(db: Kysely<Tables>, name: string): Promise<boolean> {
+  const query = db.deleteFrom('vm').where('name', '=', name);
+  const result = await query.where((e) => e.not(e.exists(jobsOn(db, name)))).executeTakeFirst();
+  return result.numDeletedRows === 1n;
+}
+
+function jobsOn(db: Kysely<Tables>, vm: string) {
+  return db.selectFrom('job').select('job.id').where('vm_name', '=', vm).where('state', 'in', ['starting', 'running']);
 }
 
 function factColumns(facts: VmMove['facts']): Updateable<Tables['vm']> {

@@ -144,8 +144,19 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       reason: 'x',
       stateSinceMs: 7,
     });
-    await store.vms.delete('test-0000');
+    assert.equal(await store.vms.delete('test-0000'), true);
     assert.deepEqual(await store.vms.list(), []);
+    assert.equal(await store.vms.delete('test-0000'), false);
+  });
+
+  withStore('the row of a VM stays while a job is on it', async (store) => {
+    await store.vms.insert(readyVm());
+    await store.jobs.insert(queuedJob({ id: 'a' }));
+    await store.jobs.assign('a', 'test-0000', 1);
+    assert.equal(await store.vms.delete('test-0000'), false);
+    assert.equal((await store.vms.list()).length, 1);
+    await store.jobs.requeue('a', 1);
+    assert.equal(await store.vms.delete('test-0000'), true);
   });
 
   withStore('events are numbered upwards and read from any place', async (store) => {

@@ -1,0 +1,33 @@
+import type { Job } from '../domain/job.ts';
+import { jobHandoverMs, type Vm, vmStates } from '../domain/vm.ts';
+
+/**
+ * Why a VM is to be given up: it has been in its state for too long. Undefined while it has not, and for VMs that are
+ * being removed already (reaper.ts). Pure.
+ * @param jobs those on the VM
+ */
+export function overdue(
+  vm: Pick<Vm, 'state' | 'stateSinceMs'>,
+  jobs: readonly Pick<Job, 'spec'>[],
+  nowMs: number,
+): string | undefined {
+  const { maxMs } = vmStates[vm.state];
+  if (maxMs === null) return undefined;
+  const sinceMs = nowMs - vm.stateSinceMs;
+  switch (vm.state) {
+    case 'creating':
+      return sinceMs < maxMs ? undefined : `it could not be created within ${maxMs / 1_000} s`;
+    case 'booting':
+      return sinceMs < maxMs ? undefined : `its agent did not answer within ${maxMs / 1_000} s of the boot`;
+    case 'draining': {
+      // Jobs are held to their limits in the guest; one that is not is on a VM that does as it likes.
+      const longestMs = Math.max(0, ...jobs.map((job) => job.spec.limits.timeoutMs));
+      const limitMs = Math.min(maxMs, longestMs + jobHandoverMs);
+      return sinceMs < limitMs
+        ? undefined
+        : `its jobs had not ended ${Math.round(sinceMs / 60_000)} min after its drain began`;
+    }
+    default:
+      return undefined;
+  }
+}
