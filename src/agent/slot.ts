@@ -26,6 +26,8 @@ export interface Slot {
   readonly firstUid: number;
   readonly cgroup: Cgroup;
   readonly launcher: Launcher;
+  /** What its launcher's script has as `$1` and so on. */
+  readonly launcherWords: readonly string[];
   readonly quota: DiskQuota;
 }
 
@@ -36,11 +38,11 @@ const preparedQuota = diskQuota(1024 ** 3);
 
 export const maxSlots = 256;
 
+const names = 'folder=$1 run=$2 project=$3 blocks=$4 inodes=$5\n';
 const prepareScript = `
-folder=$1 run=$2 project=$3 blocks=$4 inodes=$5
 chattr +P -p "$project" "$folder"
 setquota -P "$project" 0 "$blocks" 0 "$inodes" /
-for name in stdout stderr status; do [ -p "$run/$name" ] || busybox mkfifo -m 600 "$run/$name"; done
+busybox mkfifo -m 600 "$run/stdout" "$run/stderr" "$run/status"
 `;
 
 // crun's own complaints go to its log; what it inherits as stdout and stderr is the job's.
@@ -78,7 +80,8 @@ export async function prepareSlot(number: number, paths: AgentPaths, clock: Agen
   await mkdir(run, { recursive: true, mode: 0o711 });
 
   const numbers = [firstProjectId + number, preparedQuota.blocksKiB, preparedQuota.inodes].map(String);
-  const launcher = await startLauncher(prepareScript, becomeCrun, [folder, run, ...numbers, containerId, paths.crun]);
+  const launcherWords = [folder, run, ...numbers, containerId, paths.crun];
+  const launcher = await startLauncher(names + prepareScript, becomeCrun, launcherWords);
   cgroup.create({});
   cgroup.add(launcher.pid);
   await mkdir(workPath, { mode: 0o700 });
@@ -86,7 +89,17 @@ export async function prepareSlot(number: number, paths: AgentPaths, clock: Agen
   for (const name of ['stdout', 'stderr', 'status']) await chown(join(run, name), owner, owner);
   const crunPath = join(paths.crun, containerId);
   await removeTree(crunPath);
-  return { number, workPath, runPath: run, containerId, crunPath, firstUid, cgroup, launcher, quota: preparedQuota };
+  const places = { workPath, runPath: run, crunPath, firstUid, cgroup };
+  return { number, ...places, containerId, launcher, launcherWords, quota: preparedQuota };
+}
+
+/** Makes a slot whose container ended ready for another run in the same folder. */
+export async function renewSlot(slot: Slot): Promise<Slot> {
+  await removeTree(join(slot.runPath, 'log'));
+  const launcher = await startLauncher(names, becomeCrun, slot.launcherWords);
+  slot.cgroup.create({});
+  slot.cgroup.add(launcher.pid);
+  return { ...slot, launcher };
 }
 
 /** The agent's end of a slot's pipes. */
