@@ -2,8 +2,8 @@ import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
 import type { AttemptReport } from '../protocol/agent.ts';
-import { isAttemptId } from './attempt-spec.ts';
 import { removeTree } from './remove-tree.ts';
+import { isId } from './spec-fields.ts';
 
 /** What of an attempt is on disk, beside its output log and its folder. */
 export interface AttemptRecord {
@@ -45,7 +45,7 @@ export class AttemptStore {
     const found: { record: AttemptRecord; logBytes: number }[] = [];
     for (const id of await readdir(this.#folder)) {
       try {
-        if (!isAttemptId(id)) throw new TidepoolError('invalid', `${id} is no attempt`);
+        if (!isId(id)) throw new TidepoolError('invalid', `${id} is no attempt`);
         const record: AttemptRecord = JSON.parse(await readFile(join(this.#folder, id, 'attempt.json'), 'utf8'));
         found.push({ record, logBytes: (await stat(this.logPath(id))).size });
       } catch {

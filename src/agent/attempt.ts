@@ -88,12 +88,12 @@ export class Attempt {
   }
 
   /** Checks and runs the script whose files are in the slot's folder, to the end. Never rejects: trouble is an outcome. */
-  async runToEnd(spec: AttemptSpec, run: ContainerRun, runtimePath: string, checker: Checker): Promise<void> {
+  async runToEnd(spec: AttemptSpec, run: ContainerRun, checker: Checker): Promise<void> {
     try {
       const syntaxProblem = await this.#compile(spec, checker);
       if (syntaxProblem !== undefined) return await this.end('rejected', { syntaxProblem });
       if (this.#isStopAsked) return await this.end('stopped', {});
-      await this.#runContainer(spec, run, runtimePath);
+      await this.#runContainer(spec, run);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       await this.end('failed', { message: `the worker could not run it: ${message}` });
@@ -122,10 +122,10 @@ export class Attempt {
     }
   }
 
-  async #runContainer(spec: AttemptSpec, run: ContainerRun, runtimePath: string): Promise<void> {
+  async #runContainer(spec: AttemptSpec, run: ContainerRun): Promise<void> {
     this.#run = run;
     let startedAtMs = this.#clock.now();
-    const facts = await run.run(runtimePath, this.log, () => {
+    const facts = await run.run(this.log, () => {
       startedAtMs = this.#clock.now();
       this.#report = { ...this.#report, state: 'running', startedAtMs };
       this.#changed.notify();

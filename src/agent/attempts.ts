@@ -1,7 +1,9 @@
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
 import type { AttemptReport, AttemptSpec } from '../protocol/agent.ts';
 import { Attempt, newReport } from './attempt.ts';
+import { attemptPlan } from './attempt-plan.ts';
 import { AttemptStore } from './attempt-store.ts';
 import type { AgentClock } from './clock.ts';
 import { ContainerRun, type SendTerm } from './container-run.ts';
@@ -144,8 +146,9 @@ export class Attempts {
 
   async #run(attempt: Attempt, spec: AttemptSpec, slot: Slot, runtimePath: string): Promise<void> {
     try {
-      const run = new ContainerRun(spec, slot, this.#clock, this.#sendTerm);
-      await attempt.runToEnd(spec, run, runtimePath, this.#runtimes.checker(spec.runtime));
+      const plan = attemptPlan(spec, slot, runtimePath, cpus().length);
+      const run = new ContainerRun(plan, slot, this.#clock, this.#sendTerm);
+      await attempt.runToEnd(spec, run, this.#runtimes.checker(spec.runtime));
       await this.#save(attempt);
     } catch (error) {
       this.#log(`attempt ${spec.id}: ${error instanceof Error ? error.message : String(error)}`);

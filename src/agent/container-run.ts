@@ -1,15 +1,12 @@
 import { readFile, statfs, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { AttemptSpec } from '../protocol/agent.ts';
 import { stopGraceMs } from '../protocol/agent.ts';
 import type { OutputStream } from '../protocol/output-frames.ts';
 import { type AgentClock, sleep } from './clock.ts';
-import { containerSpec, jobEnvironment } from './container-spec.ts';
-import { attemptCgroupSettings, diskQuota } from './limits.ts';
+import type { containerSpec } from './container-spec.ts';
+import type { DiskQuota } from './limits.ts';
 import type { RunFacts, StopReason } from './outcome.ts';
-import type { OutputLog } from './output-log.ts';
 import { removeTree } from './remove-tree.ts';
 import { openPipes, type Slot, type SlotPipes } from './slot.ts';
 
@@ -20,15 +17,32 @@ export type SendTerm = (pid: number) => void;
 const maxStatusBytes = 4096;
 const smallPieceBytes = 16 * 1024;
 const gatherMs = 5;
-const statusInContainer = '/dev/.status';
-const initInContainer = '/dev/busybox';
+
+/** What runs, and under which limits. */
+export interface RunPlan {
+  /** Its first process is `container-init.ts`'s. */
+  readonly container: ReturnType<typeof containerSpec>;
+  /** Settings of its cgroup, by file. */
+  readonly cgroup: Readonly<Record<string, string>>;
+  readonly quota: DiskQuota;
+  /** Null: none. */
+  readonly timeoutMs: number | null;
+}
+
+/** Where output goes. */
+export interface OutputSink {
+  /** Resolves when there is room for more, which holds a fast writer back. */
+  append(stream: OutputStream, data: Uint8Array): Promise<void>;
+  /** Some was dropped because of a limit. */
+  readonly isTruncated: boolean;
+}
 
 /**
- * One run of a script in a slot's container, from start to the last process's end. `stop` may be called at any time and
+ * One run of a program in a slot's container, from start to the last process's end. `stop` may be called at any time and
  * more than once; the first reason counts.
  */
 export class ContainerRun {
-  readonly #spec: AttemptSpec;
+  readonly #plan: RunPlan;
   readonly #slot: Slot;
   readonly #clock: AgentClock;
   readonly #sendTerm: SendTerm;
@@ -36,19 +50,18 @@ export class ContainerRun {
   #cancelKill: () => void = () => undefined;
   #isOver = false;
 
-  constructor(spec: AttemptSpec, slot: Slot, clock: AgentClock, sendTerm: SendTerm) {
-    this.#spec = spec;
+  constructor(plan: RunPlan, slot: Slot, clock: AgentClock, sendTerm: SendTerm) {
+    this.#plan = plan;
     this.#slot = slot;
     this.#clock = clock;
     this.#sendTerm = sendTerm;
   }
 
   /** Runs to the end. @param onStart called when the container is on its way, which is when its time begins */
-  async run(runtimePath: string, log: OutputLog, onStart: () => void): Promise<RunFacts> {
-    const { limits } = this.#spec;
+  async run(log: OutputSink, onStart: () => void): Promise<RunFacts> {
     const slot = this.#slot;
-    await writeFile(join(slot.runPath, 'config.json'), JSON.stringify(jobContainer(this.#spec, slot, runtimePath)));
-    slot.cgroup.create(attemptCgroupSettings(limits, cpus().length));
+    await writeFile(join(slot.runPath, 'config.json'), JSON.stringify(this.#plan.container));
+    slot.cgroup.create(this.#plan.cgroup);
     const pipes = openPipes(slot);
     try {
       return await this.#runWith(pipes, log, onStart);
@@ -59,7 +72,7 @@ export class ContainerRun {
     }
   }
 
-  async #runWith(pipes: SlotPipes, log: OutputLog, onStart: () => void): Promise<RunFacts> {
+  async #runWith(pipes: SlotPipes, log: OutputSink, onStart: () => void): Promise<RunFacts> {
     const slot = this.#slot;
     const reading = Promise.all([
       copyOutput(pipes.stdout, 'stdout', log, this.#clock),
@@ -69,10 +82,11 @@ export class ContainerRun {
     reading.catch(() => undefined); // It is awaited below, which may be long after it failed.
     onStart();
     slot.launcher.process.stdin?.end(this.#quotaLine());
-    const cancelTimeout = this.#clock.after(this.#spec.limits.timeoutMs, () => this.stop('timed_out'));
+    const { timeoutMs } = this.#plan;
+    const cancelTimeout = timeoutMs === null ? null : this.#clock.after(timeoutMs, () => this.stop('timed_out'));
     const { code } = await slot.launcher.exited;
     this.#isOver = true;
-    cancelTimeout();
+    cancelTimeout?.();
     this.#cancelKill();
     // The script is gone, and with it the container's init; what it left in the background goes now.
     await slot.cgroup.killAll(this.#clock);
@@ -110,9 +124,15 @@ export class ContainerRun {
     if (!this.#isOver) this.#slot.cgroup.write('cgroup.kill', '1');
   }
 
+  /** Process ids in the container, its init's too, in the guest's numbering. */
+  processes(): number[] {
+    const { cgroup, launcher } = this.#slot;
+    return cgroup.exists ? cgroup.processes().filter((pid) => pid !== launcher.pid) : [];
+  }
+
   /** The container's init ignores TERM, as process 1 does, and crun only hands it on to that; so all others get it. */
   #terminate(): void {
-    const inContainer = this.#slot.cgroup.processes().filter((pid) => pid !== this.#slot.launcher.pid);
+    const inContainer = this.processes();
     // Init alone, or not even that: the script has not begun and has nothing to put in order.
     if (inContainer.length < 2) this.#kill();
     else inContainer.forEach(this.#sendTerm);
@@ -120,32 +140,17 @@ export class ContainerRun {
 
   /** What the launcher reads: empty, or a quota other than the prepared one. */
   #quotaLine(): string {
-    const quota = diskQuota(this.#spec.limits.diskBytes);
+    const { quota } = this.#plan;
     const isPrepared = quota.blocksKiB === this.#slot.quota.blocksKiB && quota.inodes === this.#slot.quota.inodes;
     return isPrepared ? '\n' : `${quota.blocksKiB} ${quota.inodes}\n`;
   }
-}
-
-function jobContainer(spec: AttemptSpec, slot: Slot, runtimePath: string): object {
-  return containerSpec({
-    rootPath: runtimePath,
-    argv: [initInContainer, 'time', '-f', '', '-o', statusInContainer, 'python3', spec.entrypoint, ...spec.args],
-    environment: jobEnvironment(spec.limits.cpus, spec.environment),
-    firstUid: slot.firstUid,
-    tmpBytes: spec.limits.memoryBytes / 2,
-    workPath: slot.workPath,
-    files: [
-      { from: '/usr/bin/busybox', to: initInContainer, writable: false },
-      { from: join(slot.runPath, 'status'), to: statusInContainer, writable: true },
-    ],
-  });
 }
 
 /**
  * The first output is taken at once. After a small piece the next look is a moment later, in which more gathers in the
  * pipe: a script that writes byte by byte would otherwise wake the agent for each.
  */
-async function copyOutput(source: Readable, stream: OutputStream, log: OutputLog, clock: AgentClock): Promise<void> {
+async function copyOutput(source: Readable, stream: OutputStream, log: OutputSink, clock: AgentClock): Promise<void> {
   for await (const chunk of source) {
     await log.append(stream, chunk);
     if (chunk.length < smallPieceBytes) await sleep(clock, gatherMs);

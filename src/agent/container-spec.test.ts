@@ -28,6 +28,13 @@ test('the process has no rights: no root, no capability, no way to more', () => 
   );
 });
 
+test('a service joins one network namespace, and still shares nothing else', () => {
+  const { linux } = specOf({ networkPath: '/run/service-network' });
+  const withPath = linux.namespaces.filter((one) => 'path' in one);
+  assert.deepEqual(withPath, [{ type: 'network', path: '/run/service-network' }]);
+  assert.equal(linux.namespaces.length, 7);
+});
+
 test('containers share no user id with each other or the guest', () => {
   for (const maps of ['uidMappings', 'gidMappings'] as const) {
     const [first] = specOf({ firstUid: 100_000 }).linux[maps];
@@ -40,7 +47,11 @@ test('containers share no user id with each other or the guest', () => {
 });
 
 test('every writable mount is without setuid and devices, and sized when it is memory', () => {
-  const spec = specOf({ workPath: '/slots/1/work', files: [{ from: '/a', to: '/dev/a', writable: true }] });
+  const spec = specOf({
+    workPath: '/slots/1/work',
+    files: [{ from: '/a', to: '/dev/a', writable: true }],
+    emptyFolders: ['/run'],
+  });
   for (const mount of spec.mounts) {
     assert.ok(mount.options.includes('nosuid'), mount.destination);
     if (mount.type === 'tmpfs') assert.ok(mount.options.some((option) => option.startsWith('size=')));

@@ -10,7 +10,12 @@ export interface ContainerOptions {
   readonly tmpBytes: number;
   /** Folder of the guest that is the writable /work, and the working directory; without it there is none. */
   readonly workPath?: string;
-  /** Single files of the guest to be seen under another name, e.g. busybox as /dev/busybox. */
+  /** File of a network namespace to join; without it the container has one of its own with nothing but loopback. */
+  readonly networkPath?: string;
+  readonly hostname?: string;
+  /** Small folders in memory, that `files` may be put into. */
+  readonly emptyFolders?: readonly string[];
+  /** Files and folders of the guest to be seen under another name, e.g. busybox as /dev/busybox. */
   readonly files?: readonly { readonly from: string; readonly to: string; readonly writable: boolean }[];
 }
 
@@ -28,7 +33,7 @@ export const uidsPerContainer = 65_536;
 export function containerSpec(options: ContainerOptions) {
   return {
     ociVersion: '1.0.2',
-    hostname: 'job',
+    hostname: options.hostname ?? 'job',
     root: { path: options.rootPath, readonly: true },
     process: {
       terminal: false,
@@ -45,9 +50,19 @@ export function containerSpec(options: ContainerOptions) {
       // The agent is never killed for memory (-1000) and children inherit that, so this must be said.
       oomScoreAdj: 500,
     },
-    mounts: [...kernelMounts(options.tmpBytes), ...fileMounts(options), ...workMount(options.workPath)],
+    mounts: [
+      ...kernelMounts(options.tmpBytes),
+      ...(options.emptyFolders ?? []).map((path) =>
+        tmpfs(path, ['nodev', 'noexec', 'mode=755', 'size=64k', 'nr_inodes=64']),
+      ),
+      ...fileMounts(options),
+      ...workMount(options.workPath),
+    ],
     linux: {
-      namespaces: ['pid', 'ipc', 'uts', 'mount', 'cgroup', 'network', 'user'].map((type) => ({ type })),
+      namespaces: [
+        ...['pid', 'ipc', 'uts', 'mount', 'cgroup', 'user'].map((type) => ({ type })),
+        { type: 'network', ...(options.networkPath === undefined ? {} : { path: options.networkPath }) },
+      ],
       uidMappings: [{ containerID: 0, hostID: options.firstUid, size: uidsPerContainer }],
       gidMappings: [{ containerID: 0, hostID: options.firstUid, size: uidsPerContainer }],
       maskedPaths,

@@ -1,0 +1,24 @@
+import type { AttemptSpec } from '../protocol/agent.ts';
+import { underInit } from './container-init.ts';
+import type { RunPlan } from './container-run.ts';
+import { containerSpec, jobEnvironment } from './container-spec.ts';
+import { attemptCgroupSettings, diskQuota } from './limits.ts';
+import type { Slot } from './slot.ts';
+
+/** How an attempt is run in a slot. @param cpus how many the VM has */
+export function attemptPlan(spec: AttemptSpec, slot: Slot, runtimePath: string, cpus: number): RunPlan {
+  const { limits } = spec;
+  return {
+    container: containerSpec({
+      rootPath: runtimePath,
+      ...underInit(slot, ['python3', spec.entrypoint, ...spec.args]),
+      environment: jobEnvironment(limits.cpus, spec.environment),
+      firstUid: slot.firstUid,
+      tmpBytes: limits.memoryBytes / 2,
+      workPath: slot.workPath,
+    }),
+    cgroup: attemptCgroupSettings(limits, cpus),
+    quota: diskQuota(limits.diskBytes),
+    timeoutMs: limits.timeoutMs,
+  };
+}
