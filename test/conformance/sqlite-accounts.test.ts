@@ -1,0 +1,4 @@
+import { openSqliteStore } from '../../src/sqlite/store.ts';
+import { accountStoreConformance } from './account-store.ts';
+
+accountStoreConformance('sqlite', () => openSqliteStore(':memory:'));
