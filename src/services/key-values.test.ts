@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TidepoolError } from '../domain/errors.ts';
+import type { KeyValueRequest, KeyValueStore } from '../domain/service.ts';
+import type { StoreRequest } from '../protocol/agent-service.ts';
+import { answerStoreRequests } from './key-values.ts';
+
+/** Holds so many keys, and counts how often it was asked. */
+class TinyStore implements KeyValueStore {
+  readonly values = new Map<string, Uint8Array>();
+  readonly #maxKeys: number;
+  applied = 0;
+
+  constructor(maxKeys: number) {
+    this.#maxKeys = maxKeys;
+  }
+
+  async apply(service: string, requests: readonly KeyValueRequest[]): Promise<(Uint8Array | undefined)[]> {
+    this.applied += 1;
+    if (service !== 'fib') throw new TidepoolError('not_found', `there is no service ${service}`);
+    const added = new Set(
+      requests.filter(({ op, key }) => op === 'put' && !this.values.has(key)).map(({ key }) => key),
+    );
+    if (added.size > 0 && this.values.size + added.size > this.#maxKeys) throw new TidepoolError('exhausted', 'full');
+    return requests.map(({ op, key, value }) => {
+      if (op === 'put' && value !== undefined) this.values.set(key, value);
+      return this.values.get(key);
+    });
+  }
+
+  async count(): Promise<number> {
+    return this.values.size;
+  }
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+const put = (id: number, key: string, value = 'x'): StoreRequest => ({ id, op: 'put', key, value: base64(value) });
+const get = (id: number, key: string): StoreRequest => ({ id, op: 'get', key });
+
+test('a batch is one transaction, and each request gets its answer', async () => {
+  const store = new TinyStore(10);
+  const answers = await answerStoreRequests(store, 'fib', [put(7, 'a', 'ä'), get(8, 'a'), get(9, 'b')]);
+  assert.deepEqual(answers, [
+    { id: 7, value: base64('ä'), error: '' },
+    { id: 8, value: base64('ä'), error: '' },
+    { id: 9, value: null, error: '' },
+  ]);
+  assert.equal(store.applied, 1);
+  assert.deepEqual(await answerStoreRequests(store, 'fib', []), []);
+});
+
+test('of a batch that does not fit only what does not fit is refused', async () => {
+  const store = new TinyStore(5);
+  const requests = [get(0, 'a'), ...Array.from({ length: 8 }, (_, i) => put(i + 1, `k${i}`)), get(9, 'k0')];
+  const answers = await answerStoreRequests(store, 'fib', requests);
+  assert.deepEqual(
+    answers.map(({ id, error }) => `${id}${error === '' ? '' : ' refused'}`),
+    ['0', '1', '2', '3', '4', '5', '6 refused', '7 refused', '8 refused', '9'],
+  );
+  assert.deepEqual([...store.values.keys()], ['k0', 'k1', 'k2', 'k3', 'k4']);
+});
+
+test('what cannot be is refused without a look at the store, and the rest is done', async () => {
+  const store = new TinyStore(5);
+  const answers = await answerStoreRequests(store, 'fib', [
+    put(1, 'k'.repeat(513)),
+    put(2, 'fine'),
+    put(3, 'big', 'v'.repeat(64 * 1024 + 1)),
+    get(4, '\ud800'),
+    get(5, 'fine'),
+  ]);
+  assert.deepEqual(
+    answers.map(({ id, error }) => [id, error]),
+    [
+      [1, 'a key is text of at most 512 bytes'],
+      [2, ''],
+      [3, 'a value has at most 65536 bytes'],
+      [4, 'a key is text of at most 512 bytes'],
+      [5, ''],
+    ],
+  );
+});
+
+test('a store that fails is told of in every answer', async () => {
+  const answers = await answerStoreRequests(new TinyStore(5), 'gone', [get(1, 'a'), get(2, 'b')]);
+  assert.deepEqual(
+    answers.map(({ error }) => error),
+    ['there is no service gone', 'there is no service gone'],
+  );
+});
