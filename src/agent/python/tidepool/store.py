@@ -1,0 +1,130 @@
+"""The key-value store that all VMs of a service share, as its handlers see it."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import threading
+from queue import Empty, SimpleQueue
+
+from .store_link import TIME_LIMIT_S, Answer, Deliver, StoreError, StoreLink
+
+MAX_KEY_BYTES = 512
+MAX_VALUE_BYTES = 64 * 1024
+
+
+class Store:
+    """A small durable store of bytes by key: one for the whole service, whichever VM asks.
+
+    Keys are str of 1 to 512 bytes in UTF-8, values at most 64 KiB; a str is stored as UTF-8. What is written is
+    durable when the call returns. Safe to use from many threads; each method has a twin for `async def` handlers
+    (`aget`, `aput`, `aadd`, `adelete`). All raise ValueError or TypeError for a wrong key or value, and StoreError when
+    it failed or took longer than 10 seconds.
+    """
+
+    def __init__(self, path: str) -> None:
+        """path: Unix socket of the agent; nothing is opened before the first use."""
+        self._path = path
+        self._lock = threading.Lock()
+        self._link: StoreLink | None = None
+        self._ids = itertools.count(1)
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or None."""
+        return self._ask("get", key)
+
+    def put(self, key: str, value: bytes | str) -> None:
+        """Writes, over what is there."""
+        self._ask("put", key, value)
+
+    def add(self, key: str, value: bytes | str) -> bytes:
+        """Writes unless there is a value. Returns the value that then stands: of all who add, one wins, all see it."""
+        return self._ask("add", key, value) or b""
+
+    def delete(self, key: str) -> None:
+        """Deletes; no error when there is nothing."""
+        self._ask("delete", key)
+
+    async def aget(self, key: str) -> bytes | None:
+        """`get` for async handlers."""
+        return await self._ask_async("get", key)
+
+    async def aput(self, key: str, value: bytes | str) -> None:
+        """`put` for async handlers."""
+        await self._ask_async("put", key, value)
+
+    async def aadd(self, key: str, value: bytes | str) -> bytes:
+        """`add` for async handlers."""
+        return await self._ask_async("add", key, value) or b""
+
+    async def adelete(self, key: str) -> None:
+        """`delete` for async handlers."""
+        await self._ask_async("delete", key)
+
+    def _ask(self, op: str, key: str, value: bytes | str | None = None) -> bytes | None:
+        box: SimpleQueue[Answer] = SimpleQueue()
+        link, number = self._send(_request(op, key, value), box.put)
+        try:
+            return _value(box.get(timeout=TIME_LIMIT_S))
+        except Empty:
+            raise _too_late() from None
+        finally:
+            link.forget(number)
+
+    async def _ask_async(self, op: str, key: str, value: bytes | str | None = None) -> bytes | None:
+        import asyncio  # Only now: it is slow to load, and most handlers need none.
+
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+
+        def settle(answer: Answer) -> None:
+            if not future.done():
+                future.set_result(answer)
+
+        link, number = self._send(_request(op, key, value), lambda answer: loop.call_soon_threadsafe(settle, answer))
+        try:
+            return _value(await asyncio.wait_for(future, TIME_LIMIT_S))
+        except asyncio.TimeoutError:
+            raise _too_late() from None
+        finally:
+            link.forget(number)
+
+    def _send(self, request: dict, deliver: Deliver) -> tuple[StoreLink, int]:
+        with self._lock:
+            number = next(self._ids)
+            if self._link is not None and self._link.send(number, request, deliver):
+                return self._link, number
+            # The first request, or the connection has ended: nothing of this request was carried out.
+            self._link = StoreLink(self._path)
+            if self._link.send(number, request, deliver):
+                return self._link, number
+            raise StoreError("the store cannot be reached: it ends each connection")
+
+
+def _request(op: str, key: str, value: bytes | str | None) -> dict:
+    if not isinstance(key, str):
+        raise TypeError(f"a key of the store is a str, not {type(key).__name__}")
+    size = len(key.encode())
+    if not 1 <= size <= MAX_KEY_BYTES:
+        raise ValueError(f"a key of the store has 1 to {MAX_KEY_BYTES} bytes in UTF-8, not {size}")
+    if op in ("get", "delete"):
+        return {"op": op, "key": key}
+    if not isinstance(value, (str, bytes, bytearray)):
+        raise TypeError(f"a value of the store is bytes or str, not {type(value).__name__}")
+    data = value.encode() if isinstance(value, str) else bytes(value)
+    if len(data) > MAX_VALUE_BYTES:
+        raise ValueError(f"a value of the store has at most {MAX_VALUE_BYTES} bytes, not {len(data)}")
+    return {"op": op, "key": key, "value": base64.b64encode(data).decode()}
+
+
+def _value(answer: Answer) -> bytes | None:
+    if isinstance(answer, StoreError):
+        raise answer
+    if answer.get("error"):
+        raise StoreError(f"the store refused it: {answer['error']}")
+    value = answer.get("value")
+    return None if value is None else base64.b64decode(value)
+
+
+def _too_late() -> StoreError:
+    return StoreError(f"the store did not answer within {TIME_LIMIT_S:.0f} seconds; it may have been done or not")
