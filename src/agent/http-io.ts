@@ -1,6 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorCodes, TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import type { AgentClock } from './clock.ts';
+import { splitFirstLine } from './first-line.ts';
+import type { Call } from './route.ts';
 
+/** Arguments and environment may take up to the kernel's own limit for a new process. */
+const maxSpecBytes = 4 * 1024 * 1024;
+const maxWaitMs = 60_000;
+/** An upload that does not move for so long is cut. */
+const uploadStallMs = 60_000;
 const maxMessageChars = 2_000;
 
 /** Answers with a JSON body. */
@@ -42,24 +50,36 @@ export async function withBody<T>(
   }
 }
 
-/** The whole body of a small request. Error: `too_large`. */
-export async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  await withBody(request, async (body) => {
-    for await (const chunk of body) {
-      size += chunk.length;
-      if (size > maxBytes) throw new TidepoolError('too_large', `a request of this kind has at most ${maxBytes} bytes`);
-      chunks.push(chunk);
-    }
-  });
-  return Buffer.concat(chunks).toString();
-}
-
 /** A whole number from 0 in the query; 0 when it is not there. Error: `invalid`. */
 export function numberParameter(query: URLSearchParams, name: string): number {
   const value = Number(query.get(name) ?? '0');
   if (!Number.isSafeInteger(value) || value < 0)
     throw new TidepoolError('invalid', `${name} is not a whole number from 0`);
   return value;
+}
+
+/** Reads a request that starts something: a line of JSON, which tells what, and the files. */
+export function readUpload<T>(
+  request: IncomingMessage,
+  start: (line: string, files: AsyncIterable<Uint8Array>) => Promise<T>,
+): Promise<T> {
+  request.setTimeout(uploadStallMs, () => request.destroy());
+  return withBody(request, async (body) => {
+    const { line, rest } = await splitFirstLine(body, maxSpecBytes);
+    return start(line, rest);
+  });
+}
+
+/** Waits for what a caller waits for, as long as its `waitMs` says and it is there. */
+export async function hold(
+  { query, signal }: Call,
+  clock: AgentClock,
+  until: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const waitMs = Math.min(numberParameter(query, 'waitMs'), maxWaitMs);
+  if (waitMs === 0) return;
+  const waited = new AbortController();
+  const cancel = clock.after(waitMs, () => waited.abort());
+  await until(AbortSignal.any([signal, waited.signal]));
+  cancel();
 }

@@ -60,6 +60,20 @@ export function attemptCgroupSettings(
   };
 }
 
+const serviceProcesses = 1_024;
+
+/**
+ * The cgroup of one service: all that jobs may have together, because its VM has nothing else to do. When memory runs out
+ * only the process that uses most of it goes, and the service's other processes answer on.
+ */
+export function serviceCgroupSettings(capacity: MachineFacts): Readonly<Record<string, string>> {
+  return {
+    'memory.max': String(capacity.memoryBytes),
+    'memory.swap.max': '0',
+    'pids.max': String(serviceProcesses + ownProcesses),
+  };
+}
+
 /** A project quota, in the units that setquota takes. */
 export interface DiskQuota {
   readonly blocksKiB: number;

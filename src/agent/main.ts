@@ -10,6 +10,8 @@ import { answer } from './routes.ts';
 import { Runtimes } from './runtimes.ts';
 import { readSecrets } from './secrets.ts';
 import { createAgentServer } from './server.ts';
+import { Services } from './service/services.ts';
+import { StoreRelay } from './service/store-relay.ts';
 import { Slots } from './slots.ts';
 
 // The agent in the guest: wiring only. init starts it again when it ends, so an error that nobody expected may end it.
@@ -47,6 +49,9 @@ async function main(): Promise<void> {
     version: await readVersion(import.meta.filename),
     bootId: readBootId(),
   };
+  const relay = new StoreRelay(clock);
+  const vm = { capacity, hostname: identity.hostname, paths };
+  const services = new Services({ slots, runtimes, relay, vm, clock, sendTerm });
   let isWarmingUp = true;
   const health = () => ({
     ...identity,
@@ -57,7 +62,7 @@ async function main(): Promise<void> {
     runningAttempts: attempts.runningCount,
     isWarmingUp,
   });
-  const api = { attempts, clock, health, setClock: (nowMs: number) => setGuestClock(clock, nowMs) };
+  const api = { attempts, services, relay, clock, health, setClock: (nowMs: number) => setGuestClock(clock, nowMs) };
   const server = createAgentServer(secrets, (request, response) => void answer(api, request, response));
   server.on('tlsClientError', (error) => log(`a connection was refused: ${error.message.trim()}`));
   // What the first job needs comes before anybody can ask for it; on one emulated CPU they would only be in each other's way.

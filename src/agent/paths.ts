@@ -7,6 +7,10 @@ export interface AgentPaths {
   /** In memory: crun's state of each container. */
   readonly crun: string;
   readonly runtimes: string;
+  /** The Python package that services use. */
+  readonly python: string;
+  /** The network namespace of services is mounted on this file; outside `run`, because it outlives the agent. */
+  readonly serviceNetwork: string;
   /** Size of the root disk in sectors. */
   readonly rootDiskSize: string;
   readonly cgroups: string;
@@ -19,6 +23,8 @@ export const guestPaths: AgentPaths = {
   run: '/run/tidepool',
   crun: '/run/tidepool/crun',
   runtimes: '/runtimes',
+  python: '/opt/tidepool/python',
+  serviceNetwork: '/run/service-network',
   rootDiskSize: '/sys/class/block/vda/size',
   cgroups: '/sys/fs/cgroup',
   secrets: '/sys/firmware/qemu_fw_cfg/by_name/opt/tidepool',

@@ -6,36 +6,20 @@ import type { AgentHealth } from '../protocol/agent.ts';
 import { encodeFiles } from '../protocol/file-stream.ts';
 import { parseAttemptSpec } from './attempt-spec.ts';
 import type { Attempts } from './attempts.ts';
-import type { AgentClock } from './clock.ts';
-import { splitFirstLine } from './first-line.ts';
-import { numberParameter, sendEmpty, sendError, sendJson, withBody } from './http-io.ts';
+import { hold, numberParameter, readUpload, sendEmpty, sendError, sendJson } from './http-io.ts';
 import { listProduced, openProduced } from './produced-files.ts';
+import type { Call, Routes } from './route.ts';
+import { type ServiceApi, serviceRoutes } from './service/routes.ts';
 
-/** Arguments and environment may take up to the kernel's own limit for a new process. */
-const maxSpecBytes = 4 * 1024 * 1024;
-const maxWaitMs = 60_000;
-/** An upload that does not move for so long is cut. */
-const uploadStallMs = 60_000;
-
-export interface AgentApi {
+export interface AgentApi extends ServiceApi {
   readonly attempts: Attempts;
-  readonly clock: AgentClock;
   health(): AgentHealth;
   setClock(nowMs: number): Promise<void>;
 }
 
-interface Call {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly query: URLSearchParams;
-  /** Fires when the caller is gone. */
-  readonly signal: AbortSignal;
-}
-
-type Handler = (api: AgentApi, call: Call, id: string) => Promise<void>;
-
-/** `METHOD path` with `:id` for the one variable part. The list is that of protocol/agent.ts. */
-const routes: Readonly<Record<string, Handler>> = {
+/** Those of protocol/agent.ts and agent-service.ts. */
+const routes: Routes<AgentApi> = {
+  ...serviceRoutes,
   'GET /v1/health': async (api, { response }) => sendJson(response, 200, api.health()),
   'POST /v1/clock': setClock,
   'GET /v1/attempts': async (api, { response }) => sendJson(response, 200, api.attempts.reports()),
@@ -75,24 +59,14 @@ async function setClock(api: AgentApi, { response, query }: Call): Promise<void>
 }
 
 async function startAttempt(api: AgentApi, { request, response }: Call): Promise<void> {
-  request.setTimeout(uploadStallMs, () => request.destroy());
-  const report = await withBody(request, async (body) => {
-    const { line, rest } = await splitFirstLine(body, maxSpecBytes);
-    return api.attempts.start(parseAttemptSpec(line), rest);
-  });
+  const report = await readUpload(request, (line, files) => api.attempts.start(parseAttemptSpec(line), files));
   sendJson(response, 202, report);
 }
 
-async function reportAttempt(api: AgentApi, { response, query, signal }: Call, id: string): Promise<void> {
+async function reportAttempt(api: AgentApi, call: Call, id: string): Promise<void> {
   const attempt = api.attempts.get(id);
-  const waitMs = Math.min(numberParameter(query, 'waitMs'), maxWaitMs);
-  if (waitMs > 0 && !attempt.isEnded) {
-    const waited = new AbortController();
-    const cancel = api.clock.after(waitMs, () => waited.abort());
-    await attempt.untilEnded(AbortSignal.any([signal, waited.signal]));
-    cancel();
-  }
-  sendJson(response, 200, attempt.report);
+  await hold(call, api.clock, (signal) => attempt.untilEnded(signal));
+  sendJson(call.response, 200, attempt.report);
 }
 
 async function followOutput(api: AgentApi, { response, query, signal }: Call, id: string): Promise<void> {

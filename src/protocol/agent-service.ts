@@ -6,13 +6,16 @@
  *   GET    /v1/services/:id?waitMs=N         -> ServiceReport; with waitMs held until it is no longer `starting` or N ms passed
  *   DELETE /v1/services/:id                  -> 204; TERM, then KILL of the whole cgroup after the grace; frees its disk
  *   GET    /v1/services/:id/output?offset=N  -> output frames from byte N of what is kept of its log (a bounded ring: an older
- *                                             offset goes on at the oldest that is kept), not held open
+ *                                             offset goes on at the oldest that is kept), not held open. The header
+ *                                             `tidepool-offset` says where they begin
  *   POST   /v1/store                         <- StoreAnswer lines -> StoreRequest lines; both ways at once for as long as the
  *                                             control plane holds it open. One at a time: a second ends the first.
  *
  * Service body: one line of JSON (ServiceSpec), a newline, then a file stream of the working folder, as for attempts.
  * Handlers reach the store over a unix socket in their container; the agent passes their requests on here. While nobody
- * holds it open, requests wait (bounded) and then fail.
+ * holds it open, requests wait (bounded) and then fail. What was sent and not answered when it broke is sent again on the
+ * next. The agent sends an empty line every 10 s, to which an empty line is the answer: so each end knows the other to be
+ * there, and gives the connection up after `storeSilenceMs` without a byte.
  */
 
 /** Where a service's network device is in its guest: the container's own, which nothing else in the guest sees. */
@@ -81,3 +84,8 @@ export interface StoreAnswer {
 /** Of a key, in UTF-8, and of a value. */
 export const maxStoreKeyBytes = 512;
 export const maxStoreValueBytes = 64 * 1024;
+/** Of a StoreRequest or StoreAnswer, with a value in base64 and a key of which every character is escaped. */
+export const maxStoreLineBytes = 128 * 1024;
+export const storeSilenceMs = 30_000;
+/** Header of a service's output. */
+export const outputOffsetHeader = 'tidepool-offset';
