@@ -72,6 +72,7 @@ const health = {
   runtimes: ['python'],
   capacity: { cpus: 1, memoryBytes: 1, diskBytes: 1 },
   runningAttempts: 0,
+  isWarmingUp: false,
 };
 
 function portOf(listening: { address(): AddressInfo | string | null }): number {

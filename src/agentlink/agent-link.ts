@@ -2,42 +2,38 @@ import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import type { AgentAddress, AgentLink } from '../domain/agent-link.ts';
 import type { Clock } from '../domain/clock.ts';
-import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { TidepoolError } from '../domain/errors.ts';
 import type { AgentHealth, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
-import { decodeFiles, encodeFiles, type FileEntry } from '../protocol/file-stream.ts';
+import { decodeFiles, type FileEntry } from '../protocol/file-stream.ts';
+import { callLimitMs, parseJson, renewing, stallLimitMs, stopLimitMs, upload } from './call.ts';
 import { Connections } from './connections.ts';
-import { type Deadline, deadline } from './deadline.ts';
-import { exchange, type Request, readText, transferError } from './exchange.ts';
+import { type Deadline, deadline, within } from './deadline.ts';
+import { exchange, type Request, transferError } from './exchange.ts';
 import { healthSchema, reportSchema, reportsSchema } from './schemas.ts';
 
-/** Time for a call that the agent can answer at once. */
-const callLimitMs = 10_000;
-/** The agent answers a stop when the whole container is gone: after the grace, and what the kernel takes. */
-const stopLimitMs = 60_000;
-/** A transfer that does not move for so long is given up. */
-const stallLimitMs = 60_000;
 const maxReportWaitMs = 60_000;
-const maxJsonBytes = 8 * 1024 * 1024;
 
 /** AgentLink over HTTPS with pre-shared keys. */
 export class HttpsAgentLink implements AgentLink {
   readonly #clock: Clock;
-  readonly #connections = new Connections();
+  readonly #connections: Connections;
 
-  constructor(clock: Clock) {
+  /** @param connections may be used by others too; `close` ends them */
+  constructor(clock: Clock, connections: Connections = new Connections()) {
     this.#clock = clock;
+    this.#connections = connections;
   }
 
   async health(agent: AgentAddress, signal?: AbortSignal, onContact?: () => void): Promise<AgentHealth> {
     const limit = deadline(this.#clock, callLimitMs, 'GET /v1/health', signal);
     const request = { ...this.#request(agent, 'GET', '/v1/health', limit), onContact };
-    return this.#finish(limit, async () => parseJson(healthSchema, request, await exchange(request)));
+    return within(limit, async () => parseJson(healthSchema, request, await exchange(request)));
   }
 
   async setClock(agent: AgentAddress, clock: Clock, signal?: AbortSignal): Promise<AgentHealth> {
     const limit = deadline(this.#clock, callLimitMs, 'setting the clock', signal);
     const request = this.#request(agent, 'POST', `/v1/clock?nowMs=${clock.now()}`, limit);
-    return this.#finish(limit, async () => parseJson(healthSchema, request, await exchange(request)));
+    return within(limit, async () => parseJson(healthSchema, request, await exchange(request)));
   }
 
   attempts(agent: AgentAddress): Promise<AttemptReport[]> {
@@ -50,16 +46,16 @@ export class HttpsAgentLink implements AgentLink {
     files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
   ): Promise<AttemptReport> {
     const limit = deadline(this.#clock, stallLimitMs, `sending attempt ${spec.id}`);
-    const body = renewing(attemptBody(spec, files), limit);
+    const body = renewing(upload(spec, files), limit);
     const request = { ...this.#request(agent, 'POST', '/v1/attempts', limit), body };
-    return this.#finish(limit, async () => parseReport(spec.id, request, await exchange(request)));
+    return within(limit, async () => parseReport(spec.id, request, await exchange(request)));
   }
 
   async report(agent: AgentAddress, id: string, waitMs = 0, signal?: AbortSignal): Promise<AttemptReport> {
     const heldMs = Math.min(Math.max(0, Math.floor(waitMs)), maxReportWaitMs);
     const limit = deadline(this.#clock, heldMs + callLimitMs, `the report of attempt ${id}`, signal);
     const request = this.#request(agent, 'GET', `${attemptPath(id)}?waitMs=${heldMs}`, limit);
-    return this.#finish(limit, async () => parseReport(id, request, await exchange(request)));
+    return within(limit, async () => parseReport(id, request, await exchange(request)));
   }
 
   async *output(agent: AgentAddress, id: string, offset: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -94,13 +90,13 @@ export class HttpsAgentLink implements AgentLink {
   async stop(agent: AgentAddress, id: string): Promise<AttemptReport> {
     const limit = deadline(this.#clock, stopLimitMs, `stopping attempt ${id}`);
     const request = this.#request(agent, 'POST', `${attemptPath(id)}/stop`, limit);
-    return this.#finish(limit, async () => parseReport(id, request, await exchange(request)));
+    return within(limit, async () => parseReport(id, request, await exchange(request)));
   }
 
   async files(agent: AgentAddress, id: string, onFile: (file: FileEntry) => Promise<void>): Promise<void> {
     const limit = deadline(this.#clock, stallLimitMs, `the files of attempt ${id}`);
     const request = this.#request(agent, 'GET', `${attemptPath(id)}/files`, limit);
-    await this.#finish(limit, async () => {
+    await within(limit, async () => {
       const response = await exchange(request);
       try {
         await decodeFiles(renewing(bytesOf(request, response), limit), onFile);
@@ -118,7 +114,7 @@ export class HttpsAgentLink implements AgentLink {
   async remove(agent: AgentAddress, id: string): Promise<void> {
     const limit = deadline(this.#clock, stopLimitMs, `removing attempt ${id}`);
     const request = this.#request(agent, 'DELETE', attemptPath(id), limit);
-    await this.#finish(limit, async () => (await exchange(request)).resume());
+    await within(limit, async () => (await exchange(request)).resume());
   }
 
   async close(): Promise<void> {
@@ -128,19 +124,11 @@ export class HttpsAgentLink implements AgentLink {
   async #json<T>(schema: z.ZodType<T>, agent: AgentAddress, method: 'GET', path: string, limitMs: number): Promise<T> {
     const limit = deadline(this.#clock, limitMs, `${method} ${path}`);
     const request = this.#request(agent, method, path, limit);
-    return this.#finish(limit, async () => parseJson(schema, request, await exchange(request)));
+    return within(limit, async () => parseJson(schema, request, await exchange(request)));
   }
 
   #request(address: AgentAddress, method: Request['method'], path: string, limit: Deadline): Request {
     return { address, agent: this.#connections.of(address), method, path, signal: limit.signal };
-  }
-
-  async #finish<T>(limit: Deadline, call: () => Promise<T>): Promise<T> {
-    try {
-      return await call();
-    } finally {
-      limit.clear();
-    }
   }
 }
 
@@ -148,39 +136,10 @@ function attemptPath(id: string): string {
   return `/v1/attempts/${encodeURIComponent(id)}`;
 }
 
-async function parseJson<T>(schema: z.ZodType<T>, request: Request, response: IncomingMessage): Promise<T> {
-  const text = await readText(request, response, maxJsonBytes);
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new TidepoolError('upstream', `the agent's answer to ${request.path} is not of the protocol`, { cause });
-  }
-}
-
 async function parseReport(id: string, request: Request, response: IncomingMessage): Promise<AttemptReport> {
   const report = await parseJson(reportSchema, request, response);
   if (report.id !== id) throw new TidepoolError('upstream', `the agent was asked for ${id} and reported ${report.id}`);
   return report;
-}
-
-async function* attemptBody(
-  spec: AttemptSpec,
-  files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
-): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(`${JSON.stringify(spec)}\n`);
-  try {
-    yield* encodeFiles(files);
-  } catch (cause) {
-    throw toTidepoolError(cause); // Ours, not the connection's.
-  }
-}
-
-/** Passes chunks on and gives the deadline its full time again at each. */
-async function* renewing(source: AsyncIterable<Uint8Array>, limit: Deadline): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) {
-    limit.renew();
-    yield chunk;
-  }
 }
 
 async function* bytesOf(request: Request, response: IncomingMessage): AsyncGenerator<Uint8Array> {

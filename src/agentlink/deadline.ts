@@ -35,3 +35,12 @@ export function deadline(clock: Clock, limitMs: number, what: string, caller?: A
     },
   };
 }
+
+/** Makes a call and clears its deadline, however it ends. */
+export async function within<T>(limit: Deadline, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } finally {
+    limit.clear();
+  }
+}

@@ -9,7 +9,7 @@ import { agentErrorSchema } from './schemas.ts';
 export interface Request {
   readonly address: AgentAddress;
   readonly agent: Agent;
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** Path and query. */
   readonly path: string;
   readonly body?: AsyncIterable<Uint8Array>;
@@ -111,6 +111,11 @@ async function readAgentError(request: Request, response: IncomingMessage): Prom
 
 /** The whole body as text. Error: `upstream` when it is longer than `maxBytes`. */
 export async function readText(request: Request, response: IncomingMessage, maxBytes: number): Promise<string> {
+  return (await readBytes(request, response, maxBytes)).toString();
+}
+
+/** The whole body. Error: `upstream` when it is longer than `maxBytes`. */
+export async function readBytes(request: Request, response: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
@@ -123,5 +128,5 @@ export async function readText(request: Request, response: IncomingMessage, maxB
     response.destroy();
     throw transferError(request, cause);
   }
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }

@@ -17,15 +17,24 @@ export interface ServiceLink {
   /** The report now, or held until it is no longer `starting` or `waitMs` (at most 60,000) passed. */
   serviceReport(agent: AgentAddress, id: string, waitMs?: number, signal?: AbortSignal): Promise<ServiceReport>;
   removeService(agent: AgentAddress, id: string): Promise<void>;
-  /** Raw frame-log bytes of what is kept from `offset` on. */
-  serviceOutput(agent: AgentAddress, id: string, offset: number): AsyncIterable<Uint8Array>;
+  /** What is kept of its output from `offset` on. Error: `invalid` when there is not that much: it is another log. */
+  serviceOutput(agent: AgentAddress, id: string, offset: number): Promise<ServiceOutput>;
   /**
-   * Answers what the VM's handlers ask of their store, many at a time, until the connection ends or the signal fires.
-   * `answer` gets requests that came together, in their order, and gives one answer each.
+   * Answers what the VM's handlers ask of their store, many at a time. `answer` gets requests that came together, in their
+   * order, and gives one answer each; its error ends it. Resolves when the signal fires, or when the agent ended it because
+   * another call took its place. Rejects when the connection breaks, or is silent for half a minute, as that of a paused VM.
    */
   serveStore(
     agent: AgentAddress,
     answer: (requests: readonly StoreRequest[]) => Promise<StoreAnswer[]>,
     signal: AbortSignal,
   ): Promise<void>;
+}
+
+/** Some output of a service. */
+export interface ServiceOutput {
+  /** Where `bytes` begin in the log: later than asked for when the oldest is not kept any more. */
+  readonly offset: number;
+  /** Bytes of the frame log (protocol/output-frames.ts). */
+  readonly bytes: Uint8Array;
 }

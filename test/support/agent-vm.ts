@@ -2,11 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { HttpsAgentLink } from '../../src/agentlink/agent-link.ts';
+import { Connections } from '../../src/agentlink/connections.ts';
+import { HttpsServiceLink } from '../../src/agentlink/service-link.ts';
 import { systemClock } from '../../src/clock/system-clock.ts';
 import { defaultCacheDir } from '../../src/config/paths.ts';
 import type { AgentAddress, AgentLink } from '../../src/domain/agent-link.ts';
 import type { Endpoint, PortRequest } from '../../src/domain/hypervisor.ts';
 import { runtimeDiskSerial } from '../../src/domain/image.ts';
+import type { ServiceLink } from '../../src/domain/service-link.ts';
 import { buildImage } from '../../src/image/build-image.ts';
 import { buildRuntime } from '../../src/image/build-runtime.ts';
 import { bundleAgent } from '../../src/image/bundle-agent.ts';
@@ -24,6 +27,7 @@ const bootLimitMs = 90_000;
 export interface AgentVm {
   readonly agent: AgentAddress;
   readonly link: AgentLink;
+  readonly serviceLink: ServiceLink;
   /** Where the ports of its service device are reached; named `tcp-8000`, `udp-8001` and so on. */
   readonly services: ReadonlyMap<string, Endpoint>;
   /** Root's shell on the serial console, for what a test does to the guest from within. */
@@ -60,7 +64,9 @@ export async function startAgentVm(
     log: quietLog,
   });
   const name = installationId;
-  const link = new HttpsAgentLink(systemClock);
+  const connections = new Connections();
+  const link = new HttpsAgentLink(systemClock, connections);
+  const serviceLink = new HttpsServiceLink(systemClock, connections);
   const stop = async (): Promise<void> => {
     await link.close();
     await hypervisor.remove(name);
@@ -91,7 +97,7 @@ export async function startAgentVm(
     await untilHealthy(link, agent);
     const services = new Map(machine.endpoints.map((one) => [one.name, one]));
     services.delete('agent');
-    return { agent, link, services, shell: (command) => console.run(command), stop };
+    return { agent, link, serviceLink, services, shell: (command) => console.run(command), stop };
   } catch (error) {
     await stop();
     throw error;

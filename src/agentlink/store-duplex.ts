@@ -1,0 +1,63 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { PassThrough } from 'node:stream';
+import { TidepoolError } from '../domain/errors.ts';
+import { maxStoreLineBytes, type StoreAnswer, type StoreRequest } from '../protocol/agent-service.ts';
+import { LineReader } from '../protocol/lines.ts';
+import type { Deadline } from './deadline.ts';
+import { exchange, type Request, transferError } from './exchange.ts';
+import { storeRequestSchema } from './service-schemas.ts';
+
+export type AnswerRequests = (requests: readonly StoreRequest[]) => Promise<StoreAnswer[]>;
+
+/**
+ * Holds one exchange open in which the agent's answer brings requests and our body carries what `answer` says to them, as
+ * ServiceLink.serveStore has it. @param limit runs whenever it is the agent's turn to say something
+ */
+export async function serveStore(
+  request: Request,
+  limit: Deadline,
+  answer: AnswerRequests,
+  signal: AbortSignal,
+): Promise<void> {
+  const outgoing = new PassThrough();
+  // The request's head is sent with the first bytes of its body.
+  outgoing.write('\n');
+  try {
+    await converse(await exchange({ ...request, body: outgoing }), outgoing, limit, answer);
+  } catch (cause) {
+    if (!signal.aborted) throw transferError(request, cause);
+  } finally {
+    outgoing.destroy();
+  }
+}
+
+async function converse(
+  incoming: IncomingMessage,
+  outgoing: PassThrough,
+  limit: Deadline,
+  answer: AnswerRequests,
+): Promise<void> {
+  const lines = new LineReader(maxStoreLineBytes);
+  // A chunk is all that came since the last one was answered, so the longer answers take the more of them are made at once.
+  for await (const chunk of incoming) {
+    const requests = parseRequests(lines, chunk);
+    limit.hold();
+    const answers = requests.length === 0 ? [] : await answer(requests);
+    limit.renew();
+    const text = answers.map((each) => `${JSON.stringify(each)}\n`).join('');
+    if (!outgoing.write(text || '\n')) await once(outgoing, 'drain', { signal: limit.signal });
+  }
+}
+
+/** Error: `upstream` when they are none. */
+function parseRequests(lines: LineReader, chunk: Uint8Array): StoreRequest[] {
+  try {
+    return lines
+      .push(chunk)
+      .filter((line) => line !== '')
+      .map((line) => storeRequestSchema.parse(JSON.parse(line)));
+  } catch (cause) {
+    throw new TidepoolError('upstream', "the agent's requests to the store are not of the protocol", { cause });
+  }
+}
