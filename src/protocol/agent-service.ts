@@ -23,6 +23,9 @@ export const serviceAddress = '10.0.3.15';
 /** Guest ports, of which a revision uses one: so a new revision starts beside the old one. */
 export const servicePorts: readonly [number, number] = [8000, 8001];
 
+/** Of an http handler: answered with 200 beside the handler, by whoever would call it next. */
+export const handlerHealthPath = '/-/health';
+
 export interface ServiceSpec {
   /** `<service>-<revision number>`: letters, digits, dashes; at most 64 characters. */
   readonly id: string;
