@@ -62,9 +62,13 @@ function notesOn({ unknown, isTorn }: ParsedRecording): string[] {
   return [...passedOver, ...(isTorn ? ['The last line is not whole and was left out.'] : [])];
 }
 
-function inWords({ pool, vmCount: { ready }, actions, failures }: Summary['pools'][number]): string {
+function inWords({ pool, vmCount: { ready }, actions, failures, requests }: Summary['pools'][number]): string {
+  const asked =
+    requests === undefined
+      ? ''
+      : `; ${many(requests.count, 'request')}, ${requests.count - requests.ok} of them failed`;
   const vms = `${ready.min} to ${ready.max} VMs ready, ${ready.mean.toFixed(2)} on average`;
-  return `pool ${pool}: ${vms}; ${many(actions.length, 'scaling action')}, ${many(failures.length, 'failure')}`;
+  return `pool ${pool}: ${vms}; ${many(actions.length, 'scaling action')}, ${many(failures.length, 'failure')}${asked}`;
 }
 
 /** Whoever looks at the file meanwhile sees the old one or the new one, never half of it. */

@@ -48,14 +48,69 @@ export const decisionLineSchema = z.object({
   ...decisionSchema.shape,
 });
 
+/** How a request of the load client ends (docs/load.md). */
+export const requestOutcomes = [
+  'ok',
+  'http 4xx',
+  'http 5xx',
+  'bad answer',
+  'connect',
+  'reset',
+  'timeout',
+  'no server',
+  'dropped',
+] as const;
+export type RequestOutcome = (typeof requestOutcomes)[number];
+
+/** Requests on one line at most. */
+export const mostRequestsPerLine = 10_000;
+const column = z.array(z.number()).max(mostRequestsPerLine);
+const indexColumn = z.array(z.int().min(0)).max(mostRequestsPerLine);
+
+/** Requests that ended since the line before, in columns of the same length. Times are the load client's. */
+export const requestsLineSchema = z
+  .object({
+    type: z.literal('requests'),
+    atMs: z.number(),
+    /** Of the service. */
+    pool: z.string().max(64),
+    /** Who answered; '' where nobody did. */
+    servers: z.array(z.string().max(200)).max(mostRequestsPerLine),
+    /** When each was due, after `atMs`. */
+    dueMs: column,
+    /** From when it was due until it ended. */
+    tookMs: column,
+    /** Index into `servers`. */
+    server: indexColumn,
+    /** Index into `requestOutcomes`. */
+    outcome: z
+      .array(
+        z
+          .int()
+          .min(0)
+          .max(requestOutcomes.length - 1),
+      )
+      .max(mostRequestsPerLine),
+    /** Requests that ended too but are not written down, because writing did not keep up. */
+    omitted: z.int().min(0),
+  })
+  .refine(
+    ({ servers, dueMs, tookMs, server, outcome }) =>
+      [tookMs, server, outcome].every((other) => other.length === dueMs.length) &&
+      server.every((index) => index < servers.length),
+    'columns differ in length, or name a server that is not there',
+  );
+
 export const recordingLineSchema = z.discriminatedUnion('type', [
   headerLineSchema,
   sampleLineSchema,
   eventLineSchema,
   decisionLineSchema,
+  requestsLineSchema,
 ]);
 export type RecordingLine = z.infer<typeof recordingLineSchema>;
 export type HeaderLine = z.infer<typeof headerLineSchema>;
 export type SampleLine = z.infer<typeof sampleLineSchema>;
 export type EventLine = z.infer<typeof eventLineSchema>;
 export type DecisionLine = z.infer<typeof decisionLineSchema>;
+export type RequestsLine = z.infer<typeof requestsLineSchema>;

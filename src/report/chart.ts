@@ -7,11 +7,13 @@ import type { Panel } from './panel.ts';
 import { countsPanel } from './panels/counts.ts';
 import { cpuPanel } from './panels/cpu.ts';
 import { eventsPanel } from './panels/events.ts';
+import { responsesPanel } from './panels/responses.ts';
+import { throughputPanel } from './panels/throughput.ts';
 import type { Theme } from './theme.ts';
 
 use([LineChart, ScatterChart, GridComponent, LegendComponent, MarkAreaComponent, TitleComponent, SVGRenderer]);
 
-const panels = [cpuPanel, countsPanel, eventsPanel];
+const panels = [responsesPanel, throughputPanel, cpuPanel, countsPanel, eventsPanel];
 
 const widthPixels = 1_100;
 const leftPixels = 128;
@@ -46,7 +48,7 @@ interface Placed {
 
 /** The charts of one pool as an SVG document, all panels above one another on one time axis. Pure. */
 export function poolChart(history: History, pool: PoolHistory, theme: Theme): string {
-  const { placed, heightPixels } = place(panels.map((panel) => panel({ history, pool, theme })));
+  const { placed, heightPixels } = place(panels.flatMap((panel) => panel({ history, pool, theme }) ?? []));
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: widthPixels, height: heightPixels });
   try {
     chart.setOption({

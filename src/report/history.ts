@@ -1,4 +1,11 @@
-import type { DecisionLine, EventLine, HeaderLine, RecordingLine, SampleLine } from '../protocol/recording.ts';
+import type {
+  DecisionLine,
+  EventLine,
+  HeaderLine,
+  RecordingLine,
+  RequestsLine,
+  SampleLine,
+} from '../protocol/recording.ts';
 
 /** A value at a time; null where the curve breaks because nothing is known. */
 export type Point = readonly [atMs: number, value: number | null];
@@ -20,6 +27,8 @@ export interface PoolHistory {
   readonly vms: VmHistory[];
   readonly decisions: DecisionLine[];
   readonly events: EventLine[];
+  /** Of the load client, in the order in which they were written. */
+  readonly requests: RequestsLine[];
 }
 
 /** A recording put in order. */
@@ -47,10 +56,10 @@ export function toHistory(lines: readonly RecordingLine[]): History {
     const pool = poolOf(pools, line.pool);
     if (line.type === 'sample') addSample(pool, vms, line);
     else if (line.type === 'decision') pool.decisions.push(line);
+    else if (line.type === 'requests') pool.requests.push(line);
     else pool.events.push(line);
   }
-  const times = lines.map((line) => line.atMs);
-  const { fromMs, untilMs } = range(times);
+  const { fromMs, untilMs } = range(lines.flatMap(timesOf));
   const ordered = [...pools.values()].map(inOrder).sort((a, b) => a.pool.localeCompare(b.pool));
   return { server: headers[0]?.server ?? '', fromMs, untilMs, gapMs, pools: ordered };
 }
@@ -81,7 +90,7 @@ export function thinned(points: readonly Point[], most: number): Point[] {
 function poolOf(pools: Map<string, PoolHistory>, name: string): PoolHistory {
   const known = pools.get(name);
   if (known !== undefined) return known;
-  const pool: PoolHistory = { pool: name, counts: [], vms: [], decisions: [], events: [] };
+  const pool: PoolHistory = { pool: name, counts: [], vms: [], decisions: [], events: [], requests: [] };
   pools.set(name, pool);
   return pool;
 }
@@ -116,6 +125,7 @@ function inOrder(pool: PoolHistory): PoolHistory {
     vms: pool.vms.toSorted((a, b) => a.vm.localeCompare(b.vm)),
     decisions: onceEach(pool.decisions, ({ atMs }) => String(atMs)),
     events: onceEach(pool.events, ({ atMs, id }) => `${atMs} ${id}`),
+    requests: pool.requests,
   };
 }
 
@@ -123,6 +133,13 @@ function inOrder(pool: PoolHistory): PoolHistory {
 function onceEach<T extends { readonly atMs: number }>(lines: readonly T[], key: (line: T) => string): T[] {
   const byKey = new Map(lines.map((line) => [key(line), line]));
   return [...byKey.values()].sort((a, b) => a.atMs - b.atMs);
+}
+
+/** Requests have times of their own. */
+function timesOf(line: RecordingLine): number[] {
+  if (line.type !== 'requests') return [line.atMs];
+  const { fromMs, untilMs } = range(line.dueMs);
+  return line.dueMs.length === 0 ? [] : [line.atMs + fromMs, line.atMs + untilMs];
 }
 
 function range(times: readonly number[]): { fromMs: number; untilMs: number } {

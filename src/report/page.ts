@@ -1,5 +1,6 @@
 import { allCharts, poolChart } from './chart.ts';
 import type { History, PoolHistory } from './history.ts';
+import type { ResponseTimes } from './request-summary.ts';
 import type { PoolSummary, ScalingAction, Spread, Summary } from './summary.ts';
 import { darkTheme, lightTheme, pageTheme, themeVariables } from './theme.ts';
 import { many } from './words.ts';
@@ -55,12 +56,13 @@ function section(history: History, pool: PoolHistory, summary: PoolSummary | und
     ['VMs ready', ...cells(vmCount.ready, 2)],
     ...summary.cpu.map(({ vm, cpu }) => [`CPU of ${vm}, %`, ...cells(percent(cpu), 0)]),
   ];
+  const shown = `${summary.requests === undefined ? '' : 'Response time per request, '}CPU per VM, number of VMs and events`;
   const failures = summary.failures.map((one) => [time(one.atMs), one.vm, one.reason, after(one.repairedAfterMs)]);
   return `<section>
 <h2>Pool ${escapeXml(pool.pool)}</h2>
 <p>${many(summary.actions.length, 'scaling action')}, ${many(summary.failures.length, 'failure')}, ${summary.vmHours.toFixed(2)} VM-hours ready, at most ${many(summary.mostQueued, 'job')} waiting.</p>
-<div class="chart" role="img" aria-label="CPU per VM, number of VMs and events of pool ${escapeXml(pool.pool)} over time">${poolChart(history, pool, pageTheme)}</div>
-<h3>In numbers</h3>
+<div class="chart" role="img" aria-label="${escapeXml(shown)} of pool ${escapeXml(pool.pool)} over time">${poolChart(history, pool, pageTheme)}</div>
+${requests(summary)}<h3>In numbers</h3>
 ${table(['', 'min', 'mean', 'max'], counts, [1, 2, 3])}
 <h3>Scaling actions</h3>
 ${actionTable(summary.actions)}
@@ -68,6 +70,24 @@ ${actionTable(summary.actions)}
 ${failures.length === 0 ? '<p class="faint">None.</p>' : table(['time', 'VM', 'what', 'repaired after'], failures, [3])}
 ${alerts(summary)}${decisions(pool)}${events(pool)}
 </section>`;
+}
+
+function requests({ requests: all }: PoolSummary): string {
+  if (all === undefined) return '';
+  const { count, ok, failed, omitted } = all;
+  const failures = Object.entries(failed).map(([outcome, number]) => `${number} ${outcome}`);
+  const times = (tookMs: ResponseTimes | null): string[] =>
+    tookMs === null ? ['', '', '', ''] : [tookMs.p50, tookMs.p90, tookMs.p99, tookMs.max].map(milliseconds);
+  const rows = all.servers.map((one) => [one.server, String(one.count), String(one.failed), ...times(one.tookMs)]);
+  const heading = ['response time, ms', 'requests', 'failed', 'p50', 'p90', 'p99', 'max'];
+  return `<h3>Requests</h3>
+<p>${many(count, 'request')}: ${ok} ok, ${count - ok} failed${failures.length === 0 ? '' : ` (${failures.join(', ')})`}${omitted === 0 ? '' : `; ${omitted} more are not in the recording`}. Response time counts from when a request was due.</p>
+${table(heading, [...rows, ['all', String(count), String(count - ok), ...times(all.tookMs)]], [1, 2, 3, 4, 5, 6])}
+`;
+}
+
+function milliseconds(ms: number): string {
+  return ms >= 100 ? ms.toFixed(0) : ms.toPrecision(3);
 }
 
 function actionTable(actions: readonly ScalingAction[]): string {

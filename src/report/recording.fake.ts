@@ -1,4 +1,12 @@
-import type { DecisionLine, EventLine, RecordingLine, SampleLine } from '../protocol/recording.ts';
+import {
+  type DecisionLine,
+  type EventLine,
+  type RecordingLine,
+  type RequestOutcome,
+  type RequestsLine,
+  requestOutcomes,
+  type SampleLine,
+} from '../protocol/recording.ts';
 
 /** When the fake recording begins. */
 export const fakeStartMs = Date.UTC(2026, 0, 1, 12, 0, 0);
@@ -58,4 +66,28 @@ function fakeDecision(pool: string, second: number, action: 'out' | 'none'): Dec
 
 function fakeEvent(pool: string, second: number, name: string, text: string): EventLine {
   return { type: 'event', id: second, atMs: atSecond(second), name, pool, vm: `${pool}-0001`, text, data: {} };
+}
+
+/** One request of a load client: when it was due, in seconds after the start, and what became of it. */
+export interface FakeRequest {
+  readonly second: number;
+  readonly tookMs: number;
+  readonly server?: string;
+  readonly outcome?: RequestOutcome;
+}
+
+/** A load client's requests as a line of the recording. */
+export function fakeRequests(requests: readonly FakeRequest[], pool = 'default'): RequestsLine {
+  const servers = [...new Set(requests.map(({ server = '' }) => server))];
+  return {
+    type: 'requests',
+    atMs: fakeStartMs,
+    pool,
+    servers,
+    dueMs: requests.map(({ second }) => second * 1_000),
+    tookMs: requests.map(({ tookMs }) => tookMs),
+    server: requests.map(({ server = '' }) => servers.indexOf(server)),
+    outcome: requests.map(({ outcome = 'ok' }) => requestOutcomes.indexOf(outcome)),
+    omitted: 0,
+  };
 }

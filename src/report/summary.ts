@@ -1,6 +1,7 @@
 import { explain } from '../protocol/decision.ts';
 import type { DecisionLine, EventLine } from '../protocol/recording.ts';
 import type { Counts, History, PoolHistory } from './history.ts';
+import { type RequestSummary, summarizeRequests } from './request-summary.ts';
 
 /** Least, mean over time, and most. */
 export interface Spread {
@@ -45,6 +46,8 @@ export interface PoolSummary {
   readonly actions: readonly ScalingAction[];
   readonly failures: readonly Failure[];
   readonly alerts: readonly { readonly atMs: number; readonly text: string }[];
+  /** Of the load client, when it wrote to the recording. */
+  readonly requests?: RequestSummary;
 }
 
 export interface Summary {
@@ -67,6 +70,7 @@ function summarizePool(pool: PoolHistory, gapMs: number): PoolSummary {
   const count = (name: keyof Counts): readonly (readonly [number, number])[] =>
     pool.counts.map(({ atMs, counts }) => [atMs, counts[name]]);
   const ready = spreadOverTime(count('ready'), gapMs);
+  const requests = summarizeRequests(pool);
   return {
     pool: pool.pool,
     vmCount: { desired: spreadOverTime(count('desired'), gapMs).spread, ready: ready.spread },
@@ -83,6 +87,7 @@ function summarizePool(pool: PoolHistory, gapMs: number): PoolSummary {
     alerts: pool.events
       .filter(({ name }) => name.startsWith('alert.'))
       .map(({ atMs, name, text }) => ({ atMs, text: `${name}: ${text}` })),
+    ...(requests === undefined ? {} : { requests }),
   };
 }
 

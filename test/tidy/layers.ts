@@ -31,6 +31,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   fake: { imports: adapter, packages: [] },
   image: { imports: adapter, packages: ['rolldown'] },
   libvirt: { imports: adapter, packages: ['fast-xml-parser'] },
+  loadgen: { imports: ['protocol', 'domain/errors.ts'], packages: [] },
   passwords: { imports: adapter, packages: [] },
   report: { imports: ['protocol', 'domain/errors.ts'], packages: ['echarts'] },
   setup: { imports: adapter, packages: [] },
@@ -51,7 +52,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
 
   agent: { imports: ['protocol', 'domain/errors.ts'], packages: [] },
-  cli: { imports: ['protocol', 'domain/errors.ts'], packages: ['eventsource-parser', 'yazl', 'zod'] },
+  cli: { imports: ['loadgen', 'protocol', 'domain/errors.ts'], packages: ['eventsource-parser', 'yazl', 'zod'] },
 
   cmd: {
     imports: [

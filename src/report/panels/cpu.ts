@@ -2,28 +2,27 @@ import { type CpuLimit, cpuLimits, decidingWindowMs } from '../../protocol/decis
 import { type Point, thinned, withGaps } from '../history.ts';
 import { mostPoints, type Panel, type PanelInput, type PanelSeries } from '../panel.ts';
 import type { Theme } from '../theme.ts';
+import { vmStyles } from './vm-colors.ts';
 
 /** CPU of every VM, the limits of the policies, and the windows of samples that scaling was decided on. */
 export function cpuPanel(input: PanelInput): Panel {
-  const { history, pool, theme } = input;
-  const curves = pool.vms.map(({ vm, cpu }, i): PanelSeries => {
+  const { history, pool } = input;
+  const styles = vmStyles(input);
+  const curves = pool.vms.map(({ vm, cpu }): PanelSeries => {
     const percent = cpu.map(([atMs, value]): Point => [atMs, value === null ? null : value * 100]);
-    const color = theme.series[i % theme.series.length];
+    const { color, lineType } = styles.get(vm) ?? {};
     return {
       type: 'line',
       name: vm,
       data: thinned(withGaps(percent, history.gapMs), mostPoints),
       symbol: 'none',
       color,
-      lineStyle: { width: 1.5, type: lineTypes[Math.floor(i / theme.series.length) % lineTypes.length] },
+      lineStyle: { width: 1.5, type: lineType },
     };
   });
   const yAxis = { min: 0, max: 100, interval: 25, axisLabel: { formatter: '{value} %' } };
   return { title: 'CPU per VM', heightPixels: 240, yAxis, series: [...curves, ...limitSeries(input), windows(input)] };
 }
-
-/** Tells VMs apart where colours come again. */
-const lineTypes = ['solid', 'dashed', 'dotted'] as const;
 
 /** Each limit as a dashed step line: it holds until a decision has another. */
 function limitSeries({ history, pool, theme }: PanelInput): PanelSeries[] {

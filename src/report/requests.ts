@@ -1,0 +1,67 @@
+import { type RequestOutcome, requestOutcomes } from '../protocol/recording.ts';
+import type { PoolHistory } from './history.ts';
+
+/** Calls `visit` for each request of a pool. @param atMs when it was due  @param server who answered, or '' */
+export function forEachRequest(
+  { requests }: PoolHistory,
+  visit: (atMs: number, tookMs: number, server: string, outcome: RequestOutcome) => void,
+): void {
+  for (const { atMs, dueMs, tookMs, server, outcome, servers } of requests) {
+    for (const [i, due] of dueMs.entries()) {
+      visit(atMs + due, tookMs[i] ?? 0, servers[server[i] ?? -1] ?? '', requestOutcomes[outcome[i] ?? -1] ?? 'ok');
+    }
+  }
+}
+
+/** How many requests of a pool there are. */
+export function countRequests({ requests }: PoolHistory): number {
+  return requests.reduce((sum, { dueMs }) => sum + dueMs.length, 0);
+}
+
+/** A request as it is drawn. */
+export interface Mark {
+  readonly atMs: number;
+  readonly tookMs: number;
+}
+
+/** What a drawing shows: so many pixels for this time and for these response times, which are on a logarithmic scale. */
+export interface Frame {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly leastTookMs: number;
+  readonly mostTookMs: number;
+  readonly widthPixels: number;
+  readonly heightPixels: number;
+}
+
+/**
+ * At most `most` marks for any number of them. Of those that would cover one another one is drawn, the longest, in cells
+ * of 1 pixel, or 2, 3 and so on where there are too many. A lone outlier has a cell of its own, so it stays. Pure.
+ * @param groups what may not stand for one another
+ */
+export function thinMarks<K>(
+  groups: ReadonlyMap<K, readonly Mark[]>,
+  frame: Frame,
+  most: number,
+): { marks: Map<K, Mark[]>; cellPixels: number } {
+  for (let cellPixels = 1; ; cellPixels += 1) {
+    const marks = new Map([...groups].map(([key, all]) => [key, onePerCell(all, frame, cellPixels)]));
+    const count = [...marks.values()].reduce((sum, some) => sum + some.length, 0);
+    if (count <= most || cellPixels >= frame.widthPixels) return { marks, cellPixels };
+  }
+}
+
+function onePerCell(marks: readonly Mark[], frame: Frame, cellPixels: number): Mark[] {
+  const { fromMs, untilMs, leastTookMs, mostTookMs, widthPixels, heightPixels } = frame;
+  const columns = Math.ceil(widthPixels / cellPixels);
+  const perMs = widthPixels / cellPixels / Math.max(1, untilMs - fromMs);
+  const perDecade = heightPixels / cellPixels / Math.max(0.1, Math.log10(mostTookMs / leastTookMs));
+  const longest = new Map<number, Mark>();
+  for (const mark of marks) {
+    const row = Math.floor(Math.log10(mark.tookMs / leastTookMs) * perDecade);
+    const cell = row * (columns + 1) + Math.floor((mark.atMs - fromMs) * perMs);
+    const other = longest.get(cell);
+    if (other === undefined || other.tookMs < mark.tookMs) longest.set(cell, mark);
+  }
+  return [...longest.values()];
+}
