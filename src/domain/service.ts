@@ -71,7 +71,7 @@ export interface ServiceEndpoint {
 }
 
 /** Revisions of a service that are kept; older ones that do not matter any more are dropped. */
-export const maxRevisions = 50;
+export const maxRevisions = 20;
 
 /** Port: the part of the Store about services. */
 export interface ServiceStore {

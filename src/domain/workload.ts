@@ -13,8 +13,9 @@ export interface Workload {
    * Makes a VM fit for its work: called when the agent of a booted or resumed VM has answered, and before the VM is `ready`
    * or `warm`. Resolves too when the work itself is at fault (a handler that does not import): another VM would fare no
    * better. Errors: `unavailable`, `timeout` (this VM is no good), `aborted`.
+   * @param runtimes those that its agent has
    */
-  prepare(vm: Vm, signal: AbortSignal): Promise<void>;
+  prepare(vm: Vm, runtimes: readonly string[], signal: AbortSignal): Promise<void>;
   /**
    * Pieces of work that the VM has. Of a draining VM it is 0 only when it is certain that none is left and none comes, or
    * when its drain has lasted too long; only then may the VM be stopped or paused.

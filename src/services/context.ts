@@ -3,6 +3,7 @@ import type { BlobStore } from '../domain/blob-store.ts';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { EventName } from '../domain/event.ts';
+import type { Flavor } from '../domain/flavor.ts';
 import type { Endpoint } from '../domain/hypervisor.ts';
 import type { RuntimeShelf } from '../domain/image.ts';
 import type { PoolSettings } from '../domain/pool.ts';
@@ -33,7 +34,7 @@ export interface ServiceContext {
 
 /** What deployments are held to. */
 export interface ServiceRules {
-  readonly flavors: readonly string[];
+  readonly flavors: readonly Flavor[];
   /** Where clients connect, and the ports that are given out unless one is asked for. */
   readonly host: string;
   readonly ports: { readonly first: number; readonly last: number };
@@ -48,14 +49,17 @@ export interface ServiceRules {
 export interface ServicePools {
   /** Whether the configuration has a pool, or a prefix of VMs, of this name. */
   isConfigured(name: string): boolean;
-  /** Sees to it that the service's pool is there and is steered, with the service's flavor and settings. Idempotent. */
+  /**
+   * Makes the service's pool, with its flavor and settings, and has it steered; VMs of an earlier server process are taken
+   * up. One that is being closed is opened when its last VM is gone. Idempotent.
+   */
   open(service: Service): Promise<void>;
   /**
    * No VM is wanted any more: those that are there (also of an earlier server process) are drained and removed. Idempotent;
    * to be asked again until it says true: the last is gone, and the pool with it.
    */
   close(name: string): Promise<boolean>;
-  /** What holds now, with what was changed while running; undefined when the pool is not open. */
+  /** What holds now, with what was changed while running; undefined when the pool is not open or is being closed. */
   settings(name: string): PoolSettings | undefined;
   /** VMs wanted in service; undefined when the pool is not open. */
   desired(name: string): number | undefined;

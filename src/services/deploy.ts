@@ -69,8 +69,8 @@ async function checkKnown({ runtimes, rules }: ServiceContext, { spec, flavor, s
     const there = names.join(', ');
     throw new TidepoolError('invalid', `there is no runtime ${JSON.stringify(spec.runtime)}; there are: ${there}`);
   }
-  if (flavor !== undefined && !rules.flavors.includes(flavor)) {
-    const there = rules.flavors.join(', ');
+  if (flavor !== undefined && !rules.flavors.some((one) => one.name === flavor)) {
+    const there = rules.flavors.map((one) => one.name).join(', ');
     throw new TidepoolError('invalid', `there is no flavor ${JSON.stringify(flavor)}; there are: ${there}`);
   }
   rules.checkPolicies(settings.policies ?? []);
@@ -90,7 +90,7 @@ async function create(context: ServiceContext, deployment: Deployment): Promise<
   const service: Service = {
     name,
     protocol,
-    flavor: deployment.flavor ?? rules.flavors[0] ?? '',
+    flavor: deployment.flavor ?? rules.flavors[0]?.name ?? '',
     settings,
     port: protocol === 'udp' ? null : await choosePort(context, deployment.port, services),
     isRunning: true,
