@@ -4,9 +4,6 @@ import { FrameDecoder, type OutputFrame } from '../protocol/output-frames.ts';
 import type { SeenVm } from './observe.ts';
 import { revisionId } from './reports.ts';
 
-/** An agent keeps less; more than this of one revision on one VM is not read. */
-const maxBytes = 8 * 1024 ** 2;
-
 /** A line that a process of a service wrote, or that its agent noted. */
 export interface OutputLine {
   readonly vm: string;
@@ -30,27 +27,20 @@ export async function serviceOutput(
   const lines: OutputLine[] = [];
   for (const { vm, agent, held } of vms) {
     for (const { number } of held) {
-      const frames = await framesOf(vm.name, link.serviceOutput(agent, revisionId(service, number), 0));
+      const { bytes } = await link.serviceOutput(agent, revisionId(service, number), 0);
+      const frames = framesOf(vm.name, bytes);
       lines.push(...linesOf(frames).map((line) => ({ vm: vm.name, revision: number, ...line })));
     }
   }
   return lines.sort((a, b) => a.atMs - b.atMs).slice(-count);
 }
 
-async function framesOf(vm: string, output: AsyncIterable<Uint8Array>): Promise<OutputFrame[]> {
-  const decoder = new FrameDecoder();
-  const frames: OutputFrame[] = [];
-  let bytes = 0;
-  for await (const chunk of output) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) break;
-    try {
-      frames.push(...decoder.push(chunk));
-    } catch (cause) {
-      throw new TidepoolError('upstream', `the agent of ${vm} sent what is no output`, { cause });
-    }
+function framesOf(vm: string, bytes: Uint8Array): OutputFrame[] {
+  try {
+    return new FrameDecoder().push(bytes);
+  } catch (cause) {
+    throw new TidepoolError('upstream', `the agent of ${vm} sent what is no output`, { cause });
   }
-  return frames;
 }
 
 /** Frames may end within a line; each stream goes on where its last frame ended. Pure. */
