@@ -4,6 +4,8 @@ import type { PoolSettings } from './pool.ts';
 export interface Service {
   /** Also the name of its pool and the prefix of its VMs. Lower-case letters, digits, dashes; at most 30 characters. */
   readonly name: string;
+  /** Who deployed it first, and may change it. */
+  readonly owner: string;
   /** Fixed by the first deployment. */
   readonly protocol: ServiceProtocol;
   readonly flavor: string;

@@ -4,6 +4,7 @@ import type { Revision, Service } from '../domain/service.ts';
 export function runningService(fields: Partial<Service> = {}): Service {
   return {
     name: 'fib',
+    owner: 'admin',
     protocol: 'http',
     flavor: 'small',
     settings: { min: 1, max: 4, warm: 0, paused: false, policies: [] },

@@ -8,9 +8,6 @@ export const serviceRanges = {
   processes: { min: 1, max: 64 },
   requestTimeoutMs: { min: 100, max: 600_000 },
   maxBodyBytes: { min: 1, max: 64 * 1024 ** 2 },
-  min: { min: 0, max: 1_000 },
-  max: { min: 1, max: 1_000 },
-  warm: { min: 0, max: 100 },
 } as const;
 
 /** Of each file that is deployed, and how many there may be. */
@@ -43,10 +40,15 @@ export function checkPort(port: number | undefined, protocol: ServiceProtocol): 
 }
 
 /** Errors: `invalid`. */
-export function checkSettings(settings: PoolSettings): void {
-  for (const name of ['min', 'max', 'warm'] as const) checkRange(name, settings[name]);
-  if (settings.min > settings.max)
-    throw new TidepoolError('invalid', `min is ${settings.min}, more than max, which is ${settings.max}`);
+export function checkSettings(settings: PoolSettings, maxVms: number): void {
+  const { min, max, warm } = settings;
+  for (const [name, value] of Object.entries({ min, max, warm })) {
+    if (!(Number.isInteger(value) && value >= (name === 'max' ? 1 : 0) && value <= maxVms))
+      throw new TidepoolError('invalid', `${name} is ${value}; a service may have ${maxVms} VMs`, {
+        details: { name },
+      });
+  }
+  if (min > max) throw new TidepoolError('invalid', `min is ${min}, more than max, which is ${max}`);
 }
 
 /** Everything about a revision that needs no look at what there is. Errors: `invalid`. */

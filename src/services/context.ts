@@ -39,6 +39,8 @@ export interface ServiceRules {
   readonly host: string;
   readonly ports: { readonly first: number; readonly last: number };
   readonly maxServices: number;
+  /** The most VMs that one service may ask for. */
+  readonly maxVms: number;
   /** Whether no other program listens there. */
   isPortFree(port: number): Promise<boolean>;
   /** Errors: `invalid` for a name that there is no autoscaling policy of. */
@@ -82,9 +84,17 @@ export async function emit(
   context.changes.notify('services');
 }
 
-/** Errors: `not_found`. */
-export async function findService({ store }: Pick<ServiceContext, 'store'>, name: string): Promise<Service> {
+/**
+ * @param owner whose services may be seen; null: everybody's
+ * Errors: `not_found`, also for another's.
+ */
+export async function findService(
+  { store }: Pick<ServiceContext, 'store'>,
+  name: string,
+  owner: string | null,
+): Promise<Service> {
   const service = await store.services.get(name);
-  if (service === undefined) throw new TidepoolError('not_found', `there is no service ${name}`);
+  if (service === undefined || (owner !== null && service.owner !== owner))
+    throw new TidepoolError('not_found', `there is no service ${name}`);
   return service;
 }

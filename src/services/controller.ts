@@ -97,9 +97,9 @@ export class ServiceController {
     return open.map(({ vm, host, port }) => ({ vm, host, port }));
   }
 
-  /** Prepares a VM that has booted or was resumed: see Workload. */
-  async prepare(vm: Vm, runtimes: readonly string[], signal: AbortSignal): Promise<void> {
-    const prepared = this.preparations.begin(vm, runtimes, signal);
+  /** Prepares a VM that has booted or was resumed: see ServiceWorkload. */
+  async prepare(vm: Vm, signal: AbortSignal): Promise<void> {
+    const prepared = this.preparations.begin(vm, signal);
     this.wake();
     await prepared;
   }
@@ -133,7 +133,7 @@ export class ServiceController {
   #phase(vm: Vm): SeenVm['phase'] | undefined {
     if (vm.state === 'draining') return 'draining';
     if (vm.state === 'ready') return 'serving';
-    return this.preparations.runtimes(vm) === undefined ? undefined : 'preparing';
+    return this.preparations.has(vm) ? 'preparing' : undefined;
   }
 
   #mayBegin(services: readonly Service[], vms: readonly Vm[]): boolean {

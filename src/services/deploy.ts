@@ -7,6 +7,7 @@ import { emit, type ServiceContext } from './context.ts';
 /** A deployment as it comes in; its files are in the BlobStore already. What is not given stays, or gets its default. */
 export interface Deployment {
   readonly name: string;
+  readonly owner: string;
   readonly protocol?: ServiceProtocol | undefined;
   readonly flavor?: string | undefined;
   readonly port?: number | undefined;
@@ -38,6 +39,11 @@ async function deployChecked(
   deployment: Deployment,
 ): Promise<{ service: Service; revision: Revision }> {
   const known = await context.store.services.get(deployment.name);
+  if (known !== undefined && known.owner !== deployment.owner)
+    throw new TidepoolError(
+      'conflict',
+      `the name ${known.name} is taken by another's service; choose another by --name`,
+    );
   const service = await (known === undefined ? create(context, deployment) : update(context, known, deployment));
   const revision = await addRevision(context, service.name, deployment.spec);
   await emit(context, 'service.deployed', service.name, `revision ${revision.number} is deployed`, {
@@ -60,7 +66,7 @@ export async function rollBack(
   const before = revisions.find((one) => one.state === state);
   if (before === undefined)
     throw new TidepoolError('conflict', `there is no earlier revision of ${service.name} that has served`);
-  return deployService(context, { name: service.name, settings: {}, spec: before.spec });
+  return deployService(context, { name: service.name, owner: service.owner, settings: {}, spec: before.spec });
 }
 
 async function checkKnown({ runtimes, rules }: ServiceContext, { spec, flavor, settings }: Deployment): Promise<void> {
@@ -86,9 +92,10 @@ async function create(context: ServiceContext, deployment: Deployment): Promise<
   if (services.length >= rules.maxServices)
     throw new TidepoolError('exhausted', `there are ${services.length} services, as many as there may be; delete one`);
   const settings = withDefaults(deployment.settings);
-  checkSettings(settings);
+  checkSettings(settings, context.rules.maxVms);
   const service: Service = {
     name,
+    owner: deployment.owner,
     protocol,
     flavor: deployment.flavor ?? rules.flavors[0]?.name ?? '',
     settings,
@@ -123,7 +130,7 @@ async function update(context: ServiceContext, known: Service, deployment: Deplo
     );
   const state = await store.pools.get(name);
   const settings = { ...known.settings, ...state?.overrides, ...given(deployment.settings) };
-  checkSettings(settings);
+  checkSettings(settings, context.rules.maxVms);
   const others = (await store.services.list()).filter((one) => one.name !== name);
   const isMoved = port !== undefined && port !== known.port;
   const changes = {

@@ -5,7 +5,9 @@ import { emit, type ServiceContext } from './context.ts';
 /** Shuts the service's VMs down; nothing of it is lost. One that is stopped already stays so. */
 export async function stopService(context: ServiceContext, service: Service): Promise<void> {
   if (!service.isRunning) return;
-  await context.store.services.change(service.name, { isRunning: false });
+  // What was changed while it ran goes with its pool.
+  const settings = context.pools.settings(service.name) ?? service.settings;
+  await context.store.services.change(service.name, { isRunning: false, settings });
   await emit(context, 'service.stopped', service.name, 'stopped; its VMs are shut down');
 }
 

@@ -7,9 +7,7 @@ const limitMs = 120_000;
 
 interface Preparation {
   readonly vm: Vm;
-  readonly runtimes: readonly string[];
   readonly done: PromiseWithResolvers<void>;
-  isDone: boolean;
 }
 
 /** VMs that their pool wants prepared, from its asking until they have changed their state. */
@@ -22,9 +20,9 @@ export class Preparations {
   }
 
   /** Resolves when the VM is prepared. Errors: `timeout`, `unavailable` when the VM was given up, `aborted`. */
-  async begin(vm: Vm, runtimes: readonly string[], signal: AbortSignal): Promise<void> {
+  async begin(vm: Vm, signal: AbortSignal): Promise<void> {
     const done = Promise.withResolvers<void>();
-    const preparation: Preparation = { vm, runtimes, done, isDone: false };
+    const preparation: Preparation = { vm, done };
     this.#all.set(vm.name, preparation);
     const message = `its service did not start within ${limitMs / 1_000} s`;
     const cancel = this.#clock.after(limitMs, () => done.reject(new TidepoolError('timeout', message)));
@@ -33,7 +31,6 @@ export class Preparations {
     signal.addEventListener('abort', onAbort);
     try {
       await done.promise;
-      preparation.isDone = true;
     } catch (error) {
       if (this.#all.get(vm.name) === preparation) this.#all.delete(vm.name);
       throw error;
@@ -43,10 +40,15 @@ export class Preparations {
     }
   }
 
-  /** What the VM's agent has, when the VM is one that is to be prepared, or was and has not changed its state yet. */
+  /** Whether the VM is to be prepared, or was and has not changed its state since. */
+  has(vm: Vm): boolean {
+    return this.runtimes(vm) !== undefined;
+  }
+
+  /** What the agent of such a VM has; the row of a booting VM does not say so yet. */
   runtimes(vm: Vm): readonly string[] | undefined {
     const preparation = this.#all.get(vm.name);
-    return preparation !== undefined && isSame(preparation.vm, vm) ? preparation.runtimes : undefined;
+    return preparation !== undefined && isSame(preparation.vm, vm) ? preparation.vm.runtimes : undefined;
   }
 
   finish(vm: string): void {

@@ -5,6 +5,7 @@ import type { RevisionState, ServiceProtocol } from '../domain/service.ts';
 export interface ServiceTables {
   service: {
     name: string;
+    owner: string;
     protocol: ServiceProtocol;
     flavor: string;
     settings_json: string;
@@ -31,8 +32,8 @@ export interface ServiceTables {
 
 const statements = [
   `create table service (
-    name text primary key, protocol text not null, flavor text not null, settings_json text not null, port integer,
-    running integer not null, current integer, leaving integer not null, created_at_ms integer not null,
+    name text primary key, owner text not null, protocol text not null, flavor text not null,
+    settings_json text not null, port integer, running integer not null, current integer, leaving integer not null, created_at_ms integer not null,
     key_count integer not null, key_value_bytes integer not null)`,
   `create table revision (
     service text not null references service (name) on delete cascade, number integer not null, state text not null,

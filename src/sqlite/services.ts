@@ -30,9 +30,9 @@ export function sqlServiceStore(db: Db): ServiceStore {
 }
 
 async function insert(db: Db, service: Service): Promise<void> {
-  const { name, protocol, flavor, settings, port, isRunning, current, isLeaving, createdAtMs } = service;
+  const { name, owner, protocol, flavor, settings, port, isRunning, current, isLeaving, createdAtMs } = service;
   const query = db.insertInto('service').values({
-    ...{ name, protocol, flavor, port, current },
+    ...{ name, owner, protocol, flavor, port, current },
     settings_json: JSON.stringify(settings),
     running: isRunning ? 1 : 0,
     leaving: isLeaving ? 1 : 0,
@@ -125,6 +125,7 @@ async function revisions(db: Db, service: string): Promise<Revision[]> {
 function fromRow(row: Selectable<Tables['service']>): Service {
   return {
     name: row.name,
+    owner: row.owner,
     protocol: row.protocol,
     flavor: row.flavor,
     settings: JSON.parse(row.settings_json),
