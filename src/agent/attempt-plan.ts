@@ -1,4 +1,4 @@
-import type { AttemptSpec } from '../protocol/agent.ts';
+import { type AttemptSpec, stopGraceMs } from '../protocol/agent.ts';
 import { underInit } from './container-init.ts';
 import type { RunPlan } from './container-run.ts';
 import { containerSpec, jobEnvironment } from './container-spec.ts';
@@ -20,5 +20,6 @@ export function attemptPlan(spec: AttemptSpec, slot: Slot, runtimePath: string, 
     cgroup: attemptCgroupSettings(limits, cpus),
     quota: diskQuota(limits.diskBytes),
     timeoutMs: limits.timeoutMs,
+    graceMs: stopGraceMs,
   };
 }

@@ -15,9 +15,16 @@ export const systemClock: AgentClock = {
   },
 };
 
-/** Resolves after `ms`. */
-export function sleep(clock: AgentClock, ms: number): Promise<void> {
+/** Resolves after `ms`, or as soon as the signal fires. */
+export function sleep(clock: AgentClock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    clock.after(ms, resolve);
+    if (signal?.aborted === true) return resolve();
+    const wake = (): void => {
+      cancel();
+      signal?.removeEventListener('abort', wake);
+      resolve();
+    };
+    const cancel = clock.after(ms, wake);
+    signal?.addEventListener('abort', wake, { once: true });
   });
 }

@@ -1,7 +1,6 @@
 import { readFile, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { stopGraceMs } from '../protocol/agent.ts';
 import type { OutputStream } from '../protocol/output-frames.ts';
 import { type AgentClock, sleep } from './clock.ts';
 import type { containerSpec } from './container-spec.ts';
@@ -27,6 +26,8 @@ export interface RunPlan {
   readonly quota: DiskQuota;
   /** Null: none. */
   readonly timeoutMs: number | null;
+  /** From TERM to KILL, when it is stopped. */
+  readonly graceMs: number;
 }
 
 /** Where output goes. */
@@ -116,7 +117,7 @@ export class ContainerRun {
       this.#kill();
     } else if (isFirst) {
       this.#terminate();
-      this.#cancelKill = this.#clock.after(stopGraceMs, () => this.#kill());
+      this.#cancelKill = this.#clock.after(this.#plan.graceMs, () => this.#kill());
     }
   }
 

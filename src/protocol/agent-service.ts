@@ -4,7 +4,8 @@
  *   GET    /v1/services                      -> ServiceReport[]; those that are held, at most two (old and new revision)
  *   PUT    /v1/services/:id                  <- service body (below) -> ServiceReport (202); starts it, idempotent by id
  *   GET    /v1/services/:id?waitMs=N         -> ServiceReport; with waitMs held until it is no longer `starting` or N ms passed
- *   DELETE /v1/services/:id                  -> 204; TERM, then KILL of the whole cgroup after the grace; frees its disk
+ *   DELETE /v1/services/:id                  -> 204; TERM, then KILL of the whole cgroup after the grace; frees its disk and
+ *                                             its port
  *   GET    /v1/services/:id/output?offset=N  -> output frames from byte N of what is kept of its log (a bounded ring: an older
  *                                             offset goes on at the oldest that is kept), not held open. The header
  *                                             `tidepool-offset` says where they begin
@@ -25,6 +26,9 @@ export const servicePorts: readonly [number, number] = [8000, 8001];
 
 /** Of an http handler: answered with 200 beside the handler, by whoever would call it next. */
 export const handlerHealthPath = '/-/health';
+
+/** Between TERM and KILL. In it a handler finishes the requests that it works on (2 s), and tells where it hangs. */
+export const serviceGraceMs = 5_000;
 
 export interface ServiceSpec {
   /** `<service>-<revision number>`: letters, digits, dashes; at most 64 characters. */

@@ -5,6 +5,9 @@ import type { HandlerStatus } from './status-file.ts';
 /** Starting may take so long, under emulation with a large library. */
 export const startLimitMs = 60_000;
 
+/** What is told of a service. */
+export type Verdict = Pick<ServiceReport, 'state' | 'message' | 'traceback'>;
+
 /** What is seen of a service's container. */
 export interface Sight {
   readonly kind: ServiceSpec['entry']['kind'];
@@ -17,19 +20,19 @@ export interface Sight {
 }
 
 /** What that means. Pure. */
-export function judge(sight: Sight): Pick<ServiceReport, 'state' | 'message' | 'traceback'> {
+export function judge(sight: Sight): Verdict {
   const { status, listening } = sight;
   const message = status?.message ?? '';
   const traceback = status?.traceback ?? '';
   if (status?.state === 'failed') return { state: 'failed', message: message || 'its handler failed', traceback };
   const isUp = sight.kind === 'command' || status?.state === 'serving';
   if (isUp && listening === 'yes') return { state: 'serving', message, traceback };
-  if (sight.idleMs < startLimitMs) return { state: 'starting', message: message || hint(sight), traceback };
-  const late = hint(sight) || message || `it did not listen on port ${sight.port} ($PORT)`;
-  return { state: 'failed', message: `${late}, for ${startLimitMs / 1000} s`, traceback };
+  if (sight.idleMs < startLimitMs) return { state: 'starting', message, traceback };
+  return { state: 'failed', message: `${tooLate(sight, isUp)}, for ${startLimitMs / 1000} s`, traceback };
 }
 
-function hint({ listening, port }: Sight): string {
-  if (listening !== 'loopback') return '';
-  return `it listens on port ${port} of the loopback address only; to be reached it must listen on 0.0.0.0`;
+function tooLate({ listening, port }: Sight, isUp: boolean): string {
+  if (!isUp) return 'its handler was being imported';
+  if (listening === 'no') return `it did not listen on port ${port} ($PORT)`;
+  return `it listened on port ${port} of the loopback address only, where it cannot be reached; 0.0.0.0 is right`;
 }

@@ -13,16 +13,16 @@ export interface RestartHistory {
 
 export const noRestarts: RestartHistory = { earlyEnds: 0, hasServed: false };
 
-/** One life of a service's container. */
-export interface Life {
-  /** How long it served; 0 when it never did. */
-  readonly servedMs: number;
-}
-
-/** What to do about a service that ended by itself: start it again after `pauseMs`, or give it up (null). Pure. */
-export function afterEnd(history: RestartHistory, life: Life): { history: RestartHistory; pauseMs: number | null } {
-  const hasServed = history.hasServed || life.servedMs > 0;
-  const earlyEnds = life.servedMs >= stableMs ? 1 : history.earlyEnds + 1;
+/**
+ * What to do about a service that ended by itself: start it again after `pauseMs`, or give it up (null). Pure.
+ * @param servedMs how long its container served; null when it never did
+ */
+export function afterEnd(
+  history: RestartHistory,
+  servedMs: number | null,
+): { history: RestartHistory; pauseMs: number | null } {
+  const hasServed = history.hasServed || servedMs !== null;
+  const earlyEnds = (servedMs ?? 0) >= stableMs ? 1 : history.earlyEnds + 1;
   const isTooOften = earlyEnds >= (hasServed ? maxEarlyEnds.served : maxEarlyEnds.neverServed);
   const pauseMs = isTooOften ? null : Math.min(firstPauseMs * 2 ** (earlyEnds - 1), longestPauseMs);
   return { history: { earlyEnds, hasServed }, pauseMs };

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import type { ServiceSpec } from '../../protocol/agent-service.ts';
+import { type ServiceSpec, serviceGraceMs } from '../../protocol/agent-service.ts';
 import { underInit } from '../container-init.ts';
 import type { RunPlan } from '../container-run.ts';
 import { containerSpec, jobEnvironment } from '../container-spec.ts';
@@ -65,6 +65,7 @@ export function servicePlan(spec: ServiceSpec, slot: Slot, runtimePath: string, 
     cgroup: serviceCgroupSettings(capacity),
     quota: diskQuota(serviceDiskBytes),
     timeoutMs: null,
+    graceMs: serviceGraceMs,
   };
 }
 

@@ -1,29 +1,16 @@
 import { TidepoolError } from '../../domain/errors.ts';
 import type { ServiceReport, ServiceSpec } from '../../protocol/agent-service.ts';
-import type { AgentClock } from '../clock.ts';
-import { ContainerRun, type RunPlan, type SendTerm } from '../container-run.ts';
-import { endingOf, type RunFacts } from '../outcome.ts';
-import { removeTree } from '../remove-tree.ts';
-import { renewSlot, type Slot } from '../slot.ts';
+import { type AgentClock, sleep } from '../clock.ts';
+import type { SendTerm } from '../container-run.ts';
+import { renewSlot } from '../slot.ts';
 import { Wakeup } from '../wakeup.ts';
-import { judge } from './judge.ts';
-import { readListening } from './listening.ts';
+import type { Verdict } from './judge.ts';
+import { Life, type LifeEnd, type Place } from './life.ts';
 import { OutputRing } from './output-ring.ts';
 import { afterEnd, noRestarts } from './restarts.ts';
-import { type HandlerStatus, maxTracebackBytes, readStatus } from './status-file.ts';
-
-/** Between two looks at a container. */
-const lookEveryMs = { starting: 200, serving: 1_000, failed: 1_000 } as const;
+import { type HandlerStatus, maxTracebackBytes } from './status-file.ts';
 
 type Counts = Pick<HandlerStatus, 'restarts' | 'requests' | 'errors'>;
-
-/** What a service runs in, once its files are there. */
-export interface Place {
-  readonly slot: Slot;
-  readonly plan: RunPlan;
-  /** The status file, as the agent sees it. */
-  readonly statusPath: string;
-}
 
 /**
  * One service in this agent's life: its container, which is started again when it ends, and what is known about it. Once
@@ -36,11 +23,11 @@ export class Service {
   readonly #sendTerm: SendTerm;
   readonly #changed = new Wakeup();
   readonly #leaving = new AbortController();
-  #said: Pick<ServiceReport, 'state' | 'message' | 'traceback'> = { state: 'starting', message: '', traceback: '' };
+  #verdict: Verdict = { state: 'starting', message: '', traceback: '' };
   #status: HandlerStatus | undefined;
   /** Of the container's former lives. */
   #before: Counts = { restarts: 0, requests: 0, errors: 0 };
-  #run: ContainerRun | undefined;
+  #life: Life | undefined;
   #living: Promise<void> = Promise.resolve();
 
   constructor(spec: ServiceSpec, clock: AgentClock, sendTerm: SendTerm) {
@@ -56,7 +43,7 @@ export class Service {
     return {
       id: this.spec.id,
       port: this.spec.port,
-      ...this.#said,
+      ...this.#verdict,
       restarts,
       inFlight: isCounted ? (this.#status?.inFlight ?? 0) : null,
       requests: isCounted ? requests : null,
@@ -71,7 +58,7 @@ export class Service {
 
   /** Resolves when it is no longer `starting`, or the signal fires. */
   async untilStarted(signal: AbortSignal): Promise<void> {
-    while (this.#said.state === 'starting' && !signal.aborted) await this.#changed.wait(signal);
+    while (this.#verdict.state === 'starting' && !signal.aborted) await this.#changed.wait(signal);
   }
 
   /** Starts its container. To be called once, when its files are there. */
@@ -85,7 +72,7 @@ export class Service {
   /** Ends its container: TERM, and KILL of all that is left after the grace. */
   leave(): void {
     this.#leaving.abort(new TidepoolError('aborted', `${this.spec.id} is being removed`));
-    this.#run?.stop('stopped');
+    this.#life?.stop();
   }
 
   /** Resolves when nothing of it runs any more, nor will. */
@@ -96,75 +83,35 @@ export class Service {
   async #live(place: Place): Promise<void> {
     let history = noRestarts;
     for (let { slot } = place; ; slot = await renewSlot(slot)) {
-      const { servedMs, how } = await this.#liveOnce({ ...place, slot });
-      if (this.leaving.aborted || this.#said.state === 'failed') return;
-      const next = afterEnd(history, { servedMs });
+      const { servedMs, how, failure } = await this.#liveOnce({ ...place, slot });
+      const traceback = failure?.traceback || this.output.tail(maxTracebackBytes);
+      if (failure !== undefined) return this.#say({ ...failure, traceback });
+      if (this.leaving.aborted) return;
+      const next = afterEnd(history, servedMs);
       history = next.history;
-      const traceback = this.#tail();
       if (next.pauseMs === null) return this.#say({ state: 'failed', message: `it ends too often: ${how}`, traceback });
       this.#before = { ...this.#before, restarts: this.#before.restarts + 1 };
       this.#say({ state: 'starting', message: `it is started again: ${how}`, traceback });
-      await this.#pause(next.pauseMs, this.leaving);
+      await sleep(this.#clock, next.pauseMs, this.leaving);
       if (this.leaving.aborted) return;
     }
   }
 
-  /** From a start of the container to its end. */
-  async #liveOnce({ slot, plan, statusPath }: Place): Promise<{ servedMs: number; how: string }> {
-    // That of the life before; nothing of it runs now.
-    await removeTree(statusPath);
-    const run = new ContainerRun(plan, slot, this.#clock, this.#sendTerm);
-    this.#run = run;
-    const over = new AbortController();
-    const watching = this.#watch(run, statusPath, over.signal);
-    if (this.leaving.aborted) run.stop('stopped');
-    const facts = await run.run(this.output, () => undefined);
-    over.abort();
-    const servedMs = await watching;
-    this.#run = undefined;
+  async #liveOnce(place: Place): Promise<LifeEnd> {
+    const { spec, output } = this;
+    const onLook = (verdict: Verdict, status: HandlerStatus | undefined): void => {
+      this.#status = status;
+      // The last traceback stays until there is another.
+      this.#say({ ...verdict, traceback: verdict.traceback || this.#verdict.traceback });
+    };
+    this.#life = new Life({ spec, output, place, clock: this.#clock, sendTerm: this.#sendTerm, onLook });
+    if (this.leaving.aborted) this.#life.stop();
+    const end = await this.#life.live();
+    output.notice(end.how);
+    this.#status = end.status;
     this.#before = this.#counts();
     this.#status = undefined;
-    const how = endText(facts);
-    this.output.notice(how);
-    return { servedMs, how };
-  }
-
-  /** Looks at the container until it is over, and then once more. Resolves with how long it served. */
-  async #watch(run: ContainerRun, statusPath: string, over: AbortSignal): Promise<number> {
-    const startedAtMs = this.#clock.now();
-    let servesSinceMs: number | undefined;
-    let idleSinceMs = startedAtMs;
-    do {
-      await this.#pause(lookEveryMs[this.#said.state], over);
-      this.#status = await readStatus(statusPath);
-      // Once it serves, the balancer in front sees best whether it listens.
-      const listening = servesSinceMs === undefined ? await this.#listening(run) : 'yes';
-      const now = this.#clock.now();
-      const { entry, port } = this.spec;
-      const said = judge({ kind: entry.kind, port, listening, status: this.#status, idleMs: now - idleSinceMs });
-      if (said.state === 'serving') {
-        servesSinceMs ??= now;
-        idleSinceMs = now;
-      }
-      if (said.state === 'failed') {
-        this.#say({ ...said, traceback: said.traceback || this.#tail() });
-        run.stop('stopped', true);
-      } else if (!over.aborted) {
-        // The last traceback stays until there is another.
-        this.#say({ ...said, traceback: said.traceback || this.#said.traceback });
-      }
-    } while (!over.aborted);
-    return servesSinceMs === undefined ? 0 : this.#clock.now() - servesSinceMs;
-  }
-
-  async #listening(run: ContainerRun): ReturnType<typeof readListening> {
-    const [pid] = run.processes();
-    const transport = this.spec.protocol === 'udp' ? 'udp' : 'tcp';
-    return pid === undefined ? 'no' : readListening(pid, transport, this.spec.port);
-  }
-
-  #tail(): string {
-    return this.output.tail(maxTracebackBytes);
+    return end;
   }
 
   #counts(): Counts {
@@ -177,28 +124,8 @@ export class Service {
     };
   }
 
-  #say(said: Pick<ServiceReport, 'state' | 'message' | 'traceback'>): void {
-    this.#said = said;
+  #say(verdict: Verdict): void {
+    this.#verdict = verdict;
     this.#changed.notify();
   }
-
-  #pause(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const stop = (): void => {
-        cancel();
-        signal.removeEventListener('abort', stop);
-        resolve();
-      };
-      const cancel = this.#clock.after(ms, stop);
-      signal.addEventListener('abort', stop, { once: true });
-    });
-  }
-}
-
-/** How a container ended, for a person. */
-function endText(facts: RunFacts): string {
-  const { message, exitCode, signal } = endingOf(facts);
-  if (message !== '') return message;
-  return signal === null ? `it ended with exit code ${exitCode}` : `it was ended by signal ${signal}`;
 }

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createConnection, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { after, test } from 'node:test';
+import { FakeClock } from '../../fake/clock.ts';
+import type { StoreRequest } from '../../protocol/agent-service.ts';
+import { LineReader } from '../../protocol/lines.ts';
+import { StoreRelay } from './store-relay.ts';
+import { openStoreSocket } from './store-socket.ts';
+
+// A container is hostile until shown otherwise: here it writes what it likes.
+
+const folder = await mkdtemp(join(tmpdir(), 'tidepool-store-'));
+const path = join(folder, 'store.sock');
+const relay = new StoreRelay(new FakeClock());
+const socket = await openStoreSocket(path, relay);
+
+/** The store answers each request with its key in base64, and to the key `flood` nothing. */
+const incoming = new PassThrough();
+const outgoing = new PassThrough();
+const serving = relay.serve(incoming, outgoing);
+const lines = new LineReader(1_000_000);
+let requests = 0;
+outgoing.on('data', (chunk: Buffer) => {
+  for (const line of lines.push(chunk).filter((text) => text !== '')) {
+    const { id, key }: StoreRequest = JSON.parse(line);
+    requests += 1;
+    if (key !== 'flood') incoming.write(`${JSON.stringify({ id, value: btoa(key), error: '' })}\n`);
+  }
+});
+
+after(async () => {
+  await socket.close();
+  incoming.end();
+  await serving;
+  await rm(folder, { recursive: true });
+});
+
+async function open(): Promise<Socket> {
+  const client = createConnection(path);
+  client.on('error', () => undefined);
+  await once(client, 'connect');
+  return client;
+}
+
+async function answersTo(client: Socket, texts: readonly string[]): Promise<Record<string, unknown>[]> {
+  const reader = new LineReader(1_000_000);
+  const answers: Record<string, unknown>[] = [];
+  client.write(texts.map((text) => `${text}\n`).join(''));
+  for await (const [chunk] of { [Symbol.asyncIterator]: () => chunksOf(client) }) {
+    answers.push(...reader.push(chunk).map((line) => JSON.parse(line)));
+    if (answers.length >= texts.length) break;
+  }
+  return answers;
+}
+
+async function* chunksOf(client: Socket): AsyncGenerator<[Buffer]> {
+  for (;;) {
+    const chunk = await Promise.race([once(client, 'data'), once(client, 'close').then(() => undefined)]);
+    if (chunk === undefined) return;
+    yield [chunk[0]];
+  }
+}
+
+async function assertWorks(): Promise<void> {
+  const client = await open();
+  assert.deepEqual(await answersTo(client, ['{"id":7,"op":"get","key":"k"}']), [{ id: 7, value: 'aw==', error: '' }]);
+  client.destroy();
+}
+
+test('each connection gets its own answers, with its own ids', async () => {
+  const clients = await Promise.all([open(), open()]);
+  const answers = await Promise.all(
+    clients.map((client, index) =>
+      answersTo(client, [`{"id":1,"op":"get","key":"a${index}"}`, `{"id":1,"op":"get","key":"b${index}"}`]),
+    ),
+  );
+  for (const [index, own] of answers.entries()) {
+    assert.deepEqual(own.map(({ value }) => atob(String(value))).sort(), [`a${index}`, `b${index}`]);
+    assert.ok(own.every(({ id }) => id === 1));
+  }
+  for (const client of clients) client.destroy();
+});
+
+test('requests that cannot be carried out are refused, and the connection goes on', async () => {
+  const client = await open();
+  const before = requests;
+  const wrong = [
+    { op: 'get', key: '' },
+    { op: 'get', key: 'x'.repeat(513) },
+    { op: 'get' },
+    { op: 'drop', key: 'k' },
+    { op: 'put', key: 'k' },
+    { op: 'put', key: 'k', value: 'no base64!' },
+    { op: 'put', key: 'k', value: 'A'.repeat(90_000) },
+  ];
+  const answers = await answersTo(
+    client,
+    wrong.map((each, id) => JSON.stringify({ id, ...each })),
+  );
+  assert.equal(answers.length, wrong.length);
+  for (const answer of answers) {
+    assert.equal(answer.value, null);
+    assert.notEqual(answer.error, '');
+  }
+  assert.equal(requests, before, 'none was passed on');
+  assert.equal((await answersTo(client, ['{"id":8,"op":"get","key":"k"}']))[0]?.id, 8);
+  client.destroy();
+});
+
+test('garbage ends its own connection only', async () => {
+  for (const garbage of ['nonsense\n', '{"op":"get","key":"k"}\n', '[1]\n', 'null\n', 'x'.repeat(200_000)]) {
+    const other = await open();
+    const client = await open();
+    client.resume();
+    client.write(garbage);
+    await new Promise((resolve) => client.once('close', resolve));
+    assert.equal((await answersTo(other, ['{"id":1,"op":"get","key":"k"}'])).length, 1, garbage.slice(0, 30));
+    other.destroy();
+  }
+});
+
+test('who sends without end and never reads is read no further', async () => {
+  const client = await open();
+  client.pause();
+  const before = requests;
+  const lines = '{"id":1,"op":"get","key":"flood"}\n'.repeat(1_000);
+  for (let count = 0; count < 100; count += 1) client.write(lines);
+  // Others are served meanwhile, which takes long enough for the flood to come through if nothing held it.
+  for (let count = 0; count < 50; count += 1) await assertWorks();
+  const passedOn = requests - before - 50;
+  assert.ok(passedOn > 0 && passedOn < 4_096, `${passedOn} of 100,000 were passed on`);
+  client.destroy();
+});
+
+test('after all that it still works', async () => {
+  const fresh = new StoreRelay(new FakeClock());
+  const other = join(folder, 'other.sock');
+  const second = await openStoreSocket(other, fresh);
+  await second.close();
+  await assertWorks();
+});
