@@ -3,6 +3,9 @@ import { basename } from 'node:path';
 import type { z } from 'zod';
 import { type ErrorCode, errorCodes, TidepoolError } from '../domain/errors.ts';
 import {
+  type CancelBody,
+  type CancelledView,
+  cancelledSchema,
   type DecisionView,
   decisionSchema,
   type EventView,
@@ -14,6 +17,7 @@ import {
   jobFilesSchema,
   jobListSchema,
   jobSchema,
+  type PoolListView,
   type PoolView,
   poolListSchema,
   poolSchema,
@@ -68,6 +72,10 @@ export class ApiClient {
     return this.#json('POST', `/jobs/${encodeURIComponent(id)}/cancel`, jobSchema);
   }
 
+  async cancelMany(filter: CancelBody): Promise<CancelledView> {
+    return this.#json('POST', '/jobs/cancel', cancelledSchema, filter);
+  }
+
   async files(id: string): Promise<JobFileView[]> {
     return (await this.#json('GET', `/jobs/${encodeURIComponent(id)}/files`, jobFilesSchema)).files;
   }
@@ -84,8 +92,8 @@ export class ApiClient {
     return body(await this.#request('GET', path, undefined, signal));
   }
 
-  async pools(): Promise<PoolView[]> {
-    return (await this.#json('GET', '/pools', poolListSchema)).pools;
+  async pools(): Promise<PoolListView> {
+    return this.#json('GET', '/pools', poolListSchema);
   }
 
   async pool(name: string): Promise<PoolView> {

@@ -9,7 +9,7 @@ interface Format {
 
 /** `tidepool pool list`. */
 export async function poolList(client: ApiClient, format: Format): Promise<string> {
-  const pools = await client.pools();
+  const { pools } = await client.pools();
   if (format.json) return JSON.stringify(pools, null, 2);
   const heading = [
     'POOL',
@@ -77,7 +77,7 @@ export async function poolPause(
 
 /** `tidepool plan`: what would be done now, and why. */
 export async function planShow(client: ApiClient, names: readonly string[], format: Format): Promise<string> {
-  const pools = names.length > 0 ? names : (await client.pools()).map((pool) => pool.name);
+  const pools = names.length > 0 ? names : (await client.pools()).pools.map((pool) => pool.name);
   const decisions = await Promise.all(pools.map((name) => client.plan(name)));
   if (format.json) return JSON.stringify(decisions, null, 2);
   return decisions.map(formatDecision).join('\n\n');

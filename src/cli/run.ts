@@ -6,8 +6,9 @@ import type { ApiClient } from './client.ts';
 import { packDataset } from './dataset.ts';
 import { downloadFiles } from './download.ts';
 import { followJob, type OutputSinks } from './follow.ts';
+import { parseLabels } from './job.ts';
 import { exitCodeOf, outcomeMessage } from './outcome.ts';
-import { parseCpus, parseDuration, parseSize } from './units.ts';
+import { parseCpus, parseDuration, parsePriority, parseSize } from './units.ts';
 
 /** Swallows what is written to it. */
 const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
@@ -21,6 +22,8 @@ export interface RunOptions {
   readonly disk?: string;
   readonly timeout?: string;
   readonly env?: readonly string[];
+  readonly priority?: string;
+  readonly label?: readonly string[];
   readonly out?: string;
   readonly json?: boolean;
 }
@@ -86,6 +89,8 @@ function submissionOf(args: readonly string[], options: RunOptions): SubmissionB
       ...(options.timeout === undefined ? {} : { timeoutMs: parseDuration(options.timeout) }),
     },
     ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.priority === undefined ? {} : { priority: parsePriority(options.priority) }),
+    labels: parseLabels(options.label ?? []),
   };
 }
 

@@ -38,6 +38,14 @@ export function parseCpus(text: string): number {
   return Number(text);
 }
 
+/** A whole number, perhaps below 0; the server knows the range. */
+export function parsePriority(text: string): number {
+  if (!/^-?\d{1,4}$/.test(text)) {
+    throw new TidepoolError('invalid', `${JSON.stringify(text)} is no priority; write it like 10 or -10`);
+  }
+  return Number(text);
+}
+
 /** 1536 as `1.5 KiB`. */
 export function formatSize(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -32,6 +32,7 @@ import { startLoop } from '../reconcile/loop.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
 import { openAccounts } from './accounts.ts';
 import { makePools } from './pools.ts';
+import { schedulingRules } from './scheduling.ts';
 import { version } from './version.ts';
 
 const sweepEveryMs = 30_000;
@@ -78,7 +79,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Promise<Cloud> {
   const { config, dataDir } = options;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const store = parts.adopt(await openSqliteStore(join(dataDir, 'tidepool.db')), (opened) => opened.close());
+  const store = parts.adopt(await openSqliteStore(join(dataDir, 'tidepool.db'), undefined, config.jobs.fairness.halfLifeMs), (opened) => opened.close());
   const changes = new Changes();
   const link = parts.adopt(new HttpsAgentLink(systemClock), (opened) => opened.close());
   const installationId = await store.setting('installation-id', randomUUID);
@@ -104,7 +105,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     trustedProxies: config.trustedProxies,
     version,
     status: () => status,
-    waitReason: (id) => jobs.waitReason(id),
+    waiting: (job) => jobs.waiting(job),
   });
   parts.adopt(server, (listening) => listening.close());
   const url = await listen(server, config);
@@ -156,6 +157,7 @@ async function makeJobContext(
     datasets: zipReader,
     clock: systemClock,
     maxAttempts: config.jobs.maxAttempts,
+    rules: schedulingRules(config.jobs),
     log,
   };
 }

@@ -2,14 +2,14 @@ import { Command, CommanderError } from 'commander';
 import { ApiClient } from '../cli/client.ts';
 import { eventList, followEvents, formatEvent } from '../cli/events.ts';
 import { followJob, printLog } from '../cli/follow.ts';
-import { jobCancel, jobList, jobShow } from '../cli/job.ts';
+import { type CancelOptions, jobCancel, jobCancelMany, jobList, jobShow } from '../cli/job.ts';
 import { type PoolChanges, planShow, poolList, poolPause, poolScale, poolSet, poolShow } from '../cli/pool.ts';
 import { type RunOptions, runCommand, type Terminal } from '../cli/run.ts';
 import type { TopOptions } from '../cli/top.ts';
 import { vmDelete, vmDrain, vmList } from '../cli/vm.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { findServer } from '../config/connection.ts';
-import { errorCodes, toTidepoolError } from '../domain/errors.ts';
+import { errorCodes, TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { ReportOptions } from './report.ts';
 import type { SimulateOptions } from './simulate.ts';
 import { version } from './version.ts';
@@ -34,6 +34,11 @@ const program = new Command('tidepool')
 
 async function client(): Promise<ApiClient> {
   return new ApiClient(await findServer(program.opts<{ dataDir?: string }>().dataDir));
+}
+
+/** An option that may be repeated. */
+function collect(value: string, all: string[]): string[] {
+  return [...all, value];
 }
 
 function print(text: string): void {
@@ -64,12 +69,9 @@ program
   .option('--memory <size>', 'memory, e.g. 512M')
   .option('--disk <size>', 'working folder, e.g. 2G')
   .option('--timeout <time>', 'e.g. 30s, 5m')
-  .option(
-    '--env <name=value>',
-    'environment variable (may be repeated)',
-    (pair: string, all: string[]) => [...all, pair],
-    [],
-  )
+  .option('--env <name=value>', 'environment variable (may be repeated)', collect, [])
+  .option('--priority <n>', 'order among your own jobs, -100 to 100, the highest first')
+  .option('--label <key=value>', 'label of the job (may be repeated)', collect, [])
   .option('--out <dir>', 'where the files that the script writes to ./out are put')
   .option('--json', 'print the final job as JSON instead of its output')
   .action(async (file: string, args: string[], options: RunOptions) => {
@@ -111,10 +113,19 @@ job
     else await printLog(api, id, terminal);
   });
 job
-  .command('cancel <id>')
-  .description('cancel a job, whatever it is doing')
+  .command('cancel [id]')
+  .description('cancel a job, whatever it is doing; with --all many at once')
+  .option('--all', 'all of your jobs that fit the other options')
+  .option('--state <state>', 'with --all: only queued, starting or running ones')
+  .option('--label <key=value>', 'with --all: only those that have it (may be repeated)', collect, [])
   .option('--json', 'as JSON')
-  .action(async (id: string, options) => print(await jobCancel(await client(), id, options)));
+  .action(async (id: string | undefined, { all, ...options }: CancelOptions & { all?: boolean }) => {
+    if ((id === undefined) !== (all === true)) {
+      throw new TidepoolError('invalid', 'name one job to cancel, or give --all and no name');
+    }
+    const api = await client();
+    print(await (id === undefined ? jobCancelMany(api, options) : jobCancel(api, id, options)));
+  });
 
 const vm = program.command('vm').description('virtual machines of the server');
 vm.command('list')
@@ -161,12 +172,7 @@ pool
   .option('--min <n>', 'fewest VMs in service')
   .option('--max <n>', 'most VMs in service')
   .option('--warm <n>', 'VMs kept booted and paused')
-  .option(
-    '--policy <name>',
-    'autoscaling policy (may be repeated)',
-    (name: string, all: string[]) => [...all, name],
-    [],
-  )
+  .option('--policy <name>', 'autoscaling policy (may be repeated)', collect, [])
   .option('--no-policies', 'no autoscaling')
   .option('--json', 'as JSON')
   .action(async (name: string, { policies, ...options }: PoolChanges & { policies: boolean }) =>
@@ -227,12 +233,7 @@ program
   .command('simulate')
   .description('play a recorded load to the autoscaler and compare policies (docs/autoscaling.md)')
   .requiredOption('--trace <file>', 'CSV: a heading, then time,requests')
-  .option(
-    '--policy <name>',
-    'preset, or several as a+b (may be repeated)',
-    (name: string, all: string[]) => [...all, name],
-    [],
-  )
+  .option('--policy <name>', 'preset, or several as a+b (may be repeated)', collect, [])
   .option('--vm-capacity <r>', 'requests a second that one VM serves')
   .option('--boot <time>', 'from the launch of a VM to its being ready')
   .option('--p99 <time>', 'response time that the demand keeps')

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defaultFlavors } from '../domain/flavor.ts';
+import { jobsSchema } from './jobs-schema.ts';
 
 const flavorSchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'lower-case letters, digits and dashes'),
@@ -85,18 +86,7 @@ export const configSchema = z
       .prefault([{ name: 'default', prefix: 'tidepool' }]),
     /** Autoscaling policies beside the presets (docs/autoscaling.md); checked by the autoscaler. */
     policies: z.array(z.unknown()).max(100).default([]),
-    jobs: z
-      .strictObject({
-        maxQueued: z.int().min(1).max(1_000_000).default(100_000),
-        /** Starts of one job in all, when workers are lost under it. */
-        maxAttempts: z.int().min(1).max(10).default(3),
-        maxUploadBytes: z
-          .int()
-          .min(1024)
-          .max(1024 ** 4)
-          .default(1024 ** 3),
-      })
-      .prefault({}),
+    jobs: jobsSchema.prefault({}),
   })
   .superRefine((config, context) => {
     const flavors = new Set(config.flavors.map((flavor) => flavor.name));

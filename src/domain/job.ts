@@ -44,6 +44,8 @@ export function jobCan(state: JobState, action: JobAction): boolean {
   return jobStates[state].actions.includes(action);
 }
 
+export const priorityRange = { min: -100, max: 100 } as const;
+
 /** What the user asked for; never changes after submission. */
 export interface JobSpec {
   /** For a person; the script's file name unless given. */
@@ -55,6 +57,10 @@ export interface JobSpec {
   readonly runtime: string;
   readonly limits: JobLimits;
   readonly network: boolean;
+  /** Order among the owner's jobs, see `priorityRange`; it gives nothing over other users. */
+  readonly priority: number;
+  /** For finding and cancelling many at once. */
+  readonly labels: Readonly<Record<string, string>>;
   /** Content address of the script. */
   readonly scriptBlob: string;
   /** Content address of the dataset ZIP, unpacked to ./data; null when there is none. */

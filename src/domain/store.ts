@@ -1,6 +1,6 @@
 import type { AccountStore } from './account.ts';
 import type { CloudEvent, NewEvent } from './event.ts';
-import type { Job, JobFile, JobResult, JobState } from './job.ts';
+import type { JobStore } from './job-store.ts';
 import type { PoolState } from './pool.ts';
 import type { KeyValueStore, ServiceStore } from './service.ts';
 import type { Vm, VmState } from './vm.ts';
@@ -22,51 +22,6 @@ export interface Store {
   /** A value made once per installation, e.g. its id. */
   setting(name: string, makeDefault: () => string): Promise<string>;
   close(): Promise<void>;
-}
-
-export interface JobPage {
-  readonly owner?: string;
-  readonly states?: readonly JobState[];
-  /** 1 to 1000. */
-  readonly limit: number;
-  /** Only jobs older than this id (ids sort by time of creation). */
-  readonly before?: string;
-}
-
-export interface JobStore {
-  insert(job: Job): Promise<void>;
-  get(id: string): Promise<Job | undefined>;
-  /** Newest first. */
-  list(page: JobPage): Promise<Job[]>;
-  /** Oldest first: the order of the queue. */
-  queued(limit: number): Promise<Job[]>;
-  countQueued(): Promise<number>;
-  /** How many queued jobs are older than this one. */
-  countAhead(id: string): Promise<number>;
-  /** Jobs that are starting or running. */
-  active(): Promise<Job[]>;
-  /**
-   * In one transaction: the VM is ready, the job is queued; then the job is `starting` on it under the next attempt
-   * number, which is returned. Undefined when either is no longer so.
-   */
-  assign(id: string, vmName: string, nowMs: number): Promise<number | undefined>;
-  markRunning(id: string, attempt: number, nowMs: number): Promise<boolean>;
-  /** Ends the job with its evidence and files. */
-  finish(id: string, attempt: number, end: JobEnd): Promise<boolean>;
-  /** Back to the queue, e.g. when its worker was lost. */
-  requeue(id: string, attempt: number): Promise<boolean>;
-  /** A queued job is cancelled at once; for an active one the wish is noted. */
-  cancel(id: string, nowMs: number): Promise<'cancelled' | 'requested' | 'ended' | 'unknown'>;
-  files(id: string): Promise<JobFile[]>;
-  /** Mean run time of the newest `count` jobs that ran to an end; null while there is none. */
-  meanRunMs(count: number): Promise<number | null>;
-}
-
-export interface JobEnd {
-  readonly state: JobState;
-  readonly result: JobResult;
-  readonly files: readonly JobFile[];
-  readonly nowMs: number;
 }
 
 export interface VmStore {

@@ -10,6 +10,8 @@ export const emptySpec: JobSpec = {
   runtime: 'python',
   limits: defaultJobLimits,
   network: false,
+  priority: 0,
+  labels: {},
   scriptBlob: '0'.repeat(64),
   dataBlob: null,
 };

@@ -1,7 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { AccountContext } from '../accounts/context.ts';
 import type { Autoscaler } from '../autoscaler/live.ts';
+import type { Job } from '../domain/job.ts';
 import type { JobContext } from '../jobs/context.ts';
+import type { Waiting } from '../jobs/controller.ts';
 import type { SubmissionRules } from '../jobs/submit.ts';
 import type { Usage } from '../metrics/usage.ts';
 import type { PoolController } from '../pool/controller.ts';
@@ -33,5 +35,6 @@ export interface HttpContext {
   readonly trustedProxies: readonly string[];
   readonly version: string;
   status(): HealthView['status'];
-  waitReason(jobId: string): string;
+  /** Why a queued job waits. */
+  waiting(job: Job): Promise<Waiting>;
 }

@@ -40,6 +40,8 @@ export async function readSubmission(
     runtime: spec.runtime,
     limits: limits as Partial<JobLimits>,
     network: false,
+    priority: spec.priority,
+    labels: spec.labels,
     scriptBlob: script.blob,
     dataBlob,
   };

@@ -7,15 +7,17 @@ import type { HttpContext, ServedPool } from './context.ts';
 /** A job as the API shows it. */
 export async function jobView(context: HttpContext, job: Job): Promise<JobView> {
   const { spec, result } = job;
-  const isQueued = job.state === 'queued';
+  const waiting = job.state === 'queued' ? await context.waiting(job) : null;
   return {
     id: job.id,
     name: spec.name,
     owner: job.owner,
     state: job.state,
     ended: jobStates[job.state].ended,
-    reason: isQueued ? context.waitReason(job.id) : endReason(job),
-    queuePosition: isQueued ? await context.jobs.store.jobs.countAhead(job.id) : null,
+    reason: waiting?.reason.text ?? endReason(job),
+    waiting: waiting === null ? null : { ...waiting.reason, place: waiting.place },
+    priority: spec.priority,
+    labels: spec.labels,
     runtime: spec.runtime,
     entrypoint: spec.entrypoint,
     args: [...spec.args],

@@ -22,7 +22,7 @@ const retryPauseMs = 250;
  */
 export async function runAttempt(context: JobContext, job: Job, resumed: boolean, signal: AbortSignal): Promise<void> {
   // The caller's list may be older than this job's end; an ended attempt must not be started again.
-  if (!(await isCurrent(context, job))) return;
+  if (resumed && !(await isCurrent(context, job))) return;
   const stopWatching = new AbortController();
   const watch = AbortSignal.any([signal, stopWatching.signal]);
   const cancelling = stopWhenCancelled(context, job, watch);
@@ -169,7 +169,7 @@ async function workerLost(context: JobContext, job: Job): Promise<void> {
     await context.store.jobs.finish(job.id, job.attempt, { ...end, state: 'cancelled' });
   } else if (job.attempt < context.maxAttempts) {
     context.log(`job ${job.id}: worker ${job.vmName} was lost; queued again`);
-    await context.store.jobs.requeue(job.id, job.attempt);
+    await context.store.jobs.requeue(job.id, job.attempt, end.nowMs);
   } else {
     await context.store.jobs.finish(job.id, job.attempt, { ...end, state: 'lost' });
   }

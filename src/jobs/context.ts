@@ -5,6 +5,7 @@ import type { DatasetReader } from '../domain/dataset.ts';
 import type { RuntimeShelf } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
 import type { Changes } from '../reconcile/changes.ts';
+import type { SchedulingRules } from './rules.ts';
 
 /** What the job service works with. */
 export interface JobContext {
@@ -19,5 +20,6 @@ export interface JobContext {
   readonly changes: Changes;
   /** How often a job may be started in all, when workers are lost under it. */
   readonly maxAttempts: number;
+  readonly rules: SchedulingRules;
   log(message: string): void;
 }

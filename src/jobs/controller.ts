@@ -1,26 +1,43 @@
 import type { Job } from '../domain/job.ts';
+import type { Assignment } from '../domain/job-store.ts';
+import type { Holding } from '../domain/queue.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { runAttempt } from './attempt.ts';
 import type { JobContext } from './context.ts';
+import { type UserQueue, userQueues } from './fairness.ts';
+import { placeInQueue } from './place.ts';
+import { QueueWindows } from './queue-windows.ts';
 import { type Schedule, schedule } from './schedule.ts';
-import { freeWorkers } from './workers.ts';
+import { behind, building, isMissingRuntime, soon, stopping, type WaitReason } from './wait-reason.ts';
+import { readyWorkers } from './workers.ts';
 
-/** As many jobs of the queue as one scheduling step looks at. */
-const queueWindow = 1_000;
 const periodMs = 1_000;
+
+/** What a queued job waits for. */
+export interface Waiting {
+  readonly reason: WaitReason;
+  /** Jobs that would be started before it, as things are. */
+  readonly place: number;
+}
 
 /** The job service's main loop: takes up what an earlier process began, then gives queued jobs to workers. */
 export class JobController {
   readonly #context: JobContext;
   readonly #stopping = new AbortController();
+  readonly #windows: QueueWindows;
   /** Attempts that this process carries, by job id. */
   readonly #carried = new Map<string, Promise<void>>();
-  #waiting: Schedule['waiting'] = new Map();
+  #queues: readonly UserQueue[] = [];
+  #reasons: ReadonlyMap<string, WaitReason> = new Map();
+  /** How far the runtimes are that waiting jobs need, in words. */
+  #runtimeProgress: ReadonlyMap<string, string> = new Map();
+  #lastWorker: string | undefined;
   #loop: Loop | undefined;
   #isPaused = false;
 
   constructor(context: JobContext) {
     this.#context = context;
+    this.#windows = new QueueWindows(context.store.jobs);
   }
 
   start(): void {
@@ -36,10 +53,11 @@ export class JobController {
     void changes.each('queue', this.#stopping.signal, () => loop.wake());
   }
 
-  /** Why a queued job waits, as of the last scheduling step. */
-  waitReason(jobId: string): string {
-    if (this.#isPaused) return 'the server is shutting down';
-    return this.#waiting.get(jobId) ?? 'it is about to be scheduled';
+  /** Why a queued job waits, and its place, as of the last scheduling step. */
+  async waiting(job: Job): Promise<Waiting> {
+    const { id, owner, spec } = job;
+    const ahead = await this.#context.store.jobs.countAhead({ id, owner, priority: spec.priority });
+    return { reason: this.#reason(id, spec.runtime, ahead), place: placeInQueue(owner, ahead, this.#queues) };
   }
 
   get carriedCount(): number {
@@ -59,39 +77,70 @@ export class JobController {
     await Promise.all(this.#carried.values());
   }
 
+  #reason(id: string, runtime: string, ahead: number): WaitReason {
+    if (this.#isPaused) return stopping;
+    const reason = this.#reasons.get(id) ?? (ahead === 0 ? soon : behind(ahead));
+    const progress = this.#runtimeProgress.get(runtime);
+    return progress !== undefined && isMissingRuntime(reason) ? building(progress) : reason;
+  }
+
   async #step(): Promise<void> {
-    const { store } = this.#context;
-    const active = await store.jobs.active();
-    // Those not carried yet are from an earlier process, or from an error of ours.
-    for (const job of active) this.#carry(job, true);
+    const { store, clock, rules } = this.#context;
+    const holdings = await store.jobs.holdings();
+    await this.#takeUp(holdings);
     if (this.#isPaused) return;
-    const queue = await store.jobs.queued(queueWindow);
-    if (queue.length === 0) return;
-    const plan = schedule(queue, freeWorkers(await store.vms.list(), active));
-    this.#waiting = await this.#withRuntimes(queue, plan.waiting);
-    for (const { jobId, worker } of plan.assignments) await this.#assign(jobId, worker);
+    const nowMs = clock.now();
+    const users = await store.jobs.queueUsers();
+    const windows = await this.#windows.read(users);
+    this.#queues = userQueues(users, windows, holdings, rules, nowMs);
+    if (users.length === 0) return;
+    const workers = readyWorkers(await store.vms.list(), holdings);
+    const plan = schedule(this.#queues, workers, { rules, nowMs, lastWorker: this.#lastWorker });
+    this.#reasons = plan.waiting;
+    await this.#wantRuntimes();
+    await this.#assign(plan.assignments);
+    if (this.#hasMore(plan)) this.#loop?.wake();
   }
 
-  /** A job whose runtime is not built yet gets it built, and is told so. */
-  async #withRuntimes(queue: readonly Job[], waiting: Schedule['waiting']): Promise<Schedule['waiting']> {
-    const reasons = new Map(waiting);
-    const wanted = new Map<string, string | undefined>();
-    for (const { id, spec } of queue) {
-      if (!reasons.has(id)) continue;
-      if (!wanted.has(spec.runtime)) wanted.set(spec.runtime, await this.#context.runtimes.want(spec.runtime));
-      const progress = wanted.get(spec.runtime);
-      if (progress !== undefined) reasons.set(id, progress);
+  /** Carries what an earlier process began, or what was let go by an error of ours. */
+  async #takeUp(holdings: readonly Holding[]): Promise<void> {
+    for (const { jobId } of holdings) {
+      if (this.#carried.has(jobId)) continue;
+      const job = await this.#context.store.jobs.get(jobId);
+      if (job !== undefined) this.#carry(job, true);
     }
-    return reasons;
   }
 
-  async #assign(jobId: string, worker: string): Promise<void> {
+  /** A runtime that jobs wait for and that is not built yet gets built. */
+  async #wantRuntimes(): Promise<void> {
+    const wanted = new Set<string>();
+    for (const { jobs } of this.#queues) {
+      for (const { id, runtime } of jobs) if (isMissingRuntime(this.#reasons.get(id))) wanted.add(runtime);
+    }
+    const progress = new Map<string, string>();
+    for (const runtime of wanted) {
+      const text = await this.#context.runtimes.want(runtime);
+      if (text !== undefined) progress.set(runtime, text);
+    }
+    this.#runtimeProgress = progress;
+  }
+
+  async #assign(assignments: readonly Assignment[]): Promise<void> {
+    if (assignments.length === 0) return;
     const { store, clock, changes } = this.#context;
-    const attempt = await store.jobs.assign(jobId, worker, clock.now());
-    if (attempt === undefined) return;
-    const job = await store.jobs.get(jobId);
-    if (job !== undefined) this.#carry(job, false);
-    changes.notify(jobId);
+    this.#lastWorker = assignments.at(-1)?.worker;
+    for (const job of await store.jobs.assign(assignments, clock.now())) {
+      this.#carry(job, false);
+      changes.notify(job.id);
+    }
+  }
+
+  /** All that was looked at of a user's queue got a worker, and there is more of it. */
+  #hasMore(plan: Schedule): boolean {
+    return this.#queues.some(({ jobs, queued }) => {
+      const last = jobs.at(-1);
+      return last !== undefined && queued > jobs.length && !plan.waiting.has(last.id);
+    });
   }
 
   #carry(job: Job, resumed: boolean): void {

@@ -1,69 +1,178 @@
-import type { Job } from '../domain/job.ts';
-
-/** A ready worker as the scheduler sees it. */
-export interface Worker {
-  readonly name: string;
-  readonly runtimes: readonly string[];
-  /** What no job on it has asked for. */
-  readonly freeCpus: number;
-  readonly freeMemoryBytes: number;
-}
-
-export interface Assignment {
-  readonly jobId: string;
-  readonly worker: string;
-}
+import type { Assignment } from '../domain/job-store.ts';
+import type { QueuedJob } from '../domain/queue.ts';
+import type { UserQueue } from './fairness.ts';
+import { epsilon, Room, type Worker } from './room.ts';
+import type { Placement, SchedulingRules } from './rules.ts';
+import { Turn, Turns } from './turns.ts';
+import { noRoom, reserved, tooManyCpus, tooManyRunning, type WaitReason } from './wait-reason.ts';
 
 export interface Schedule {
   readonly assignments: readonly Assignment[];
-  /** Why each other job of the queue waits, by job id. */
-  readonly waiting: ReadonlyMap<string, string>;
+  /** Why each other job that was looked at waits, by job id. */
+  readonly waiting: ReadonlyMap<string, WaitReason>;
 }
+
+export interface SchedulingOptions {
+  readonly rules: Pick<SchedulingRules, 'placement' | 'maxWaitMs'>;
+  readonly nowMs: number;
+  /** For round-robin: the worker that got the job before. */
+  readonly lastWorker?: string | undefined;
+}
+
+/** Beyond its time limit a job takes so long at most to be sent, started, stopped and brought home. */
+export const overheadMs = 30_000;
+/** Waiting jobs that room is kept for at one time. */
+const maxReservations = 16;
 
 /**
- * Which queued job goes to which worker now. Pure. Oldest first; a job goes to the fullest worker that has room for it
- * (pack, so that idle workers stay idle); a job without room does not hold up the ones behind it.
+ * Which queued job goes to which worker now. Pure, and the same for the same input.
+ *
+ * - The user with the smallest share is next, again after each job: so each gets his share (fairness.ts).
+ * - Within a user's queue: by priority, then the oldest.
+ * - A job without room does not hold up the ones behind it, but room is reserved for it (room.ts): what passes it must
+ *   not make it wait longer. So it starts, at the latest, when the jobs before it have run to their time limits.
+ * - The first job of a user that has waited for `maxWaitMs` goes before all shares, the longest wait first: so newcomers,
+ *   who have had nothing yet, cannot keep somebody waiting for ever.
  */
-export function schedule(queue: readonly Job[], workers: readonly Worker[]): Schedule {
-  const free = workers.map((worker) => ({ ...worker }));
-  const assignments: Assignment[] = [];
-  const waiting = new Map<string, string>();
-  for (const job of queue) {
-    const fitting = free.filter((worker) => hasRoom(worker, job));
-    const chosen = fitting.sort(byFreeCpus)[0];
-    if (chosen === undefined) {
-      waiting.set(job.id, waitReason(job, free));
-      continue;
-    }
-    chosen.freeCpus -= job.spec.limits.cpus;
-    chosen.freeMemoryBytes -= job.spec.limits.memoryBytes;
-    assignments.push({ jobId: job.id, worker: chosen.name });
+export function schedule(
+  queues: readonly UserQueue[],
+  workers: readonly Worker[],
+  { rules, nowMs, lastWorker }: SchedulingOptions,
+): Schedule {
+  const run = new Run(workers, rules.placement, nowMs, lastWorker);
+  const all = queues.map((queue) => new Turn(queue));
+  for (const turn of overdue(all, nowMs - rules.maxWaitMs)) run.serveFirst(turn);
+  const turns = new Turns(all);
+  for (let turn = turns.next(); turn !== undefined; turn = turns.next()) {
+    if (run.serve(turn)) turns.add(turn);
   }
-  return { assignments, waiting };
+  return run;
 }
 
-/** CPUs are fractions; sums of them may miss by rounding. */
-const epsilon = 1e-6;
-
-function hasRoom(worker: Worker, job: Job): boolean {
-  const { cpus, memoryBytes } = job.spec.limits;
-  return (
-    worker.runtimes.includes(job.spec.runtime) &&
-    worker.freeCpus + epsilon >= cpus &&
-    worker.freeMemoryBytes >= memoryBytes
-  );
+/** Users whose first job has been the first since `sinceMs` or before, the longest wait first. */
+function overdue(turns: readonly Turn[], sinceMs: number): Turn[] {
+  const waited = turns.filter(({ queue }) => queue.firstSinceMs <= sinceMs);
+  return waited.sort((a, b) => a.queue.firstSinceMs - b.queue.firstSinceMs || (a.queue.name < b.queue.name ? -1 : 1));
 }
 
-function byFreeCpus(a: Worker, b: Worker): number {
-  return a.freeCpus - b.freeCpus || a.name.localeCompare(b.name);
+/** One run of the scheduler: the rooms as they fill up, and what is decided so far. */
+class Run implements Schedule {
+  readonly assignments: Assignment[] = [];
+  readonly waiting = new Map<string, WaitReason>();
+  readonly #rooms: readonly Room[];
+  /** Those in which a job might find room. */
+  #open: readonly Room[];
+  #reservations = 0;
+  /** Shapes of jobs that no room takes. Room only gets less during a run, so that stays so. */
+  readonly #refused = new Map<string, WaitReason>();
+  readonly #placement: Placement;
+  readonly #nowMs: number;
+  #lastWorker: string | undefined;
+
+  constructor(workers: readonly Worker[], placement: Placement, nowMs: number, lastWorker: string | undefined) {
+    this.#rooms = workers.map((worker) => new Room(worker)).sort((a, b) => (a.worker.name < b.worker.name ? -1 : 1));
+    this.#open = this.#rooms.filter((room) => !room.isFull);
+    this.#placement = placement;
+    this.#nowMs = nowMs;
+    this.#lastWorker = lastWorker;
+  }
+
+  /** Gives the user's next job a worker, or room later; jobs that get neither are passed. False: he has no more. */
+  serve(turn: Turn): boolean {
+    for (let job = turn.job; job !== undefined; job = turn.job) {
+      if (this.#isLimited(turn, job)) return false;
+      if (this.#place(turn, job)) return true;
+    }
+    return false;
+  }
+
+  /** The same for the user's first job only. */
+  serveFirst(turn: Turn): void {
+    const job = turn.job;
+    if (job !== undefined && !this.#isLimited(turn, job)) this.#place(turn, job);
+  }
+
+  /** At a limit of the user, what is behind the job waits as well: it would keep the limit reached for ever. */
+  #isLimited(turn: Turn, job: QueuedJob): boolean {
+    const limit = userLimit(turn, job);
+    if (limit === undefined) return false;
+    for (const one of turn.rest) this.waiting.set(one.id, limit);
+    return true;
+  }
+
+  #place(turn: Turn, job: QueuedJob): boolean {
+    turn.pass();
+    if (this.#assign(job) || this.#reserve(job)) {
+      turn.count(job);
+      return true;
+    }
+    this.waiting.set(job.id, this.#refuse(job));
+    return false;
+  }
+
+  #assign(job: QueuedJob): boolean {
+    if (this.#refused.has(shape(job))) return false;
+    const untilMs = this.#nowMs + job.timeoutMs + overheadMs;
+    const room = this.#choose(this.#open.filter((one) => one.accepts(job, untilMs)));
+    if (room === undefined) return false;
+    room.take(job, untilMs);
+    if (room.isFull) this.#open = this.#open.filter((one) => one !== room);
+    this.#lastWorker = room.worker.name;
+    this.assignments.push({ jobId: job.id, worker: room.worker.name });
+    return true;
+  }
+
+  /** Keeps the room for it that it can have first. */
+  #reserve(job: QueuedJob): boolean {
+    if (this.#reservations === maxReservations) return false;
+    let best: { readonly room: Room; readonly atMs: number } | undefined;
+    for (const room of this.#rooms) {
+      if (room.isReserved || !room.isAble(job)) continue;
+      const atMs = room.roomAtMs(job, this.#nowMs);
+      if (best === undefined || atMs < best.atMs) best = { room, atMs };
+    }
+    if (best === undefined) return false;
+    best.room.reserve(job, best.atMs);
+    this.#reservations += 1;
+    this.waiting.set(job.id, reserved(best.room.worker.name, best.atMs - this.#nowMs));
+    return true;
+  }
+
+  #refuse(job: QueuedJob): WaitReason {
+    const known = this.#refused.get(shape(job));
+    if (known !== undefined) return known;
+    const why = noRoom(job, this.#rooms);
+    this.#refused.set(shape(job), why);
+    return why;
+  }
+
+  #choose(rooms: readonly Room[]): Room | undefined {
+    switch (this.#placement) {
+      case 'pack':
+        return rooms.reduce<Room | undefined>(
+          (best, one) => (one.freeCpus < (best?.freeCpus ?? Infinity) ? one : best),
+          undefined,
+        );
+      case 'spread':
+        return rooms.reduce<Room | undefined>(
+          (best, one) => (one.freeCpus > (best?.freeCpus ?? -Infinity) ? one : best),
+          undefined,
+        );
+      case 'round-robin': {
+        const last = this.#lastWorker;
+        return (last === undefined ? undefined : rooms.find((one) => one.worker.name > last)) ?? rooms[0];
+      }
+    }
+  }
 }
 
-function waitReason(job: Job, workers: readonly Worker[]): string {
-  if (workers.length === 0) return 'no worker is ready';
-  const { runtime, limits } = job.spec;
-  const able = workers.filter((worker) => worker.runtimes.includes(runtime));
-  if (able.length === 0) return `no ready worker has the runtime ${runtime}`;
-  const withCpus = able.filter((worker) => worker.freeCpus + epsilon >= limits.cpus);
-  if (withCpus.length === 0) return `no ready worker has ${limits.cpus} CPUs free`;
-  return `no ready worker has ${Math.ceil(limits.memoryBytes / 1024 ** 2)} MiB of memory free beside the CPUs`;
+function userLimit(turn: Turn, job: QueuedJob): WaitReason | undefined {
+  const { rules } = turn.queue;
+  if (turn.running >= rules.maxRunning) return tooManyRunning(turn.queue, turn.running);
+  if (turn.cpus + job.cpus > rules.maxCpus + epsilon) return tooManyCpus(turn.queue, turn.cpus);
+  return undefined;
+}
+
+function shape({ runtime, cpus, memoryBytes, timeoutMs }: QueuedJob): string {
+  return `${runtime} ${cpus} ${memoryBytes} ${timeoutMs}`;
 }

@@ -18,6 +18,8 @@ export interface Submission {
   readonly runtime: string;
   readonly limits: Partial<JobLimits>;
   readonly network: boolean;
+  readonly priority: number;
+  readonly labels: Readonly<Record<string, string>>;
   readonly scriptBlob: string;
   readonly dataBlob: string | null;
 }
@@ -45,9 +47,7 @@ export async function submitJob(context: JobContext, rules: SubmissionRules, sub
     );
   }
   const limits = checkLimits(submission.limits, rules.flavors);
-  if ((await context.store.jobs.countQueued()) >= rules.maxQueued) {
-    throw new TidepoolError('exhausted', `the queue is full (${rules.maxQueued} jobs); try again later`);
-  }
+  await checkQueue(context, rules, submission.owner);
   if (submission.dataBlob !== null) {
     const path = await context.blobs.path(submission.dataBlob);
     const facts = await context.datasets.check(path, { ...defaultDatasetLimits, maxBytes: limits.diskBytes });
@@ -59,10 +59,26 @@ export async function submitJob(context: JobContext, rules: SubmissionRules, sub
   return job;
 }
 
+async function checkQueue(context: JobContext, rules: SubmissionRules, owner: string): Promise<void> {
+  const { jobs } = context.store;
+  if ((await jobs.countQueued()) >= rules.maxQueued) {
+    throw new TidepoolError('exhausted', `the queue is full (${rules.maxQueued} jobs); try again later`);
+  }
+  const { maxQueued } = context.rules.userRules(owner);
+  if (Number.isFinite(maxQueued) && (await jobs.countQueued(owner)) >= maxQueued) {
+    throw new TidepoolError(
+      'exhausted',
+      `${owner} has ${maxQueued} jobs waiting, the most that are allowed; try again later`,
+      {
+        details: { maxQueued },
+      },
+    );
+  }
+}
+
 function queuedJob(submission: Submission, limits: JobLimits, nowMs: number): Job {
-  const { entrypoint, args, environment, runtime, network, scriptBlob, dataBlob, owner } = submission;
-  const name = submission.name ?? entrypoint;
-  const spec: JobSpec = { name, entrypoint, args, environment, runtime, limits, network, scriptBlob, dataBlob };
+  const { owner, name = submission.entrypoint, limits: _asked, ...rest } = submission;
+  const spec: JobSpec = { ...rest, name, limits };
   return {
     id: sortableId(nowMs, randomBytes(10)),
     owner,

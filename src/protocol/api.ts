@@ -24,6 +24,10 @@ const limitsSchema = z.strictObject({
   timeoutMs: z.number(),
 });
 
+const labelsSchema = z
+  .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/), z.string().max(256))
+  .refine((labels) => Object.keys(labels).length <= 32, 'at most 32 labels');
+
 /** The `spec` part of a submission; `script` and `data` are the file parts beside it. Ranges: domain/limits.ts. */
 export const submissionSchema = z.strictObject({
   name: z.string().min(1).max(200).optional(),
@@ -31,6 +35,9 @@ export const submissionSchema = z.strictObject({
   args: z.array(z.string().max(32_768)).max(1_000).default([]),
   environment: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), z.string().max(32_768)).default({}),
   limits: limitsSchema.partial().default({}),
+  /** Order among your own jobs, the highest first. */
+  priority: z.int().min(-100).max(100).default(0),
+  labels: labelsSchema.default({}),
 });
 export type SubmissionBody = z.input<typeof submissionSchema>;
 
@@ -52,8 +59,13 @@ export const jobSchema = z.object({
   ended: z.boolean(),
   /** Why it waits, or how it ended, in words. */
   reason: z.string(),
-  /** Jobs before it in the queue; null unless queued. */
-  queuePosition: z.number().nullable(),
+  /** Why it waits, and how many jobs would be started before it as things are; null unless queued. */
+  waiting: z
+    .object({ code: z.string(), text: z.string(), numbers: z.record(z.string(), z.number()), place: z.number() })
+    .nullable(),
+  /** Order among the owner's jobs, the highest first. */
+  priority: z.number(),
+  labels: z.record(z.string(), z.string()),
   runtime: z.string(),
   entrypoint: z.string(),
   args: z.array(z.string()),
@@ -73,6 +85,21 @@ export const jobSchema = z.object({
   outputTruncated: z.boolean(),
 });
 export type JobView = z.infer<typeof jobSchema>;
+
+/** Body of POST /jobs/cancel: jobs that fit everything that is given. `{}` is all of yours. */
+export const cancelSchema = z.strictObject({
+  ids: z.array(z.string().max(64)).min(1).max(10_000).optional(),
+  states: z.array(z.enum(['queued', 'starting', 'running'])).min(1).optional(),
+  labels: labelsSchema.optional(),
+});
+export type CancelBody = z.infer<typeof cancelSchema>;
+export const cancelledSchema = z.object({
+  /** Jobs that were cancelled at once. */
+  cancelled: z.number(),
+  /** Jobs on a worker, which ends them now. */
+  stopping: z.number(),
+});
+export type CancelledView = z.infer<typeof cancelledSchema>;
 
 export const jobListSchema = z.object({ jobs: z.array(jobSchema), nextCursor: z.string().nullable() });
 export const jobFilesSchema = z.object({ files: z.array(jobFileSchema) });
@@ -166,7 +193,12 @@ export const poolSchema = z.object({
   decision: decisionSchema.nullable(),
 });
 export type PoolView = z.infer<typeof poolSchema>;
-export const poolListSchema = z.object({ pools: z.array(poolSchema) });
+export const poolListSchema = z.object({
+  pools: z.array(poolSchema),
+  /** Jobs that wait for any of them. */
+  queuedJobs: z.number(),
+});
+export type PoolListView = z.infer<typeof poolListSchema>;
 
 /** Use of one VM, a value a second, oldest first; a gap is missing data. */
 export const usageSchema = z.object({

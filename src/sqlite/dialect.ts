@@ -27,18 +27,31 @@ function openDatabase(path: string): DatabaseSync {
   }
 }
 
+/** The program has far fewer kinds of statement; lists of values in them make more. */
+const keptStatements = 300;
+
+/** Preparing a statement costs as much as running it, so they are kept, the ones last used. */
 function adapt(database: DatabaseSync): SqliteDatabase {
+  const statements = new Map<string, SqliteStatement>();
   return {
     close: () => database.close(),
     prepare(sql): SqliteStatement {
-      const statement = database.prepare(sql);
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...parameters.map(inputValue)),
-        run: (parameters) => statement.run(...parameters.map(inputValue)),
-        iterate: (parameters) => statement.iterate(...parameters.map(inputValue)),
-      };
+      const statement = statements.get(sql) ?? prepare(database, sql);
+      statements.delete(sql);
+      statements.set(sql, statement);
+      if (statements.size > keptStatements) statements.delete(statements.keys().next().value ?? sql);
+      return statement;
     },
+  };
+}
+
+function prepare(database: DatabaseSync, sql: string): SqliteStatement {
+  const statement = database.prepare(sql);
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => statement.all(...parameters.map(inputValue)),
+    run: (parameters) => statement.run(...parameters.map(inputValue)),
+    iterate: (parameters) => statement.iterate(...parameters.map(inputValue)),
   };
 }
 

@@ -1,27 +1,36 @@
 import type { Kysely, Selectable, Transaction } from 'kysely';
-import type { Job, JobState } from '../domain/job.ts';
-import { type JobAction, jobCan, jobStates } from '../domain/job.ts';
-import type { JobEnd, JobPage, JobStore } from '../domain/store.ts';
+import { type Job, jobCan } from '../domain/job.ts';
+import type { JobEnd, JobPage, JobStore } from '../domain/job-store.ts';
+import type { GroupCommit } from './group-commit.ts';
+import * as queue from './queue.ts';
 import type { Tables } from './schema.ts';
+import { statesThatCan } from './states.ts';
 
 type Row = Selectable<Tables['job']>;
 type Db = Kysely<Tables>;
 
-/** JobStore on SQL. The states in which an action may happen come from the domain's table, never from here. */
-export function sqlJobStore(db: Db): JobStore {
+/**
+ * JobStore on SQL.
+ * @param group for the writes; every job has several
+ * @param halfLifeMs of what users are charged
+ */
+export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: number): JobStore {
   return {
-    insert: async (job) => void (await db.insertInto('job').values(toRow(job)).execute()),
+    insert: (job) => group.run((tx) => insert(tx, job)),
     get: (id) => getJob(db, id),
     list: (page) => listJobs(db, page),
-    queued: (limit) => queued(db, limit),
-    countQueued: () => countQueued(db),
-    countAhead: (id) => countQueued(db, id),
+    queueUsers: () => queue.queueUsers(db),
+    queuedOf: (user, limit) => queue.queuedOf(db, user, limit),
+    countQueued: (user) => queue.countQueued(db, user),
+    countAhead: (job) => queue.countAhead(db, job),
     active: () => active(db),
-    assign: (id, vmName, nowMs) => db.transaction().execute((tx) => assign(tx, id, vmName, nowMs)),
-    markRunning: (id, attempt, nowMs) => markRunning(db, id, attempt, nowMs),
-    finish: (id, attempt, end) => db.transaction().execute((tx) => finish(tx, id, attempt, end)),
-    requeue: (id, attempt) => db.transaction().execute((tx) => requeue(tx, id, attempt)),
-    cancel: (id, nowMs) => db.transaction().execute((tx) => cancel(tx, id, nowMs)),
+    holdings: () => queue.holdings(db),
+    assign: (assignments, nowMs) => group.run(async (tx) => (await queue.assign(tx, assignments, nowMs)).map(fromRow)),
+    markRunning: (id, attempt, nowMs) => group.run((tx) => markRunning(tx, id, attempt, nowMs)),
+    finish: (id, attempt, end) => group.run((tx) => finish(tx, id, attempt, end, halfLifeMs)),
+    requeue: (id, attempt, nowMs) => group.run((tx) => requeue(tx, id, attempt, nowMs, halfLifeMs)),
+    cancel: (id, nowMs) => group.run((tx) => cancel(tx, id, nowMs)),
+    cancelMany: (filter, limit, nowMs) => group.run((tx) => queue.cancelMany(tx, filter, limit, nowMs)),
     meanRunMs: (count) => meanRunMs(db, count),
     async files(id) {
       const rows = await db.selectFrom('job_file').selectAll().where('job_id', '=', id).orderBy('path').execute();
@@ -30,8 +39,9 @@ export function sqlJobStore(db: Db): JobStore {
   };
 }
 
-function statesThatCan(action: JobAction): JobState[] {
-  return (Object.keys(jobStates) as JobState[]).filter((state) => jobCan(state, action));
+async function insert(tx: Transaction<Tables>, job: Job): Promise<void> {
+  await tx.insertInto('job').values(toRow(job)).execute();
+  await queue.joinQueue(tx, job.owner, job.createdAtMs);
 }
 
 async function getJob(db: Db, id: string): Promise<Job | undefined> {
@@ -47,41 +57,8 @@ async function listJobs(db: Db, page: JobPage): Promise<Job[]> {
   return (await query.execute()).map(fromRow);
 }
 
-async function queued(db: Db, limit: number): Promise<Job[]> {
-  const query = db.selectFrom('job').selectAll().where('state', '=', 'queued').orderBy('id').limit(limit);
-  return (await query.execute()).map(fromRow);
-}
-
-async function countQueued(db: Db, olderThan?: string): Promise<number> {
-  let query = db
-    .selectFrom('job')
-    .select((e) => e.fn.countAll<number>().as('count'))
-    .where('state', '=', 'queued');
-  if (olderThan !== undefined) query = query.where('id', '<', olderThan);
-  return (await query.executeTakeFirstOrThrow()).count;
-}
-
 async function active(db: Db): Promise<Job[]> {
-  const query = db.selectFrom('job').selectAll().where('state', 'in', ['starting', 'running']).orderBy('id');
-  return (await query.execute()).map(fromRow);
-}
-
-async function assign(tx: Transaction<Tables>, id: string, vmName: string, nowMs: number): Promise<number | undefined> {
-  const vm = await tx.selectFrom('vm').select('state').where('name', '=', vmName).executeTakeFirst();
-  if (vm?.state !== 'ready') return undefined;
-  const job = await tx
-    .updateTable('job')
-    .set((e) => ({ state: 'starting', vm_name: vmName, attempt: e('attempt', '+', 1) }))
-    .where('id', '=', id)
-    .where('state', 'in', statesThatCan('assign'))
-    .returning('attempt')
-    .executeTakeFirst();
-  if (job === undefined) return undefined;
-  await tx
-    .insertInto('attempt')
-    .values({ job_id: id, number: job.attempt, vm_name: vmName, assigned_at_ms: nowMs, outcome: null })
-    .execute();
-  return job.attempt;
+  return (await db.selectFrom('job').selectAll().where(queue.isActive).orderBy('id').execute()).map(fromRow);
 }
 
 async function markRunning(db: Db, id: string, attempt: number, nowMs: number): Promise<boolean> {
@@ -95,16 +72,24 @@ async function markRunning(db: Db, id: string, attempt: number, nowMs: number): 
   return result.numUpdatedRows === 1n;
 }
 
-async function finish(tx: Transaction<Tables>, id: string, attempt: number, end: JobEnd): Promise<boolean> {
-  const result = await tx
+async function finish(
+  tx: Transaction<Tables>,
+  id: string,
+  attempt: number,
+  end: JobEnd,
+  halfLifeMs: number,
+): Promise<boolean> {
+  const job = await tx
     .updateTable('job')
     .set({ state: end.state, ended_at_ms: end.nowMs, result_json: JSON.stringify(end.result) })
     .where('id', '=', id)
     .where('attempt', '=', attempt)
     .where('state', 'in', statesThatCan('finish'))
+    .returning(['owner', 'cpus', 'memory_bytes', 'assigned_at_ms'])
     .executeTakeFirst();
-  if (result.numUpdatedRows !== 1n) return false;
+  if (job === undefined) return false;
   await endAttempt(tx, id, attempt, end.state);
+  await queue.charge(tx, job, end.nowMs, halfLifeMs);
   for (const file of end.files) {
     const row = { job_id: id, path: file.path, size_bytes: file.sizeBytes, blob: file.blob };
     await tx.insertInto('job_file').values(row).execute();
@@ -112,16 +97,25 @@ async function finish(tx: Transaction<Tables>, id: string, attempt: number, end:
   return true;
 }
 
-async function requeue(tx: Transaction<Tables>, id: string, attempt: number): Promise<boolean> {
-  const result = await tx
+async function requeue(
+  tx: Transaction<Tables>,
+  id: string,
+  attempt: number,
+  nowMs: number,
+  halfLifeMs: number,
+): Promise<boolean> {
+  const job = await tx
     .updateTable('job')
     .set({ state: 'queued', vm_name: null, started_at_ms: null })
     .where('id', '=', id)
     .where('attempt', '=', attempt)
     .where('state', 'in', statesThatCan('requeue'))
+    .returning(['owner', 'cpus', 'memory_bytes', 'assigned_at_ms'])
     .executeTakeFirst();
-  if (result.numUpdatedRows !== 1n) return false;
+  if (job === undefined) return false;
   await endAttempt(tx, id, attempt, 'requeued');
+  await queue.charge(tx, job, nowMs, halfLifeMs);
+  await queue.changeQueue(tx, job.owner, 1);
   return true;
 }
 
@@ -144,6 +138,7 @@ async function cancel(
     .set({ cancel_requested: 1, ...change })
     .where('id', '=', id)
     .execute();
+  if (isQueued) await queue.changeQueue(tx, job.owner, -1);
   return isQueued ? 'cancelled' : 'requested';
 }
 
@@ -153,7 +148,7 @@ async function meanRunMs(db: Db, count: number): Promise<number | null> {
     .select((e) => e('ended_at_ms', '-', e.ref('started_at_ms')).as('ran_ms'))
     .where('started_at_ms', 'is not', null)
     .where('ended_at_ms', 'is not', null)
-    .orderBy('id', 'desc')
+    .orderBy('ended_at_ms', 'desc')
     .limit(count);
   const row = await db
     .selectFrom(newest.as('newest'))
@@ -175,15 +170,24 @@ function toRow(job: Job): Row {
     started_at_ms: job.startedAtMs,
     ended_at_ms: job.endedAtMs,
     result_json: job.result === null ? null : JSON.stringify(job.result),
+    priority: job.spec.priority,
+    runtime: job.spec.runtime,
+    cpus: job.spec.limits.cpus,
+    memory_bytes: job.spec.limits.memoryBytes,
+    timeout_ms: job.spec.limits.timeoutMs,
+    assigned_at_ms: null,
   };
 }
+
+/** What specs did not have yet when old jobs were written. */
+const laterSpecFields = { priority: 0, labels: {} };
 
 function fromRow(row: Row): Job {
   return {
     id: row.id,
     owner: row.owner,
     state: row.state,
-    spec: JSON.parse(row.spec_json),
+    spec: { ...laterSpecFields, ...JSON.parse(row.spec_json) },
     attempt: row.attempt,
     vmName: row.vm_name,
     cancelRequested: row.cancel_requested === 1,

@@ -3,12 +3,13 @@ import type { EventName } from '../domain/event.ts';
 import type { JobState } from '../domain/job.ts';
 import type { VmState } from '../domain/vm.ts';
 import { type AccountTables, accountMigration } from './account-schema.ts';
+import { type QueueColumns, type QueueTables, queueMigration } from './queue-schema.ts';
 import { type ServiceTables, serviceMigration } from './service-schema.ts';
 
 /** Rows as they lie in the database. Times are milliseconds since 1970; `*_json` columns hold domain values. */
-export interface Tables extends ServiceTables, AccountTables {
+export interface Tables extends QueueTables, ServiceTables, AccountTables {
   setting: { name: string; value: string };
-  job: {
+  job: QueueColumns & {
     id: string;
     owner: string;
     state: JobState;
@@ -85,6 +86,7 @@ export const migrations: Record<string, Migration> = {
   },
   '0004-services': serviceMigration,
   '0005-accounts': accountMigration,
+  '0006-queue': queueMigration,
 };
 
 const firstSchema = [

@@ -3,9 +3,11 @@ import { Kysely, Migrator } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
 import { defaultKeyValueLimits, type KeyValueLimits } from '../domain/service.ts';
 import type { Store } from '../domain/store.ts';
+import { defaultHalfLifeMs } from '../domain/usage.ts';
 import { sqlAccountStore } from './accounts.ts';
 import { sqliteDialect } from './dialect.ts';
 import { sqlEventStore } from './events.ts';
+import { endOfTurn, GroupCommit } from './group-commit.ts';
 import { sqlJobStore } from './jobs.ts';
 import { sqlKeyValueStore } from './key-values.ts';
 import { sqlPoolStore } from './pools.ts';
@@ -17,10 +19,12 @@ import { sqlVmStore } from './vms.ts';
  * Opens (and makes or migrates) the database file. Errors: `conflict` when another server has it open.
  * @param path file, or `:memory:`
  * @param keyValueLimits of each service
+ * @param usageHalfLifeMs after which what a user is charged for counts half
  */
 export async function openSqliteStore(
   path: string,
   keyValueLimits: KeyValueLimits = defaultKeyValueLimits,
+  usageHalfLifeMs: number = defaultHalfLifeMs,
 ): Promise<Store> {
   const db = new Kysely<Tables>({ dialect: sqliteDialect(path) });
   try {
@@ -33,8 +37,10 @@ export async function openSqliteStore(
     await db.destroy();
     throw openError(path, error);
   }
+  // In memory there is no flush to share.
+  const group = new GroupCommit(db, path === ':memory:' ? async () => undefined : endOfTurn);
   return {
-    jobs: sqlJobStore(db),
+    jobs: sqlJobStore(db, group, usageHalfLifeMs),
     vms: sqlVmStore(db),
     events: sqlEventStore(db),
     pools: sqlPoolStore(db),
@@ -42,7 +48,10 @@ export async function openSqliteStore(
     keyValues: sqlKeyValueStore(db, keyValueLimits),
     accounts: sqlAccountStore(db),
     setting: (name, makeDefault) => setting(db, name, makeDefault),
-    close: () => db.destroy(),
+    async close() {
+      await group.settled();
+      await db.destroy();
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import type { Kysely, Selectable, Updateable } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
 import type { VmMove, VmStore } from '../domain/store.ts';
 import type { Vm, VmState } from '../domain/vm.ts';
+import { isActive } from './queue.ts';
 import type { Tables } from './schema.ts';
 
 type Row = Selectable<Tables['vm']>;
@@ -55,7 +56,7 @@ async function deleteIdle(db: Kysely<Tables>, name: string): Promise<boolean> {
 }
 
 function jobsOn(db: Kysely<Tables>, vm: string) {
-  return db.selectFrom('job').select('job.id').where('vm_name', '=', vm).where('state', 'in', ['starting', 'running']);
+  return db.selectFrom('job').select('job.id').where('vm_name', '=', vm).where(isActive);
 }
 
 function factColumns(facts: VmMove['facts']): Updateable<Tables['vm']> {

@@ -7,10 +7,12 @@ import { hasCode } from '../../src/domain/errors.ts';
 import { queuedJob } from '../../src/fake/job.ts';
 import { runningService } from '../../src/fake/service.ts';
 import { openSqliteStore } from '../../src/sqlite/store.ts';
+import { queueStoreConformance } from './queue-store.ts';
 import { serviceStoreConformance } from './service-store.ts';
 import { storeConformance } from './store.ts';
 
 storeConformance('sqlite', () => openSqliteStore(':memory:'));
+queueStoreConformance('sqlite', (halfLifeMs) => openSqliteStore(':memory:', undefined, halfLifeMs));
 serviceStoreConformance('sqlite', (limits) => openSqliteStore(':memory:', limits));
 
 test('sqlite: 100,000 puts in batches of 100 take seconds and survive a reopening', async () => {

@@ -18,6 +18,8 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       }
     });
   };
+  const assign = async (store: Store, jobId: string, worker: string, nowMs: number): Promise<number | undefined> =>
+    (await store.jobs.assign([{ jobId, worker }], nowMs))[0]?.attempt;
   const end = (state: JobState) => ({ state, result: emptyResult, files: [], nowMs: 9_000 });
 
   withStore('a job comes back as it was put in', async (store) => {
@@ -30,7 +32,7 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
   withStore('the queue is oldest first, the list newest first and paged', async (store) => {
     for (const id of ['a', 'b', 'c']) await store.jobs.insert(queuedJob({ id }));
     assert.deepEqual(
-      (await store.jobs.queued(2)).map((job) => job.id),
+      (await store.jobs.queuedOf('admin', 2)).map((job) => job.id),
       ['a', 'b'],
     );
     const first = await store.jobs.list({ limit: 2 });
@@ -46,17 +48,17 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
     assert.deepEqual(await store.jobs.list({ limit: 9, states: ['running'] }), []);
     assert.deepEqual(await store.jobs.list({ limit: 9, owner: 'nobody' }), []);
     assert.equal(await store.jobs.countQueued(), 3);
-    assert.equal(await store.jobs.countAhead('c'), 2);
+    assert.equal(await store.jobs.countAhead({ id: 'c', owner: 'admin', priority: 0 }), 2);
   });
 
   withStore('a job is assigned once, and only to a ready VM', async (store) => {
     await store.jobs.insert(queuedJob({ id: 'a' }));
-    assert.equal(await store.jobs.assign('a', 'test-0000', 1), undefined, 'no such VM');
+    assert.equal(await assign(store, 'a', 'test-0000', 1), undefined, 'no such VM');
     await store.vms.insert(readyVm({ state: 'draining' }));
-    assert.equal(await store.jobs.assign('a', 'test-0000', 1), undefined, 'a draining VM');
+    assert.equal(await assign(store, 'a', 'test-0000', 1), undefined, 'a draining VM');
     await store.vms.move('test-0000', ['draining'], { state: 'ready', reason: '', nowMs: 2 });
-    assert.equal(await store.jobs.assign('a', 'test-0000', 3), 1);
-    assert.equal(await store.jobs.assign('a', 'test-0000', 4), undefined, 'it is not queued any more');
+    assert.equal(await assign(store, 'a', 'test-0000', 3), 1);
+    assert.equal(await assign(store, 'a', 'test-0000', 4), undefined, 'it is not queued any more');
     const [active] = await store.jobs.active();
     assert.equal(active?.state, 'starting');
     assert.equal(active?.vmName, 'test-0000');
@@ -65,12 +67,12 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
   withStore('a report with an old fencing number has no effect', async (store) => {
     await store.vms.insert(readyVm());
     await store.jobs.insert(queuedJob({ id: 'a' }));
-    assert.equal(await store.jobs.assign('a', 'test-0000', 1), 1);
-    assert.equal(await store.jobs.requeue('a', 1), true);
-    assert.equal(await store.jobs.assign('a', 'test-0000', 2), 2);
+    assert.equal(await assign(store, 'a', 'test-0000', 1), 1);
+    assert.equal(await store.jobs.requeue('a', 1, 2), true);
+    assert.equal(await assign(store, 'a', 'test-0000', 2), 2);
     assert.equal(await store.jobs.markRunning('a', 1, 3), false);
     assert.equal(await store.jobs.finish('a', 1, end('succeeded')), false);
-    assert.equal(await store.jobs.requeue('a', 1), false);
+    assert.equal(await store.jobs.requeue('a', 1, 2), false);
     assert.equal(await store.jobs.markRunning('a', 2, 3), true);
     assert.equal(await store.jobs.finish('a', 2, end('failed')), true);
     assert.equal((await store.jobs.get('a'))?.state, 'failed');
@@ -80,7 +82,7 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
     await store.vms.insert(readyVm());
     for (const state of (Object.keys(jobStates) as JobState[]).filter((one) => jobStates[one].ended)) {
       await store.jobs.insert(queuedJob({ id: state }));
-      await store.jobs.assign(state, 'test-0000', 1);
+      await assign(store, state, 'test-0000', 1);
       assert.equal(await store.jobs.finish(state, 1, end(state)), true);
       assert.equal(await store.jobs.finish(state, 1, end('succeeded')), false);
       assert.equal(await store.jobs.cancel(state, 5), 'ended');
@@ -91,7 +93,7 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
   withStore('files and evidence are kept with the end', async (store) => {
     await store.vms.insert(readyVm());
     await store.jobs.insert(queuedJob({ id: 'a' }));
-    await store.jobs.assign('a', 'test-0000', 1);
+    await assign(store, 'a', 'test-0000', 1);
     const files = [{ path: 'b/c.txt', sizeBytes: 3, blob: 'f'.repeat(64) }];
     const result = { ...emptyResult, exitCode: 3, peakMemoryBytes: 77 };
     await store.jobs.finish('a', 1, { state: 'failed', result, files, nowMs: 8 });
@@ -104,7 +106,7 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
   withStore('a queued job is cancelled at once, an active one is asked to stop', async (store) => {
     await store.vms.insert(readyVm());
     for (const id of ['a', 'b']) await store.jobs.insert(queuedJob({ id }));
-    await store.jobs.assign('b', 'test-0000', 1);
+    await assign(store, 'b', 'test-0000', 1);
     assert.equal(await store.jobs.cancel('a', 5), 'cancelled');
     assert.equal(await store.jobs.cancel('b', 5), 'requested');
     assert.equal(await store.jobs.cancel('c', 5), 'unknown');
@@ -117,7 +119,7 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
   withStore('a busy VM is never stopped', async (store) => {
     await store.vms.insert(readyVm());
     await store.jobs.insert(queuedJob({ id: 'a' }));
-    await store.jobs.assign('a', 'test-0000', 1);
+    await assign(store, 'a', 'test-0000', 1);
     const stop = { state: 'stopping' as const, reason: 'scale in', nowMs: 2 };
     assert.equal(await store.vms.moveIfIdle('test-0000', ['ready'], stop), false);
     await store.jobs.finish('a', 1, end('succeeded'));
@@ -152,10 +154,10 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
   withStore('the row of a VM stays while a job is on it', async (store) => {
     await store.vms.insert(readyVm());
     await store.jobs.insert(queuedJob({ id: 'a' }));
-    await store.jobs.assign('a', 'test-0000', 1);
+    await assign(store, 'a', 'test-0000', 1);
     assert.equal(await store.vms.delete('test-0000'), false);
     assert.equal((await store.vms.list()).length, 1);
-    await store.jobs.requeue('a', 1);
+    await store.jobs.requeue('a', 1, 2);
     assert.equal(await store.vms.delete('test-0000'), true);
   });
 

@@ -80,18 +80,12 @@ export class Feed {
     const { clock, pool } = this.#options;
     const answer = await this.#inTime(async () => {
       const client = await this.#connected();
-      const [pools, usage, newest] = await Promise.all([
-        client.pools(),
-        client.usage(this.#sampledUntilMs),
-        client.jobs({ state: 'queued', limit: '1' }),
-      ]);
+      const [{ pools, queuedJobs }, usage] = await Promise.all([client.pools(), client.usage(this.#sampledUntilMs)]);
       const isShown = (name: string): boolean => pool === undefined || name === pool;
-      const [last] = newest.jobs;
       return {
         pools: pools.filter(({ name }) => isShown(name)),
         usage: usage.filter((vm) => isShown(vm.pool)),
-        // The newest job is the last in the queue, so its place tells how long the queue is.
-        queued: last === undefined ? 0 : (last.queuePosition ?? 0) + 1,
+        queued: queuedJobs,
       };
     });
     this.#sampledUntilMs = newestSampleMs(answer.usage) ?? this.#sampledUntilMs;

@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { TidepoolError } from '../../domain/errors.ts';
+import { cancelJobs } from '../../jobs/cancel.ts';
 import { submitJob } from '../../jobs/submit.ts';
-import { jobListSchema, jobSchema, jobStateSchema } from '../../protocol/api.ts';
+import { cancelledSchema, cancelSchema, jobListSchema, jobSchema, jobStateSchema } from '../../protocol/api.ts';
 import { needs, reads, viewer, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { findJob } from '../log-stream.ts';
@@ -63,6 +64,16 @@ export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
       params: idParams,
       response: { 200: jobSchema },
     };
+    const cancelManyDocs = {
+      summary: 'Cancel many jobs at once: their own, for administrators those of all users, that fit all that is given',
+      body: cancelSchema,
+      response: { 200: cancelledSchema },
+    };
+    app.post('/jobs/cancel', { schema: cancelManyDocs, config: needs('jobs') }, async (request) => {
+      const owner = visibleOwner(request);
+      return cancelJobs(context.jobs, { ...request.body, owner: owner ?? undefined });
+    });
+
     app.post('/jobs/:id/cancel', { schema: cancelDocs, config: needs('jobs') }, async (request) => {
       const { id } = request.params;
       const job = await findJob(context, id, visibleOwner(request));

@@ -24,6 +24,7 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
     const listDocs = { summary: 'All pools', response: { 200: poolListSchema } };
     app.get('/pools', { schema: listDocs, config: reads }, async () => ({
       pools: await Promise.all(context.pools.map(view)),
+      queuedJobs: await store.jobs.countQueued(),
     }));
 
     const showDocs = { summary: 'One pool', params: nameParams, response: { 200: poolSchema } };

@@ -1,0 +1,75 @@
+import type { Job, JobFile, JobResult, JobState } from './job.ts';
+import type { Holding, QueuedJob, QueueUser } from './queue.ts';
+
+export interface JobPage {
+  readonly owner?: string;
+  readonly states?: readonly JobState[];
+  /** 1 to 1000. */
+  readonly limit: number;
+  /** Only jobs older than this id (ids sort by time of creation). */
+  readonly before?: string;
+}
+
+export interface JobStore {
+  insert(job: Job): Promise<void>;
+  get(id: string): Promise<Job | undefined>;
+  /** Newest first. */
+  list(page: JobPage): Promise<Job[]>;
+  /** Users who have queued jobs, by name. */
+  queueUsers(): Promise<QueueUser[]>;
+  /** The first `limit` queued jobs of a user in the order of the user's queue: by priority, then the oldest first. */
+  queuedOf(user: string, limit: number): Promise<QueuedJob[]>;
+  /** Of this user, or of all. */
+  countQueued(user?: string): Promise<number>;
+  /** How many queued jobs are before this one in its user's queue. */
+  countAhead(job: Pick<QueuedJob, 'id' | 'owner' | 'priority'>): Promise<number>;
+  /** Jobs that are starting or running. */
+  active(): Promise<Job[]>;
+  /** What the active jobs hold; far cheaper than `active`. */
+  holdings(): Promise<Holding[]>;
+  /**
+   * In one transaction, for each assignment: if the VM is ready and the job is queued, the job becomes `starting` on it
+   * under the next attempt number. Returns those jobs as they are then; an assignment that cannot be is left out.
+   */
+  assign(assignments: readonly Assignment[], nowMs: number): Promise<Job[]>;
+  markRunning(id: string, attempt: number, nowMs: number): Promise<boolean>;
+  /** Ends the job with its evidence and files, and charges its owner for the time. */
+  finish(id: string, attempt: number, end: JobEnd): Promise<boolean>;
+  /** Back to the queue, e.g. when its worker was lost. The time is charged all the same. */
+  requeue(id: string, attempt: number, nowMs: number): Promise<boolean>;
+  /** A queued job is cancelled at once; for an active one the wish is noted. */
+  cancel(id: string, nowMs: number): Promise<'cancelled' | 'requested' | 'ended' | 'unknown'>;
+  /** Cancels up to `limit` jobs that the filter names, as `cancel` does each, in one transaction. */
+  cancelMany(filter: CancelFilter, limit: number, nowMs: number): Promise<Cancelled>;
+  files(id: string): Promise<JobFile[]>;
+  /** Mean run time of the newest `count` jobs that ran to an end; null while there is none. */
+  meanRunMs(count: number): Promise<number | null>;
+}
+
+/** A job that is to go to a worker. */
+export interface Assignment {
+  readonly jobId: string;
+  readonly worker: string;
+}
+
+/** Which jobs are meant: those that fit everything that is given. */
+export interface CancelFilter {
+  readonly owner?: string | undefined;
+  readonly ids?: readonly string[] | undefined;
+  /** `queued`, `starting`, `running`; any of these unless given. */
+  readonly states?: readonly JobState[] | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Ids of the jobs that were cancelled at once, and of those whose worker must end them. */
+export interface Cancelled {
+  readonly cancelled: readonly string[];
+  readonly requested: readonly string[];
+}
+
+export interface JobEnd {
+  readonly state: JobState;
+  readonly result: JobResult;
+  readonly files: readonly JobFile[];
+  readonly nowMs: number;
+}

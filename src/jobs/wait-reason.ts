@@ -1,0 +1,75 @@
+import type { QueuedJob } from '../domain/queue.ts';
+import type { Reason } from '../domain/scaling.ts';
+import type { UserQueue } from './fairness.ts';
+import type { Room } from './room.ts';
+
+/** Why a job waits. `code` is one of those below; `numbers` are those of the text. */
+export type WaitReason = Reason;
+
+const reason = (code: string, text: string, numbers: Readonly<Record<string, number>> = {}): WaitReason => ({
+  code,
+  text,
+  numbers,
+});
+
+export const soon = reason('soon', 'it is about to be scheduled');
+export const stopping = reason('stopping', 'the server is shutting down');
+
+/** @param progress how far the build of its runtime is, in words */
+export function building(progress: string): WaitReason {
+  return reason('runtime', progress);
+}
+
+/** Whether a missing runtime may be what it waits for. */
+export function isMissingRuntime(why: WaitReason | undefined): boolean {
+  return why?.code === 'no_runtime' || why?.code === 'no_worker';
+}
+
+/** Its place is further back than the scheduler looks at one time. */
+export function behind(own: number): WaitReason {
+  return reason('behind', `${own} of its owner's jobs go before it`, { own });
+}
+
+export function tooManyRunning({ name, rules }: UserQueue, running: number): WaitReason {
+  const { maxRunning } = rules;
+  return reason('user_running', `${name} has ${running} jobs running, of ${maxRunning} at one time`, {
+    running,
+    maxRunning,
+  });
+}
+
+export function tooManyCpus({ name, rules }: UserQueue, cpus: number): WaitReason {
+  const { maxCpus } = rules;
+  const used = round(cpus);
+  return reason('user_cpus', `${name}'s jobs have ${used} CPUs, of ${maxCpus} at one time`, { used, maxCpus });
+}
+
+export function reserved(worker: string, inMs: number): WaitReason {
+  const seconds = Math.ceil(inMs / 1_000);
+  return reason('reserved', `the next room on ${worker} is kept for it, in ${seconds} s at the latest`, { seconds });
+}
+
+/** Of a job that no worker takes. */
+export function noRoom(job: QueuedJob, rooms: readonly Room[]): WaitReason {
+  const { runtime, cpus } = job;
+  const memoryMiB = Math.ceil(job.memoryBytes / 1024 ** 2);
+  if (rooms.length === 0) return reason('no_worker', 'no worker is ready');
+  const withRuntime = rooms.filter((room) => room.worker.runtimes.includes(runtime));
+  if (withRuntime.length === 0) return reason('no_runtime', `no ready worker has the runtime ${runtime}`);
+  const able = withRuntime.filter((room) => room.isAble(job));
+  if (able.length === 0) {
+    const text = `no ready worker is large enough for ${cpus} CPUs and ${memoryMiB} MiB of memory`;
+    return reason('too_large', text, { cpus, memoryMiB });
+  }
+  if (able.some((room) => room.hasRoom(job))) {
+    return reason('held_back', 'the room that is free is kept for a job that waits for more of it');
+  }
+  if (!able.some((room) => room.hasCpus(cpus))) {
+    return reason('no_cpus', `no ready worker has ${cpus} CPUs free`, { cpus });
+  }
+  return reason('no_memory', `no ready worker has ${memoryMiB} MiB of memory free beside the CPUs`, { memoryMiB });
+}
+
+function round(cpus: number): number {
+  return Math.round(cpus * 100) / 100;
+}

@@ -1,0 +1,210 @@
+import { type Kysely, type RawBuilder, type Selectable, sql, type Transaction } from 'kysely';
+import type { JobState } from '../domain/job.ts';
+import type { Assignment, CancelFilter, Cancelled } from '../domain/job-store.ts';
+import type { Holding, QueuedJob, QueueUser } from '../domain/queue.ts';
+import { chargedCpus, decayed, held } from '../domain/usage.ts';
+import type { Tables } from './schema.ts';
+import { statesThatCan } from './states.ts';
+
+type Db = Kysely<Tables>;
+type Tx = Transaction<Tables>;
+
+// Spelt out in the SQL: SQLite takes a partial index only where it sees the index's own condition in the query.
+const isQueued = sql<boolean>`state = 'queued'`;
+export const isActive = sql<boolean>`state in ('starting', 'running')`;
+
+/** JobStore.queueUsers. */
+export async function queueUsers(db: Db): Promise<QueueUser[]> {
+  const rows = await db.selectFrom('queue_user').selectAll().where('queued', '>', 0).orderBy('name').execute();
+  return rows.map((row) => ({
+    name: row.name,
+    queued: row.queued,
+    usage: { cpuMs: row.usage_cpu_ms, atMs: row.usage_at_ms },
+    firstSinceMs: row.first_since_ms,
+    changes: row.changes,
+  }));
+}
+
+/** JobStore.queuedOf. */
+export async function queuedOf(db: Db, user: string, limit: number): Promise<QueuedJob[]> {
+  const rows = await db
+    .selectFrom('job')
+    .select(['id', 'priority', 'runtime', 'cpus', 'memory_bytes', 'timeout_ms', 'created_at_ms'])
+    .where(isQueued)
+    .where('owner', '=', user)
+    .orderBy('priority', 'desc')
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    owner: user,
+    priority: row.priority,
+    runtime: row.runtime,
+    cpus: row.cpus,
+    memoryBytes: row.memory_bytes,
+    timeoutMs: row.timeout_ms,
+    createdAtMs: row.created_at_ms,
+  }));
+}
+
+/** JobStore.countQueued. */
+export async function countQueued(db: Db, user?: string): Promise<number> {
+  let query = db.selectFrom('queue_user').select((e) => e.fn.sum<number | null>('queued').as('queued'));
+  if (user !== undefined) query = query.where('name', '=', user);
+  return (await query.executeTakeFirstOrThrow()).queued ?? 0;
+}
+
+/** JobStore.countAhead. */
+export async function countAhead(db: Db, job: Pick<QueuedJob, 'id' | 'owner' | 'priority'>): Promise<number> {
+  const { count } = await db
+    .selectFrom('job')
+    .select((e) => e.fn.countAll<number>().as('count'))
+    .where(isQueued)
+    .where('owner', '=', job.owner)
+    .where((e) =>
+      e.or([e('priority', '>', job.priority), e.and([e('priority', '=', job.priority), e('id', '<', job.id)])]),
+    )
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
+/** JobStore.holdings. */
+export async function holdings(db: Db): Promise<Holding[]> {
+  const rows = await db
+    .selectFrom('job')
+    .select(['id', 'owner', 'vm_name', 'attempt', 'cpus', 'memory_bytes', 'timeout_ms', 'assigned_at_ms'])
+    .where(isActive)
+    .orderBy('vm_name')
+    .orderBy('id')
+    .execute();
+  return rows.map((row) => ({
+    jobId: row.id,
+    owner: row.owner,
+    worker: row.vm_name ?? '',
+    attempt: row.attempt,
+    cpus: row.cpus,
+    memoryBytes: row.memory_bytes,
+    timeoutMs: row.timeout_ms,
+    assignedAtMs: row.assigned_at_ms ?? 0,
+  }));
+}
+
+/** JobStore.assign; the rows of the jobs that are assigned now. */
+export async function assign(
+  tx: Tx,
+  assignments: readonly Assignment[],
+  nowMs: number,
+): Promise<Selectable<Tables['job']>[]> {
+  const ready = await readyVms(tx, assignments);
+  const firsts = new Map<string, string | undefined>();
+  const rows: Selectable<Tables['job']>[] = [];
+  const leaving = new Map<string, { count: number; isFirst: boolean }>();
+  for (const { jobId, worker } of assignments) {
+    if (!ready.has(worker)) continue;
+    const found = await tx.selectFrom('job').select('owner').where('id', '=', jobId).where(isQueued).executeTakeFirst();
+    if (found === undefined) continue;
+    if (!firsts.has(found.owner)) firsts.set(found.owner, (await queuedOf(tx, found.owner, 1))[0]?.id);
+    const row = await tx
+      .updateTable('job')
+      .set((e) => ({ state: 'starting', vm_name: worker, attempt: e('attempt', '+', 1), assigned_at_ms: nowMs }))
+      .where('id', '=', jobId)
+      .where('state', 'in', statesThatCan('assign'))
+      .returningAll()
+      .executeTakeFirst();
+    if (row === undefined) continue;
+    const attempt = { job_id: jobId, number: row.attempt, vm_name: worker, assigned_at_ms: nowMs, outcome: null };
+    await tx.insertInto('attempt').values(attempt).execute();
+    const before = leaving.get(row.owner) ?? { count: 0, isFirst: false };
+    const isFirst = before.isFirst || firsts.get(row.owner) === jobId;
+    leaving.set(row.owner, { count: before.count + 1, isFirst });
+    rows.push(row);
+  }
+  for (const [owner, { count, isFirst }] of leaving) {
+    await changeQueue(tx, owner, -count, isFirst ? nowMs : undefined);
+  }
+  return rows;
+}
+
+async function readyVms(tx: Tx, assignments: readonly Assignment[]): Promise<Set<string>> {
+  const names = new Set(assignments.map(({ worker }) => worker));
+  const rows = await tx.selectFrom('vm').select('name').where('state', '=', 'ready').execute();
+  return new Set(rows.map((row) => row.name).filter((name) => names.has(name)));
+}
+
+/** A job came into its owner's queue. */
+export async function joinQueue(tx: Tx, owner: string, nowMs: number): Promise<void> {
+  const fresh = { name: owner, queued: 1, usage_cpu_ms: 0, usage_at_ms: nowMs, first_since_ms: nowMs, changes: 1 };
+  await tx
+    .insertInto('queue_user')
+    .values(fresh)
+    .onConflict((conflict) =>
+      conflict.column('name').doUpdateSet((e) => ({
+        queued: e('queue_user.queued', '+', 1),
+        changes: e('queue_user.changes', '+', 1),
+        first_since_ms: sql`case when queue_user.queued = 0 then ${nowMs} else queue_user.first_since_ms end`,
+      })),
+    )
+    .execute();
+}
+
+/** So many jobs came to (or, below 0, left) a queue. @param firstSinceMs given when its first one was started */
+export async function changeQueue(tx: Tx, owner: string, count: number, firstSinceMs?: number): Promise<void> {
+  await tx
+    .updateTable('queue_user')
+    .set((e) => ({
+      queued: e('queued', '+', count),
+      changes: e('changes', '+', 1),
+      ...(firstSinceMs === undefined ? {} : { first_since_ms: firstSinceMs }),
+    }))
+    .where('name', '=', owner)
+    .execute();
+}
+
+/** Charges a job's owner for what it held from its assignment until now. */
+export async function charge(
+  tx: Tx,
+  job: Pick<Selectable<Tables['job']>, 'owner' | 'cpus' | 'memory_bytes' | 'assigned_at_ms'>,
+  nowMs: number,
+  halfLifeMs: number,
+): Promise<void> {
+  const user = await tx.selectFrom('queue_user').selectAll().where('name', '=', job.owner).executeTakeFirstOrThrow();
+  const before = decayed({ cpuMs: user.usage_cpu_ms, atMs: user.usage_at_ms }, nowMs, halfLifeMs);
+  const cpus = chargedCpus({ cpus: job.cpus, memoryBytes: job.memory_bytes });
+  const usage_cpu_ms = before + held(cpus, job.assigned_at_ms ?? nowMs, nowMs, halfLifeMs);
+  const change = { usage_cpu_ms, usage_at_ms: nowMs };
+  await tx.updateTable('queue_user').set(change).where('name', '=', job.owner).execute();
+}
+
+/** JobStore.cancelMany. */
+export async function cancelMany(tx: Tx, filter: CancelFilter, limit: number, nowMs: number): Promise<Cancelled> {
+  const wants = (state: JobState): boolean => filter.states?.includes(state) ?? true;
+  const cancelled: string[] = [];
+  const requested: string[] = [];
+  const leaving = new Map<string, number>();
+  if (wants('queued')) {
+    for (const { id, owner } of await matching(tx, isQueued, filter, limit)) {
+      const change = { state: 'cancelled' as const, ended_at_ms: nowMs, cancel_requested: 1 };
+      await tx.updateTable('job').set(change).where('id', '=', id).execute();
+      leaving.set(owner, (leaving.get(owner) ?? 0) + 1);
+      cancelled.push(id);
+    }
+  }
+  for (const [owner, count] of leaving) await changeQueue(tx, owner, -count);
+  for (const { id, state } of await matching(tx, isActive, filter, limit - cancelled.length)) {
+    if (!wants(state)) continue;
+    await tx.updateTable('job').set({ cancel_requested: 1 }).where('id', '=', id).execute();
+    requested.push(id);
+  }
+  return { cancelled, requested };
+}
+
+function matching(tx: Tx, inState: RawBuilder<boolean>, filter: CancelFilter, limit: number) {
+  let query = tx.selectFrom('job').select(['id', 'owner', 'state']).where(inState).where('cancel_requested', '=', 0);
+  if (filter.owner !== undefined) query = query.where('owner', '=', filter.owner);
+  if (filter.ids !== undefined) query = query.where('id', 'in', [...filter.ids]);
+  for (const [key, value] of Object.entries(filter.labels ?? {})) {
+    query = query.where(sql`json_extract(spec_json, '$.labels.' || json_quote(${key}))`, '=', value);
+  }
+  return query.limit(limit).execute();
+}
