@@ -1,4 +1,3 @@
-import type { Job } from '../domain/job.ts';
 import type { PoolSettings } from '../domain/pool.ts';
 import type { LoadSample, PoolSnapshot } from '../domain/scaling.ts';
 import type { Vm } from '../domain/vm.ts';
@@ -9,12 +8,11 @@ export interface Observation {
   readonly settings: PoolSettings;
   readonly desired: number;
   readonly vms: readonly Vm[];
-  readonly activeJobs: readonly Job[];
-  readonly queuedJobs: number;
-  /** Mean run time of jobs that ended lately; null before the first. */
-  readonly meanJobMs: number | null;
+  readonly backlog: PoolSnapshot['backlog'];
   readonly bootMs: number | null;
   readonly loads: readonly LoadSample[];
+  /** Jobs or requests that a VM works on now. */
+  inFlight(vm: Vm): number;
   usages(vm: string): readonly Usage[];
 }
 
@@ -30,18 +28,18 @@ export function snapshotOf(seen: Observation): Omit<PoolSnapshot, 'memory'> {
       name: vm.name,
       state: vm.state,
       stateSinceMs: vm.stateSinceMs,
-      inFlight: seen.activeJobs.filter((job) => job.vmName === vm.name).length,
+      inFlight: seen.inFlight(vm),
       // CPU of the boot says nothing of the load.
       samples: seen.usages(vm.name).filter((usage) => vm.state === 'ready' && usage.atMs > vm.stateSinceMs),
     })),
-    backlog: { waiting: seen.queuedJobs, perVm: jobsPerVm(vms), meanMs: seen.meanJobMs },
+    backlog: seen.backlog,
     loads: seen.loads,
     bootMs: seen.bootMs,
   };
 }
 
-/** Default jobs ask for one CPU each. */
-function jobsPerVm(vms: readonly Vm[]): number {
+/** How many jobs such VMs take at a time: default jobs ask for one CPU each. */
+export function jobsPerVm(vms: readonly Vm[]): number {
   const capacities = vms.flatMap((vm) => (vm.capacity === null ? [] : [vm.capacity.cpus]));
   return Math.max(1, Math.floor(Math.max(1, ...capacities)));
 }

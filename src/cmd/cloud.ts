@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { type AccountContext, purgeEnded } from '../accounts/context.ts';
 import { HttpsAgentLink } from '../agentlink/agent-link.ts';
+import { Connections } from '../agentlink/connections.ts';
 import { zipReader } from '../archive/zip.ts';
 import { openBlobFolder } from '../blobs/blob-folder.ts';
 import { openLogFolder } from '../blobs/log-folder.ts';
@@ -17,7 +18,7 @@ import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
 import type { Image, RuntimeShelf } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
-import type { ServedPool } from '../http/context.ts';
+
 import { buildServer } from '../http/server.ts';
 import { chooseAccelerator } from '../image/accelerator.ts';
 import { probeInitrdPath } from '../image/image-store.ts';
@@ -31,8 +32,11 @@ import { Changes } from '../reconcile/changes.ts';
 import { startLoop } from '../reconcile/loop.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
 import { openAccounts } from './accounts.ts';
-import { makePools } from './pools.ts';
+import { jobPools, retirePools } from './job-pools.ts';
+import { namedPlanner } from './policies.ts';
+import { Pools } from './pools.ts';
 import { schedulingRules } from './scheduling.ts';
+import { openServices, type Services } from './services.ts';
 import { version } from './version.ts';
 
 const sweepEveryMs = 30_000;
@@ -79,9 +83,13 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Promise<Cloud> {
   const { config, dataDir } = options;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  const store = parts.adopt(await openSqliteStore(join(dataDir, 'tidepool.db'), undefined, config.jobs.fairness.halfLifeMs), (opened) => opened.close());
+  const store = parts.adopt(
+    await openSqliteStore(join(dataDir, 'tidepool.db'), undefined, config.jobs.fairness.halfLifeMs),
+    (opened) => opened.close(),
+  );
   const changes = new Changes();
-  const link = parts.adopt(new HttpsAgentLink(systemClock), (opened) => opened.close());
+  const connections = new Connections();
+  const link = parts.adopt(new HttpsAgentLink(systemClock, connections), (opened) => opened.close());
   const installationId = await store.setting('installation-id', randomUUID);
   const hypervisor = parts.adopt(await openHypervisor(options, installationId), (opened) => opened.close());
   const sampler = new Sampler(hypervisor, systemClock);
@@ -90,14 +98,19 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const jobs = new JobController(jobContext);
   const accounts = await openAccounts({ ...options, store, changes });
   const accelerator = await pickAccelerator(options, hypervisor);
-  const pools = makePools({ ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler });
+  const planner = namedPlanner(config.policies);
+  const poolParts = { ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler, planner };
+  const pools = parts.adopt(new Pools(poolParts), (opened) => opened.stop());
+  const { blobs } = jobContext;
+  const services = await openServices({ ...poolParts, dataDir, installationId, blobs, connections, pools });
+  parts.adopt(services.context.balancer, (opened) => opened.close());
 
   let status: 'starting' | 'ready' | 'stopping' = 'starting';
   const server = await buildServer({
     jobs: jobContext,
     rules: { flavors: flavorsInUse(config), maxQueued: config.jobs.maxQueued },
     maxUploadBytes: config.jobs.maxUploadBytes,
-    pools,
+    pools: pools.served,
     usages: (vm) => sampler.usages(vm),
     openConsole: (vm) => hypervisor.openConsole(vm),
     accounts,
@@ -110,7 +123,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   parts.adopt(server, (listening) => listening.close());
   const url = await listen(server, config);
   parts.defer(await announceServer(url, dataDir));
-  await startLoops({ options, jobs, jobContext, pools, sampler, accounts }, parts);
+  await startLoops({ options, jobs, jobContext, pools, services, hypervisor, sampler, accounts }, parts);
 
   return {
     url,
@@ -120,10 +133,10 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     },
     async drain() {
       status = 'stopping';
-      // Nobody may ask for VMs again while the last ones go.
-      for (const { autoscaler } of pools) await autoscaler.stop();
+      await pools.freeze();
       await jobs.drain();
-      await Promise.all(pools.map((pool) => pool.controller.empty()));
+      await pools.empty();
+      await services.context.balancer.stop();
       await parts.disposeAsync();
       await removeMachineDir(options, installationId);
     },
@@ -158,6 +171,7 @@ async function makeJobContext(
     clock: systemClock,
     maxAttempts: config.jobs.maxAttempts,
     rules: schedulingRules(config.jobs),
+    workerPools: new Set(config.pools.map((pool) => pool.name)),
     log,
   };
 }
@@ -166,13 +180,15 @@ interface LoopParts {
   readonly options: CloudOptions;
   readonly jobs: JobController;
   readonly jobContext: JobContext;
-  readonly pools: readonly ServedPool[];
+  readonly pools: Pools;
+  readonly services: Services;
+  readonly hypervisor: Hypervisor;
   readonly sampler: Sampler;
   readonly accounts: AccountContext;
 }
 
 async function startLoops(
-  { options, jobs, jobContext, pools, sampler, accounts }: LoopParts,
+  { options, jobs, jobContext, pools, services, hypervisor, sampler, accounts }: LoopParts,
   parts: AsyncDisposableStack,
 ): Promise<void> {
   const loop = (name: string, periodMs: number, step: () => Promise<void>): void => {
@@ -180,10 +196,9 @@ async function startLoops(
     parts.adopt(startLoop({ name, clock: systemClock, periodMs, step, onError }), (started) => started.stop());
   };
   loop('sampling', sampleEveryMs, () => sampler.sample());
-  for (const { controller, autoscaler } of pools) {
-    await parts.adopt(controller, (started) => started.stop()).start();
-    parts.adopt(autoscaler, (started) => started.stop()).start();
-  }
+  for (const plan of jobPools(options.config, pools, jobContext.store)) await pools.open(plan);
+  await retirePools(pools, jobContext.store, hypervisor);
+  parts.adopt(services.controller, (started) => started.stop()).start();
   parts.adopt(jobs, (started) => started.stop()).start();
   loop('sweep', sweepEveryMs, () => sweepWorkers(jobContext));
   loop('purge', purgeEveryMs, () => purgeEnded(accounts));

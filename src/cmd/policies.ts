@@ -5,6 +5,8 @@ import type { Decision, PoolSnapshot } from '../domain/scaling.ts';
 /** The planner with policies by name: presets, and those that the configuration defines. */
 export interface NamedPlanner {
   readonly names: readonly string[];
+  /** Errors: `invalid` for a name that there is no policy of. */
+  check(names: readonly string[]): void;
   plan(snapshot: PoolSnapshot, policies: readonly string[], nowMs: number): Decision;
 }
 
@@ -13,6 +15,7 @@ export function namedPlanner(configured: readonly unknown[]): NamedPlanner {
   const own = parsePolicies(configured);
   return {
     names: [...new Set([...own, ...presets].map((policy) => policy.name))],
+    check: (names) => void policiesNamed(names, own),
     plan: (snapshot, names, nowMs) => plan(snapshot, policiesNamed(names, own), nowMs),
   };
 }

@@ -4,17 +4,20 @@ import { systemClock } from '../clock/system-clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { AgentLink } from '../domain/agent-link.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
 import type { Image, RuntimeShelf } from '../domain/image.ts';
-import type { LoadSample } from '../domain/scaling.ts';
+import type { LoadSample, PoolSnapshot } from '../domain/scaling.ts';
 import type { Store } from '../domain/store.ts';
+import type { Vm } from '../domain/vm.ts';
 import type { ServedPool } from '../http/context.ts';
 import { Ring } from '../metrics/ring.ts';
 import type { Sampler } from '../metrics/sampler.ts';
 import { emit, type PoolConfig, type PoolContext } from '../pool/context.ts';
 import { PoolController } from '../pool/controller.ts';
+import type { Workload } from '../pool/workload.ts';
 import type { Changes } from '../reconcile/changes.ts';
-import { type NamedPlanner, namedPlanner } from './policies.ts';
+import type { NamedPlanner } from './policies.ts';
 
 /** Load is kept for an hour at one sample a second. */
 const keptLoads = 3_600;
@@ -30,38 +33,125 @@ export interface PoolParts {
   readonly accelerator: Accelerator;
   readonly runtimes: RuntimeShelf;
   readonly sampler: Sampler;
+  readonly planner: NamedPlanner;
   log(message: string): void;
 }
 
-/** The pools of the configuration, each with its controller and its autoscaler, not yet started. */
-export function makePools(parts: PoolParts): ServedPool[] {
-  const planner = namedPlanner(parts.config.policies);
-  return parts.config.pools.map((configured) => {
-    const { name, prefix, maxParallelLaunches, minLifetimeMs, min, max, warm, policies } = configured;
-    const flavor = parts.config.flavors.find((candidate) => candidate.name === configured.flavor);
-    if (flavor === undefined)
-      throw new TidepoolError('invalid', `pool ${name}: there is no flavor ${configured.flavor}`);
-    const settings = { min, max, warm, policies, paused: false };
-    const pool: PoolConfig = { name, prefix: prefix ?? name, flavor, settings, maxParallelLaunches, minLifetimeMs };
+/** A pool to be made, with what its VMs work on. */
+export interface PoolPlan {
+  readonly pool: PoolConfig;
+  readonly workload: Workload;
+  /** What the autoscaler is to know of the work. @param vms those of the pool */
+  demand(vms: readonly Vm[]): Promise<Demand>;
+}
+
+export interface Demand {
+  readonly backlog: PoolSnapshot['backlog'];
+  inFlight(vm: Vm): number;
+}
+
+/** The pools of a server, each with its controller and its autoscaler. They come and go while it runs. */
+export class Pools {
+  readonly #parts: PoolParts;
+  readonly #served: ServedPool[] = [];
+  readonly #closing = new Map<string, Promise<void>>();
+
+  constructor(parts: PoolParts) {
+    this.#parts = parts;
+  }
+
+  /** Those that are there now; the list is kept up to date. */
+  get served(): readonly ServedPool[] {
+    return this.#served;
+  }
+
+  find(name: string): ServedPool | undefined {
+    return this.#served.find((pool) => pool.name === name);
+  }
+
+  flavor(name: string): Flavor {
+    const flavor = this.#parts.config.flavors.find((candidate) => candidate.name === name);
+    if (flavor === undefined) throw new TidepoolError('invalid', `there is no flavor ${name}`);
+    return flavor;
+  }
+
+  /** Makes a pool and reads back what is there of it. Errors: `invalid` for policies that there are not. */
+  async open(plan: PoolPlan): Promise<ServedPool> {
+    const { pool } = plan;
     const cpuSince = (machine: string, sinceMs: number): number | undefined =>
-      parts.sampler.usages(machine).findLast((usage) => usage.atMs > sinceMs)?.cpu;
-    const context: PoolContext = { ...parts, pool, clock: systemClock, network: parts.config.network, cpuSince };
+      this.#parts.sampler.usages(machine).findLast((usage) => usage.atMs > sinceMs)?.cpu;
+    const { config, ...shared } = this.#parts;
+    const context: PoolContext = {
+      ...shared,
+      pool,
+      workload: plan.workload,
+      clock: systemClock,
+      network: config.network,
+      cpuSince,
+    };
     const controller = new PoolController(context);
-    return { name, flavor: flavor.name, controller, autoscaler: makeAutoscaler(parts, context, controller, planner) };
-  });
+    const autoscaler = makeAutoscaler(this.#parts, plan, context, controller);
+    const served = { name: pool.name, flavor: pool.flavor.name, controller, autoscaler };
+    await controller.start();
+    autoscaler.start();
+    this.#served.push(served);
+    return served;
+  }
+
+  /** Drains and removes a pool's VMs, and the pool with the last. Idempotent; false until it is gone. */
+  close(name: string): boolean {
+    const served = this.find(name);
+    if (served === undefined) return true;
+    if (!this.#closing.has(name)) {
+      const gone = this.#empty(served)
+        .catch((error: unknown) => this.#parts.log(`closing pool ${name}: ${String(error)}`))
+        .finally(() => this.#closing.delete(name));
+      this.#closing.set(name, gone);
+    }
+    return false;
+  }
+
+  /** No more VMs are asked for. */
+  async freeze(): Promise<void> {
+    for (const { autoscaler } of this.#served) await autoscaler.stop();
+  }
+
+  /** Takes every VM of every pool away. */
+  async empty(): Promise<void> {
+    await Promise.all(this.#served.map((pool) => pool.controller.empty()));
+  }
+
+  /** Stops steering and leaves all VMs as they are. */
+  async stop(): Promise<void> {
+    await Promise.all(
+      this.#served.map(async ({ autoscaler, controller }) => {
+        await autoscaler.stop();
+        await controller.stop();
+      }),
+    );
+  }
+
+  async #empty(served: ServedPool): Promise<void> {
+    await served.autoscaler.stop();
+    await served.controller.empty();
+    await served.controller.stop();
+    await this.#parts.store.pools.delete(served.name);
+    this.#served.splice(this.#served.indexOf(served), 1);
+    this.#parts.changes.notify('services');
+  }
 }
 
 function makeAutoscaler(
   parts: PoolParts,
+  plan: PoolPlan,
   context: PoolContext,
   controller: PoolController,
-  planner: NamedPlanner,
 ): Autoscaler {
   const loads = new Ring<LoadSample>(keptLoads);
   const autoscaler = new Autoscaler({
     clock: systemClock,
-    plan: planner.plan,
-    policyNames: planner.names,
+    plan: parts.planner.plan,
+    policyNames: parts.planner.names,
     emit: (name, text, data) => emit(context, name, null, text, data),
     log: parts.log,
     pool: {
@@ -69,14 +159,13 @@ function makeAutoscaler(
       settings: () => controller.size.settings,
       scale: (desired, why) => controller.scale(desired, why),
       async observe() {
+        const vms = (await parts.store.vms.list()).filter((vm) => vm.pool === controller.name);
         const seen = snapshotOf({
           pool: controller.name,
           settings: controller.size.settings,
           desired: controller.size.desired,
-          vms: await parts.store.vms.list(),
-          activeJobs: await parts.store.jobs.active(),
-          queuedJobs: await parts.store.jobs.countQueued(),
-          meanJobMs: await parts.store.jobs.meanRunMs(recentJobs),
+          vms,
+          ...(await plan.demand(vms)),
           bootMs: controller.bootMs,
           loads: loads.toArray(),
           usages: (vm) => parts.sampler.usages(vm),
@@ -89,6 +178,3 @@ function makeAutoscaler(
   autoscaler.checkPolicies(controller.size.settings.policies);
   return autoscaler;
 }
-
-/** Jobs that ended last, from which the length of the next is expected. */
-const recentJobs = 50;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defaultFlavors } from '../domain/flavor.ts';
 import { jobsSchema } from './jobs-schema.ts';
+import { servicesSchema } from './services-schema.ts';
 
 const flavorSchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'lower-case letters, digits and dashes'),
@@ -87,6 +88,7 @@ export const configSchema = z
     /** Autoscaling policies beside the presets (docs/autoscaling.md); checked by the autoscaler. */
     policies: z.array(z.unknown()).max(100).default([]),
     jobs: jobsSchema.prefault({}),
+    services: servicesSchema.prefault({}),
   })
   .superRefine((config, context) => {
     const flavors = new Set(config.flavors.map((flavor) => flavor.name));

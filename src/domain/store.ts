@@ -65,4 +65,5 @@ export interface PoolStore {
   get(name: string): Promise<PoolState | undefined>;
   /** Replaces the pool's row, or makes it. */
   put(pool: PoolState): Promise<void>;
+  delete(name: string): Promise<void>;
 }

@@ -21,5 +21,7 @@ export interface JobContext {
   /** How often a job may be started in all, when workers are lost under it. */
   readonly maxAttempts: number;
   readonly rules: SchedulingRules;
+  /** Pools whose VMs run jobs; the VMs of others belong to services. */
+  readonly workerPools: ReadonlySet<string>;
   log(message: string): void;
 }

@@ -85,7 +85,7 @@ export class JobController {
   }
 
   async #step(): Promise<void> {
-    const { store, clock, rules } = this.#context;
+    const { store, clock, rules, workerPools } = this.#context;
     const holdings = await store.jobs.holdings();
     await this.#takeUp(holdings);
     if (this.#isPaused) return;
@@ -94,7 +94,8 @@ export class JobController {
     const windows = await this.#windows.read(users);
     this.#queues = userQueues(users, windows, holdings, rules, nowMs);
     if (users.length === 0) return;
-    const workers = readyWorkers(await store.vms.list(), holdings);
+    const vms = (await store.vms.list()).filter((vm) => workerPools.has(vm.pool));
+    const workers = readyWorkers(vms, holdings);
     const plan = schedule(this.#queues, workers, { rules, nowMs, lastWorker: this.#lastWorker });
     this.#reasons = plan.waiting;
     await this.#wantRuntimes();

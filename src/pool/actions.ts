@@ -46,6 +46,7 @@ export async function resume(context: PoolContext, vm: Vm, signal: AbortSignal):
   try {
     await hypervisor.resume(vm.name);
     const health = await withDeadline(clock, resumeLimitMs, signal, (limited) => link.setClock(agent, clock, limited));
+    await context.workload.prepare({ ...vm, runtimes: health.runtimes }, signal);
     await enterService(context, vm, health);
   } catch (error) {
     if (signal.aborted) return;

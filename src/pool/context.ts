@@ -8,6 +8,7 @@ import type { PoolSettings } from '../domain/pool.ts';
 import type { Store } from '../domain/store.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import type { PoolHypervisor } from './limited-hypervisor.ts';
+import type { Workload } from './workload.ts';
 
 export interface PoolConfig {
   readonly name: string;
@@ -33,6 +34,7 @@ export interface PoolContext {
   readonly runtimes: RuntimeShelf;
   readonly accelerator: Accelerator;
   readonly network: MachineNetwork;
+  readonly workload: Workload;
   /** CPU use of a machine, 0 to 1, at its newest sample since then; undefined when there is none. */
   cpuSince(machine: string, sinceMs: number): number | undefined;
   log(message: string): void;

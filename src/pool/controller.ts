@@ -190,14 +190,15 @@ export class PoolController {
   }
 
   async #steered(vms: readonly Vm[], jobs: readonly Job[]): Promise<SteeredVm[]> {
-    const names = (await this.#context.runtimes.list()).map((runtime) => runtime.name);
+    const { runtimes, workload } = this.#context;
+    const names = (await runtimes.list()).map((runtime) => runtime.name);
     return vms.map((vm) => {
       const booted = this.#watches.booted(vm);
       const step = this.#steps.kindOf(vm.name);
       return {
         ...vm,
-        jobs: jobs.filter((job) => job.vmName === vm.name).length,
-        isOutdated: vm.capacity !== null && names.some((name) => !vm.runtimes.includes(name)),
+        jobs: workload.inFlight(vm, jobs),
+        isOutdated: vm.capacity !== null && workload.lacksRuntime(vm, names),
         boot: booted === undefined ? 'going' : booted.mayPause ? 'done' : 'usable',
         isEntering: step === 'enter' || step === 'resume',
       };

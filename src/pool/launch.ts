@@ -74,7 +74,7 @@ function machineSpec(context: PoolContext, vm: Vm, runtimes: readonly Runtime[])
     imagePath: image.diskPath,
     sharedDisks: runtimes.map((runtime) => ({ path: runtime.path, serial: runtimeDiskSerial(runtime.name) })),
     network,
-    ports: [{ name: 'agent', protocol: 'tcp', guestPort: agentPort }],
+    ports: [{ name: 'agent', protocol: 'tcp', guestPort: agentPort }, ...context.workload.ports],
     secrets: {
       [agentSecretNames.key]: vm.key,
       [agentSecretNames.keyId]: Buffer.from(vm.keyId),

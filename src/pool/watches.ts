@@ -2,6 +2,7 @@ import { toTidepoolError } from '../domain/errors.ts';
 import type { Vm } from '../domain/vm.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
 import type { PoolContext } from './context.ts';
+import { failVm } from './fail.ts';
 import { untilWarmedUp } from './ready.ts';
 import { heartbeats, waitForBoot } from './watch.ts';
 
@@ -65,10 +66,20 @@ export class Watches {
     await Promise.all([...this.#watches.keys()].map((name) => this.stop(name)));
   }
 
+  async #prepare(vm: Vm, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#context.workload.prepare(vm, signal);
+      return true;
+    } catch (error) {
+      if (!signal.aborted) await failVm(this.#context, vm.name, toTidepoolError(error).message);
+      return false;
+    }
+  }
+
   async #boot(vm: Vm, signal: AbortSignal): Promise<void> {
     const { createdAtMs } = vm;
     const up = await waitForBoot(this.#context, vm, signal);
-    if (up === undefined) return;
+    if (up === undefined || !(await this.#prepare({ ...vm, runtimes: up.health.runtimes }, signal))) return;
     this.#onBooted(vm);
     this.#booted.set(vm.name, { health: up.health, mayPause: !up.health.isWarmingUp, createdAtMs });
     this.#wake();

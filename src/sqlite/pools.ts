@@ -15,5 +15,8 @@ export function sqlPoolStore(db: Kysely<Tables>): PoolStore {
       const query = db.insertInto('pool').values({ name: pool.name, ...changes });
       await query.onConflict((conflict) => conflict.column('name').doUpdateSet(changes)).execute();
     },
+    async delete(name) {
+      await db.deleteFrom('pool').where('name', '=', name).execute();
+    },
   };
 }

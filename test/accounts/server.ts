@@ -1,0 +1,113 @@
+import type { AddressInfo } from 'node:net';
+import { PassThrough, Readable } from 'node:stream';
+import type { RouteOptions } from 'fastify';
+import { zipReader } from '../../src/archive/zip.ts';
+import { openBlobFolder } from '../../src/blobs/blob-folder.ts';
+import { openLogFolder } from '../../src/blobs/log-folder.ts';
+import { defaultFlavors } from '../../src/domain/flavor.ts';
+import { emptyResult, type Job } from '../../src/domain/job.ts';
+import { queuedJob } from '../../src/fake/job.ts';
+import { readyVm } from '../../src/fake/vm.ts';
+import type { HttpContext, ServedPool } from '../../src/http/context.ts';
+import { buildServer } from '../../src/http/server.ts';
+import type { JobContext } from '../../src/jobs/context.ts';
+import { temporaryFolder } from '../support/server.ts';
+import type { TestAccounts } from './support.ts';
+
+export interface TestWeb extends AsyncDisposable {
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string;
+  readonly accounts: TestAccounts;
+  /** Every route, `METHOD /path`. */
+  readonly routes: readonly string[];
+  /** A job that runs, or has ended and left the file `out.txt`. */
+  addJob(owner: string, hasEnded?: boolean): Promise<Job>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** The HTTP server on a real port, with real accounts, one ready VM and a pool that does as if. */
+export async function openTestWeb(
+  accounts: TestAccounts,
+  settings: Partial<Pick<HttpContext, 'allowedHosts' | 'trustedProxies'>> = {},
+): Promise<TestWeb> {
+  const folder = await temporaryFolder('web');
+  const { root: store, clock, changes } = accounts;
+  await store.vms.insert(readyVm());
+  const blobs = await openBlobFolder(`${folder.path}/blobs`);
+  const runtimes = { list: async () => [], names: async () => ['python'], want: async () => undefined };
+  const logs = await openLogFolder(`${folder.path}/logs`);
+  const parts = {
+    store,
+    changes,
+    clock,
+    blobs,
+    logs,
+    datasets: zipReader,
+    runtimes,
+    maxAttempts: 3,
+    workerPools: new Set(['default']),
+    rules: { userRules: () => ({ maxQueued: Number.POSITIVE_INFINITY }) },
+    log: () => undefined,
+  };
+  const routes: string[] = [];
+  const app = await buildServer(
+    {
+      // The link to agents and what schedules jobs are never asked for by HTTP.
+      jobs: parts as unknown as JobContext,
+      rules: { flavors: defaultFlavors, maxQueued: 1_000_000 } as HttpContext['rules'],
+      maxUploadBytes: 1024,
+      pools: [stillPool()],
+      usages: () => [],
+      openConsole: async () => new PassThrough(),
+      accounts,
+      allowedHosts: [],
+      trustedProxies: [],
+      version: '0',
+      status: () => 'ready',
+      waiting: async () => ({ reason: { code: 'soon', text: 'waits', numbers: {} }, place: 0 }),
+      ...settings,
+    },
+    (route: RouteOptions) => routes.push(...[route.method].flat().map((method) => `${method} ${route.url}`)),
+  );
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  let jobs = 0;
+  return {
+    url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
+    accounts,
+    routes,
+    async addJob(owner, hasEnded = false) {
+      jobs += 1;
+      const job = queuedJob({ id: `${owner}-${jobs}`, owner, state: 'running', attempt: 1, vmName: 'test-0000' });
+      await store.jobs.insert(job);
+      if (!hasEnded) return job;
+      const { id: blob, sizeBytes } = await blobs.put(Readable.from([Buffer.from('7')]), 9);
+      const files = [{ path: 'out.txt', sizeBytes, blob }];
+      await store.jobs.finish(job.id, 1, { state: 'succeeded', result: emptyResult, files, nowMs: 9_000 });
+      return job;
+    },
+    async [Symbol.asyncDispose]() {
+      await app.close();
+      await store.close();
+      await folder.remove();
+    },
+  };
+}
+
+/** What HTTP sees of a pool; nothing changes. */
+function stillPool(): ServedPool {
+  const settings = { min: 0, max: 9, warm: 0, policies: [], paused: false };
+  const decision = { pool: 'default', atMs: 1, from: 1, desired: 1, action: 'none', recommendations: [], limits: [] };
+  const nothing = async (): Promise<void> => undefined;
+  return {
+    name: 'default',
+    flavor: 'small',
+    controller: {
+      size: { settings, desired: 1 },
+      scale: nothing,
+      change: nothing,
+      drainVm: nothing,
+      deleteVm: nothing,
+    },
+    autoscaler: { lastDecision: decision, decide: async () => decision, checkPolicies: () => undefined },
+  } as unknown as ServedPool;
+}
