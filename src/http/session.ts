@@ -20,6 +20,7 @@ interface Credential {
 export function addDoorkeeper(app: FastifyInstance, accounts: AccountContext, allowedHosts: Iterable<string>): void {
   const hosts = new Set([...allowedHosts].map((name) => name.toLowerCase()));
   app.addHook('onRequest', async (request, reply) => {
+    if (request.headers.upgrade !== undefined) reply.header('connection', 'close');
     checkHost(request, hosts);
     // What is not there is not there for anybody; it must not say more to those who are not signed in.
     if (request.is404) return;
@@ -33,6 +34,10 @@ export function addDoorkeeper(app: FastifyInstance, accounts: AccountContext, al
     // What one user sees is kept by no cache.
     reply.header('cache-control', 'no-store');
     if (credential !== undefined) watch(accounts, request, reply, credential.secret, identity);
+  });
+  // Node lets go of a connection that asked for an upgrade: with an answer instead of one, nobody else would close it.
+  app.addHook('onResponse', async ({ headers, raw }) => {
+    if (headers.upgrade !== undefined) raw.socket.end();
   });
 }
 

@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { openTestWeb, type TestWeb } from './server.ts';
+import { addTestUser, openTestAccounts, passwordOf, sessionOf, tokenOf } from './support.ts';
+
+/**
+ * Who gets what from each route. A new route fails the first test until it has a row here; so does one that is gone.
+ *
+ * `owner`, `other`, `admin`: by session. `nobody`: with nothing. `reader`: the owner's token with the scope `read`.
+ * `worker`: an administrator's token with all scopes but `admin`, who is to see what a user sees.
+ */
+const callers = ['owner', 'other', 'admin', 'nobody', 'reader', 'worker'] as const;
+type Caller = (typeof callers)[number];
+type Statuses = Readonly<Record<Caller, number>>;
+
+const forAll = (ok: number): Statuses => ({ owner: ok, other: ok, admin: ok, nobody: ok, reader: ok, worker: ok });
+const signedIn = (ok: number): Statuses => ({ ...forAll(ok), nobody: 401 });
+const ownReading: Statuses = { ...signedIn(200), other: 404, worker: 404 };
+const ownChange = (ok: number): Statuses => ({ ...signedIn(ok), other: 404, reader: 403, worker: 404 });
+const anyChange = (ok: number): Statuses => ({ ...signedIn(ok), reader: 403 });
+const bySession = (ok: number): Statuses => ({ ...signedIn(ok), reader: 403, worker: 403 });
+const adminOnly = (ok: number): Statuses => ({ ...forAll(403), admin: ok, nobody: 401 });
+
+/** What a request is about: everything of it is the owner's, and new for each request. */
+interface Target {
+  readonly owner: string;
+  readonly runningJob: string;
+  readonly endedJob: string;
+  readonly token: string;
+}
+
+interface Row {
+  readonly expected: Statuses;
+  /** The path with what stands for its parameters; the route's own path unless given. */
+  path?(target: Target): string;
+  body?(target: Target, caller: Caller): Readonly<Record<string, unknown>> | FormData;
+}
+
+const job = ({ runningJob }: Target): string => `/api/v1/jobs/${runningJob}`;
+const user = ({ owner }: Target): string => `/api/v1/users/${owner}`;
+const pool = '/api/v1/pools/default';
+const vm = '/api/v1/vms/test-0000';
+
+function submission(): FormData {
+  const form = new FormData();
+  form.set('script', new Blob(['print(1)']), 'test.py');
+  return form;
+}
+
+const matrix: Readonly<Record<string, Row>> = {
+  'GET /api/openapi.json': { expected: forAll(200) },
+  'GET /api/v1/health': { expected: forAll(200) },
+  'GET /metrics': { expected: signedIn(200) },
+
+  'POST /api/v1/session': {
+    expected: forAll(200),
+    body: ({ owner }) => ({ name: owner, password: passwordOf(owner) }),
+  },
+  'DELETE /api/v1/session': { expected: bySession(204) },
+  'GET /api/v1/account': { expected: signedIn(200) },
+  'PUT /api/v1/account/password': {
+    // Only the owner has this password.
+    expected: { ...bySession(401), owner: 204 },
+    body: ({ owner }) => ({ current: passwordOf(owner), next: 'quite another one' }),
+  },
+  'GET /api/v1/signup': { expected: forAll(200) },
+  'POST /api/v1/signup': {
+    expected: forAll(201),
+    body: ({ owner }, caller) => ({ name: `${owner}-${caller}`, password: 'quite another one' }),
+  },
+
+  'GET /api/v1/users': { expected: adminOnly(200) },
+  'POST /api/v1/users': { expected: adminOnly(201), body: ({ owner }) => ({ name: `new-${owner}` }) },
+  'GET /api/v1/users/:name': { expected: adminOnly(200), path: user },
+  'PATCH /api/v1/users/:name': { expected: adminOnly(200), path: user, body: () => ({ disabled: true }) },
+  'DELETE /api/v1/users/:name': { expected: adminOnly(204), path: user },
+  'PUT /api/v1/users/:name/password': {
+    expected: adminOnly(200),
+    path: (target) => `${user(target)}/password`,
+    body: () => ({}),
+  },
+
+  'GET /api/v1/tokens': { expected: bySession(200) },
+  'POST /api/v1/tokens': { expected: bySession(201), body: () => ({ name: 'CI', scopes: ['read'] }) },
+  'DELETE /api/v1/tokens/:id': {
+    expected: { ...bySession(204), other: 404 },
+    path: ({ token }) => `/api/v1/tokens/${token}`,
+  },
+
+  'POST /api/v1/jobs': { expected: anyChange(201), body: submission },
+  'GET /api/v1/jobs': { expected: signedIn(200) },
+  'GET /api/v1/jobs/:id': { expected: ownReading, path: job },
+  'POST /api/v1/jobs/cancel': { expected: anyChange(200), body: () => ({ labels: { none: 'such' } }) },
+  'POST /api/v1/jobs/:id/cancel': { expected: ownChange(200), path: (target) => `${job(target)}/cancel` },
+  'GET /api/v1/jobs/:id/logs': { expected: ownReading, path: (target) => `${job(target)}/logs` },
+  'GET /api/v1/jobs/:id/files': { expected: ownReading, path: (target) => `${job(target)}/files` },
+  'GET /api/v1/jobs/:id/files/*': {
+    expected: ownReading,
+    path: ({ endedJob }) => `/api/v1/jobs/${endedJob}/files/out.txt`,
+  },
+
+  'GET /api/v1/pools': { expected: signedIn(200) },
+  'GET /api/v1/pools/:name': { expected: signedIn(200), path: () => pool },
+  'GET /api/v1/pools/:name/plan': { expected: signedIn(200), path: () => `${pool}/plan` },
+  'POST /api/v1/pools/:name/scale': {
+    expected: adminOnly(200),
+    path: () => `${pool}/scale`,
+    body: () => ({ desired: 1 }),
+  },
+  'PATCH /api/v1/pools/:name': { expected: adminOnly(200), path: () => pool, body: () => ({ min: 1 }) },
+  'POST /api/v1/pools/:name/pause': { expected: adminOnly(200), path: () => `${pool}/pause` },
+  'POST /api/v1/pools/:name/resume': { expected: adminOnly(200), path: () => `${pool}/resume` },
+  'GET /api/v1/usage': { expected: signedIn(200) },
+  'GET /api/v1/vms': { expected: signedIn(200) },
+  'POST /api/v1/vms/:name/drain': { expected: adminOnly(200), path: () => `${vm}/drain` },
+  'DELETE /api/v1/vms/:name': { expected: adminOnly(200), path: () => vm },
+  // Without an upgrade to a WebSocket there is nothing there for those who may have it.
+  'GET /api/v1/vms/:name/console': { expected: adminOnly(404), path: () => `${vm}/console` },
+  'GET /api/v1/events': { expected: signedIn(200) },
+  'GET /api/v1/events/stream': { expected: signedIn(200) },
+};
+
+const web: TestWeb = await openTestWeb(await openTestAccounts({ signUp: true }));
+after(() => web[Symbol.asyncDispose]());
+await addTestUser(web.accounts, 'other');
+const { store } = web.accounts;
+
+test('every route of the server is in the matrix, and no other', () => {
+  assert.deepEqual([...web.routes].sort(), Object.keys(matrix).sort());
+});
+
+for (const [route, row] of Object.entries(matrix)) {
+  test(`${route}: ${callers.map((caller) => `${caller} ${row.expected[caller]}`).join(', ')}`, async () => {
+    const seen: Partial<Record<Caller, number>> = {};
+    for (const caller of callers) seen[caller] = await ask(route, row, caller);
+    assert.deepEqual(seen, row.expected);
+  });
+}
+
+let owners = 0;
+
+async function ask(route: string, row: Row, caller: Caller): Promise<number> {
+  owners += 1;
+  const owner = `owner-${owners}`;
+  await addTestUser(web.accounts, owner);
+  await tokenOf(web.accounts, owner, ['jobs']);
+  const target: Target = {
+    owner,
+    runningJob: (await web.addJob(owner)).id,
+    endedJob: (await web.addJob(owner, true)).id,
+    token: (await store.tokens.list(owner, 1))[0]?.id ?? '',
+  };
+  const [method = '', routePath = ''] = route.split(' ');
+  const secret = await secretOf(caller, owner);
+  const body = row.body?.(target, caller);
+  const isJson = body !== undefined && !(body instanceof FormData);
+  // Streams that never end are left once their status is known.
+  const leaving = new AbortController();
+  const response = await fetch(web.url + (row.path?.(target) ?? routePath), {
+    method,
+    signal: leaving.signal,
+    headers: {
+      ...(secret === undefined ? {} : { authorization: `Bearer ${secret}` }),
+      ...(isJson ? { 'content-type': 'application/json' } : {}),
+    },
+    ...(body === undefined ? {} : { body: isJson ? JSON.stringify(body) : body }),
+  });
+  leaving.abort();
+  return response.status;
+}
+
+function secretOf(caller: Caller, owner: string): Promise<string> | undefined {
+  const { accounts } = web;
+  switch (caller) {
+    case 'owner':
+      return sessionOf(accounts, owner);
+    case 'other':
+    case 'admin':
+      return sessionOf(accounts, caller);
+    case 'reader':
+      return tokenOf(accounts, owner, ['read']);
+    case 'worker':
+      return tokenOf(accounts, 'admin', ['read', 'jobs', 'services']);
+    case 'nobody':
+      return undefined;
+  }
+}
