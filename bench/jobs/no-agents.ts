@@ -1,0 +1,41 @@
+import type { AgentLink } from '../../src/domain/agent-link.ts';
+import { TidepoolError } from '../../src/domain/errors.ts';
+import type { AttemptReport } from '../../src/protocol/agent.ts';
+
+/** Workers on which every attempt succeeds at once, without output or files: what is left is the job queue. */
+export function instantWorkers(): AgentLink {
+  return {
+    start: async (_agent, { id }) => ended(id),
+    report: async (_agent, id) => ended(id),
+    async *output() {},
+    files: async () => undefined,
+    remove: async () => undefined,
+    attempts: async () => [],
+    stop: async (_agent, id) => ended(id),
+    setClock: async () => undefined,
+    close: async () => undefined,
+    health: async () => {
+      throw new TidepoolError('unavailable', 'there is no agent to be asked for its health');
+    },
+  };
+}
+
+function ended(id: string): AttemptReport {
+  return {
+    id,
+    state: 'ended',
+    startedAtMs: 1,
+    endedAtMs: 2,
+    outcome: 'succeeded',
+    exitCode: 0,
+    signal: null,
+    syntaxProblem: null,
+    message: '',
+    wallMs: 1,
+    cpuMs: 1,
+    peakMemoryBytes: 1,
+    outputLogBytes: 0,
+    outputTruncated: false,
+    limitsHit: [],
+  };
+}
