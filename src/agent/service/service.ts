@@ -56,9 +56,10 @@ export class Service {
     return this.#leaving.signal;
   }
 
-  /** Resolves when it is no longer `starting`, or the signal fires. */
+  /** Resolves when it is no longer `starting` or is to end, or the signal fires. */
   async untilStarted(signal: AbortSignal): Promise<void> {
-    while (this.#verdict.state === 'starting' && !signal.aborted) await this.#changed.wait(signal);
+    const over = AbortSignal.any([signal, this.leaving]);
+    while (this.#verdict.state === 'starting' && !over.aborted) await this.#changed.wait(over);
   }
 
   /** Starts its container. To be called once, when its files are there. */

@@ -1,0 +1,7 @@
+import { startAgentVm } from '../support/agent-vm.ts';
+import { serviceLinkConformance } from './service-link.ts';
+
+serviceLinkConformance('services in a VM', async () => {
+  const vm = await startAgentVm({ hasServices: true });
+  return { link: vm.serviceLink, agent: vm.agent, dispose: () => vm.stop() };
+});
