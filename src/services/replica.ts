@@ -16,6 +16,8 @@ const pollEveryMs = 1_000;
 /** The agent answers as soon as a revision is no longer starting, or after this. */
 const startWaitMs = 10_000;
 const storePauseMs = 500;
+/** Before a step that did not reach the agent is tried again. */
+const retryPauseMs = 1_000;
 
 export interface ReplicaOptions {
   readonly service: Pick<Service, 'name' | 'protocol'>;
@@ -82,7 +84,7 @@ export class Replica {
     if (work === undefined) return;
     this.#step = work
       .then(() => this.#poll())
-      .catch((error: unknown) => this.#onSilence(error))
+      .catch((error: unknown) => this.#onUnreached(error))
       .finally(() => {
         this.#step = undefined;
         this.#options.onChange();
@@ -118,6 +120,11 @@ export class Replica {
     if (this.#closing.signal.aborted || this.#isSilent) return;
     this.#isSilent = true;
     this.#context.log(`service ${this.#options.service.name}: ${this.#options.vm}: ${toTidepoolError(error).message}`);
+  }
+
+  async #onUnreached(error: unknown): Promise<void> {
+    this.#onSilence(error);
+    await this.#context.clock.sleep(retryPauseMs, this.#closing.signal).catch(() => undefined);
   }
 
   async #start({ number, slot }: RolloutStep, spec: RevisionSpec): Promise<void> {

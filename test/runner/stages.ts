@@ -22,6 +22,7 @@ const minuteMs = 60_000;
 const differences: Readonly<Record<string, Partial<Stage>>> = {
   accounts: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: minuteMs },
   libvirt: { needsImage: false },
+  services: { fast: true, needsImage: false, timeLimitMs: minuteMs },
   e2e: { timeLimitMs: 10 * minuteMs },
 };
 /** Folders that are not here run after these, and e2e runs last. */

@@ -21,6 +21,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   metrics: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   jobs: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   pool: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
+  services: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   autoscaler: { imports: ['domain', 'metrics', 'protocol', 'reconcile'], packages: ['croner', 'zod'] },
   simulator: { imports: ['autoscaler', 'domain', 'pool', 'protocol', 'reconcile'], packages: [] },
 
@@ -39,7 +40,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   config: { imports: adapter, packages: ['zod'] },
 
   http: {
-    imports: ['accounts', 'autoscaler', 'domain', 'protocol', 'jobs', 'metrics', 'pool', 'reconcile'],
+    imports: ['accounts', 'autoscaler', 'domain', 'protocol', 'jobs', 'metrics', 'pool', 'reconcile', 'services'],
     packages: [
       'fastify',
       '@fastify/multipart',
@@ -71,7 +72,8 @@ export const layers: Readonly<Record<string, Layer>> = {
         'jobs',
         'libvirt',
       ],
-      ...['metrics', 'passwords', 'pool', 'protocol', 'reconcile', 'report', 'setup', 'simulator', 'sqlite'],
+      ...['metrics', 'passwords', 'pool', 'protocol', 'reconcile', 'report'],
+      ...['services', 'setup', 'simulator', 'sqlite'],
     ],
     packages: ['commander', 'fastify'],
   },
