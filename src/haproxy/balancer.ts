@@ -1,0 +1,210 @@
+import { readFile } from 'node:fs/promises';
+import { availableParallelism, userInfo } from 'node:os';
+import type { BalancedService, BalancedStats, Balancer } from '../domain/balancer.ts';
+import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { type Loop, startLoop } from '../reconcile/loop.ts';
+import { Turns } from '../reconcile/turns.ts';
+import { serverCommands } from './changes.ts';
+import { checkServices, isSamePlace, portTaken } from './check.ts';
+import { type Config, type ConfigSettings, haproxyConfig, placeOfFrontend } from './config.ts';
+import { HaproxyProcess, type HaproxyProcessOptions, holdScript, type Running } from './haproxy.ts';
+import { whyPortIsTaken } from './listen.ts';
+import { Overdue } from './overdue.ts';
+import { Restarts } from './restarts.ts';
+import { Stats } from './stats.ts';
+import { parseServersState, parseStat, type Row } from './tables.ts';
+
+export interface HaproxyOptions extends HaproxyProcessOptions {
+  /** How long a request waits for a server that has room, or for the first server; 30 s unless given. */
+  readonly waitMs?: number;
+}
+
+/** How often it is looked whether HAProxy is still there. */
+const watchPeriodMs = 250;
+const defaultWaitMs = 30_000;
+/** More do not make it faster where VMs need the CPUs. */
+const maxThreads = 4;
+/** `show stat` of everything. */
+const showAll = 'show stat';
+
+/**
+ * The front door by HAProxy (2.6 and later), in a process that outlives us. Nothing is started before the first `apply`; from
+ * then on a HAProxy that died is started again with what was applied last. Errors: `invalid` for the folder.
+ */
+export async function openHaproxyBalancer(options: HaproxyOptions): Promise<Balancer> {
+  const haproxy = await HaproxyProcess.open(options);
+  const settings = {
+    holdScript: holdScript(options.folder),
+    threads: Math.min(availableParallelism(), maxThreads),
+    waitMs: options.waitMs ?? defaultWaitMs,
+    account: await accountForWorkers(),
+  };
+  return new HaproxyBalancer(haproxy, settings, options);
+}
+
+/** As root the workers, which read what clients send, become a user that may do nothing. */
+async function accountForWorkers(): Promise<ConfigSettings['account']> {
+  if (userInfo().uid !== 0) return null;
+  const hasOwn = /^haproxy:/m.test(await readFile('/etc/passwd', 'utf8'));
+  return hasOwn ? { user: 'haproxy', group: 'haproxy' } : { user: 'nobody', group: 'nogroup' };
+}
+
+class HaproxyBalancer implements Balancer {
+  readonly #haproxy: HaproxyProcess;
+  readonly #settings: ConfigSettings;
+  readonly #options: HaproxyOptions;
+  readonly #turns = new Turns();
+  readonly #stats = new Stats();
+  readonly #overdue: Overdue;
+  readonly #restarts: Restarts;
+  readonly #watch: Loop;
+  /** What HAProxy should serve; undefined before the first `apply`. */
+  #applied: readonly BalancedService[] | undefined;
+  #written = '';
+  #complaint = '';
+
+  constructor(haproxy: HaproxyProcess, settings: ConfigSettings, options: HaproxyOptions) {
+    this.#haproxy = haproxy;
+    this.#settings = settings;
+    this.#options = options;
+    this.#overdue = new Overdue(options.clock);
+    this.#restarts = new Restarts(options.clock);
+    this.#watch = startLoop({
+      name: 'front door',
+      clock: options.clock,
+      periodMs: watchPeriodMs,
+      step: () => this.#turns.run(() => this.#look()),
+      onError: (error) => this.#complain(toTidepoolError(error).message),
+    });
+  }
+
+  apply(services: readonly BalancedService[]): Promise<void> {
+    return this.#turns.run(async () => {
+      checkServices(services);
+      const running = await this.#haproxy.find();
+      if (running === undefined) return this.#startWith(services);
+      const config = haproxyConfig(services, this.#settings);
+      if (config.fingerprint === running.fingerprint) {
+        await this.#changeServers(services, running);
+      } else {
+        await this.#checkPorts(services, running);
+        await this.#haproxy.reload(config, running);
+        this.#written = config.text;
+      }
+      this.#applied = services;
+    });
+  }
+
+  stats(): Promise<BalancedStats[]> {
+    return this.#turns.run(async () => {
+      const services = this.#applied ?? [];
+      const running = await this.#haproxy.find();
+      if (running === undefined && services.length === 0) return [];
+      if (running === undefined) throw new TidepoolError('unavailable', 'HAProxy does not run at the moment');
+      const { worker, processes } = running;
+      const rows = new Map([[worker, await this.#rows(worker)]]);
+      for (const pid of processes.leaving) {
+        const its = await this.#rowsOfLeaving(pid);
+        if (its !== undefined) rows.set(pid, its);
+      }
+      return this.#stats.update(services, { worker, rows });
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#watch.stop();
+  }
+
+  async stop(): Promise<void> {
+    await this.#watch.stop();
+    await this.#turns.run(() => this.#haproxy.stop());
+  }
+
+  /** Of the watch: starts HAProxy again when it is gone, and goes on removing servers that drain. */
+  async #look(): Promise<void> {
+    if (this.#applied === undefined || this.#applied.length === 0 || !this.#restarts.mayTry()) return;
+    const running = await this.#haproxy.find();
+    if (running === undefined) {
+      this.#complain('HAProxy is gone and is started again');
+      for (const service of await this.#start(this.#applied)) this.#complain(service.error.message);
+    } else if (this.#overdue.hasAny) {
+      await this.#changeServers(this.#applied, running);
+    }
+    this.#complaint = '';
+  }
+
+  async #startWith(services: readonly BalancedService[]): Promise<void> {
+    if (services.length === 0) {
+      this.#applied = services;
+      return;
+    }
+    if (!this.#restarts.mayTry()) throw new TidepoolError('unavailable', 'HAProxy ended again soon after its start');
+    const [refused] = await this.#start(services);
+    this.#applied = services;
+    if (refused !== undefined) throw refused.error;
+  }
+
+  /** Starts it with those services whose ports are free, and returns the others: one must not keep all from working. */
+  async #start(services: readonly BalancedService[]): Promise<{ error: TidepoolError }[]> {
+    this.#restarts.noteTry();
+    const asked = await Promise.all(
+      services.map(async (service) => ({ service, why: await whyPortIsTaken(service, this.#options.clock) })),
+    );
+    const free = asked.filter(({ why }) => why === undefined).map(({ service }) => service);
+    const config = haproxyConfig(free, this.#settings);
+    await this.#haproxy.start(config);
+    this.#written = config.text;
+    return asked.flatMap(({ service, why }) => (why === undefined ? [] : [{ error: portTaken(service, why) }]));
+  }
+
+  /** Errors: `conflict` when a service cannot have a port that HAProxy does not have already. */
+  async #checkPorts(services: readonly BalancedService[], { worker }: Running): Promise<void> {
+    const held = (await this.#rows(worker))
+      .filter(({ kind }) => kind === 'frontend')
+      .map(({ proxy }) => placeOfFrontend(proxy));
+    for (const service of services) {
+      if (held.some((place) => isSamePlace(place, service))) continue;
+      const why = await whyPortIsTaken(service, this.#options.clock);
+      if (why !== undefined) throw portTaken(service, why);
+    }
+  }
+
+  async #changeServers(services: readonly BalancedService[], { worker }: Running): Promise<void> {
+    await this.#write(haproxyConfig(services, this.#settings));
+    const known = parseServersState(await this.#haproxy.master.run('show servers state', worker));
+    const rows = await this.#rows(worker);
+    const busy = this.#overdue.judge(services, known, rows);
+    for (const command of serverCommands(services, busy)) await this.#command(command, worker);
+  }
+
+  async #write(config: Config): Promise<void> {
+    if (config.text === this.#written) return;
+    await this.#haproxy.write(config);
+    this.#written = config.text;
+  }
+
+  async #command(command: string, worker: number): Promise<void> {
+    const answer = await this.#haproxy.master.run(command, worker);
+    const isFine =
+      ['', 'New server registered.', 'Server deleted.'].includes(answer) ||
+      // Then a later step deletes it.
+      answer.startsWith('Server still has connections attached to it');
+    if (!isFine) throw new TidepoolError('upstream', `HAProxy answers «${answer.slice(0, 200)}» to: ${command}`);
+  }
+
+  async #rows(worker: number): Promise<Row[]> {
+    return parseStat(await this.#haproxy.master.run(showAll, worker));
+  }
+
+  /** Undefined when it left meanwhile. */
+  async #rowsOfLeaving(worker: number): Promise<Row[] | undefined> {
+    const answer = await this.#haproxy.master.run(showAll, worker);
+    return answer.startsWith('# pxname') ? parseStat(answer) : undefined;
+  }
+
+  /** Says a thing once, until things are well again. */
+  #complain(message: string): void {
+    if (message !== this.#complaint) this.#options.log(`front door: ${message}`);
+    this.#complaint = message;
+  }
+}

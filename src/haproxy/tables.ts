@@ -1,0 +1,89 @@
+import { TidepoolError } from '../domain/errors.ts';
+
+/** A frontend, a backend or a server, as one worker counts it (`show stat`). */
+export interface Row {
+  /** Of a backend and its servers: the service. Of a frontend: see `frontendName`. */
+  readonly proxy: string;
+  readonly kind: 'frontend' | 'backend' | 'server';
+  /** Of a server: its `serverId`. */
+  readonly server: string;
+  /** Connections of a frontend; requests (tcp: connections) of a backend and a server. */
+  readonly inFlight: number;
+  /** Since the worker's start. `failed`: not brought to a server, or without a whole answer of one. */
+  readonly requests: number;
+  readonly failed: number;
+  /** Over the newest 1,024 requests. */
+  readonly meanMs: number;
+  /** Of a server: takes requests, as far as its checks say; and whether the last check that ended says so. */
+  readonly isUp: boolean;
+  readonly isChecked: boolean;
+}
+
+/** A server as a worker has it (`show servers state`). */
+export interface KnownServer {
+  readonly service: string;
+  /** Its `serverId`. */
+  readonly id: string;
+  readonly isDraining: boolean;
+  readonly isInMaintenance: boolean;
+}
+
+/** Reads the CSV of `show stat`. Errors: `upstream`. */
+export function parseStat(text: string): Row[] {
+  const [header = '', ...lines] = text.split('\n');
+  const names = header.replace(/^# /, '').split(',');
+  const at = (name: string): number => {
+    const index = names.indexOf(name);
+    if (index < 0) throw new TidepoolError('upstream', `HAProxy's statistics have no ${name}: ${text.slice(0, 200)}`);
+    return index;
+  };
+  const columns = {
+    ...{ proxy: at('pxname'), server: at('svname'), inFlight: at('scur'), requests: at('stot'), meanMs: at('ttime') },
+    ...{ noServer: at('econ'), noAnswer: at('eresp'), status: at('status'), check: at('check_status') },
+  };
+  return lines
+    .filter((line) => line !== '')
+    .map((line) => {
+      const fields = splitCsv(line);
+      const text = (index: number): string => fields[index] ?? '';
+      const count = (index: number): number => Number(text(index)) || 0;
+      const server = text(columns.server);
+      return {
+        proxy: text(columns.proxy),
+        kind: server === 'FRONTEND' ? 'frontend' : server === 'BACKEND' ? 'backend' : 'server',
+        server,
+        inFlight: count(columns.inFlight),
+        requests: count(columns.requests),
+        failed: count(columns.noServer) + count(columns.noAnswer),
+        meanMs: count(columns.meanMs),
+        isUp: /^(UP|DRAIN)/.test(text(columns.status)),
+        // A star means that the next check is under way.
+        isChecked: /^(\* )?L[467]OK/.test(text(columns.check)),
+      };
+    });
+}
+
+/** Texts of servers, as of a failed check, are quoted and may have commas. */
+function splitCsv(line: string): string[] {
+  return [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(
+    ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? '',
+  );
+}
+
+/** Bits of srv_admin_state: forced, inherited, configured or unresolved; forced or inherited. */
+const maintenance = 0x01 | 0x02 | 0x04 | 0x20;
+const drain = 0x08 | 0x10;
+
+/** Reads `show servers state`, format 1. Errors: `upstream`. */
+export function parseServersState(text: string): KnownServer[] {
+  const [version, header = '', ...lines] = text.split('\n');
+  if (version !== '1' || !header.startsWith('# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state '))
+    throw new TidepoolError('upstream', `HAProxy does not list its servers: ${text.slice(0, 200)}`);
+  return lines
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [, service = '', , id = '', , , bits] = line.split(' ');
+      const state = Number(bits);
+      return { service, id, isDraining: (state & drain) !== 0, isInMaintenance: (state & maintenance) !== 0 };
+    });
+}

@@ -1,0 +1,349 @@
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import type { BalancedServer, BalancedService, BalancedStats, Balancer } from '../../src/domain/balancer.ts';
+import { hasCode } from '../../src/domain/errors.ts';
+import { until } from '../support/poll.ts';
+
+/** A front door, with servers behind it and clients in front. */
+export interface BalancerHarness {
+  /** A balancer on this front door, as each start of the control plane makes one. */
+  open(): Promise<Balancer>;
+  /** Starts a server that answers each request after the time that it asks for. */
+  startServer(name: string): Promise<HarnessServer>;
+  freePort(): Promise<number>;
+  /** Another program listens there, until it is told to stop. */
+  takePort(port: number): Promise<() => Promise<void>>;
+  send(port: number, request?: HarnessRequest): Promise<HarnessAnswer>;
+  /** The balancing process ends as by kill -9. */
+  kill(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export interface HarnessServer {
+  readonly serving: BalancedServer;
+  readonly draining: BalancedServer;
+  /** Ends it, and cuts what it works on. */
+  kill(): Promise<void>;
+  /** Starts it again at the same place. */
+  revive(): Promise<void>;
+}
+
+export interface HarnessRequest {
+  readonly method?: string;
+  readonly workMs?: number;
+  readonly bodyBytes?: number;
+}
+
+/** `server` is the address (`host:port`) that answered; '' when the front door did. */
+export interface HarnessAnswer {
+  readonly status: number;
+  readonly server: string;
+}
+
+/** How long a request waits for a server. */
+export const waitMs = 2_000;
+export const maxBodyBytes = 1_000;
+const requestTimeoutMs = 3_000;
+const limitMs = 10_000;
+
+/** What every Balancer must do. */
+export function balancerConformance(label: string, makeHarness: () => Promise<BalancerHarness>): void {
+  suite(`balancer conformance: ${label}`, () => {
+    let harness: BalancerHarness;
+    let balancer: Balancer;
+    let used = 0;
+    before(async () => {
+      harness = await makeHarness();
+      balancer = await harness.open();
+    });
+    after(async () => {
+      await balancer.stop();
+      await harness.dispose();
+    });
+
+    const withService = async (
+      servers: readonly BalancedServer[],
+      use: (service: BalancedService, port: number) => Promise<void>,
+      fields: Partial<BalancedService> = {},
+    ): Promise<void> => {
+      // A name of its own: what the balancer counts goes on over tests.
+      used += 1;
+      const service = httpService(`web-${used}`, await harness.freePort(), servers, fields);
+      await balancer.apply([service]);
+      try {
+        await use(service, service.port);
+      } finally {
+        await balancer.apply([]);
+      }
+    };
+    /** Of the service of this test. */
+    const statsNow = async (): Promise<BalancedStats> => {
+      const stats = (await balancer.stats()).find(({ service }) => service === `web-${used}`);
+      return stats ?? assert.fail('no statistics of the service');
+    };
+    const serverOf = async (name: string): Promise<BalancedStats['servers'][number]> => {
+      const server = (await statsNow()).servers.find((one) => one.name === name);
+      return server ?? assert.fail(`no statistics of ${name}`);
+    };
+
+    test('nothing applied is nothing told', async () => {
+      assert.deepEqual(await balancer.stats(), []);
+      await balancer.apply([]);
+      assert.deepEqual(await balancer.stats(), []);
+    });
+
+    test('requests go to all servers, to the one with the fewest first', async () => {
+      const [a, b] = [await harness.startServer('a'), await harness.startServer('b')];
+      await withService([a.serving, b.serving], async (_service, port) => {
+        const answers = await Promise.all([1, 2, 3, 4].map(() => harness.send(port, { workMs: 200 })));
+        assert.deepEqual(answers.map(({ server }) => server).sort(), twice(place(a.serving), place(b.serving)));
+        const stats = await until(
+          statsNow,
+          ({ servers }) => servers.every(({ isUp, inFlight }) => isUp && inFlight === 0),
+          limitMs,
+        );
+        assert.deepEqual([stats.requests, stats.failed, stats.waiting], [4, 0, 0]);
+        assert.deepEqual(
+          stats.servers.map(({ requests }) => requests),
+          [2, 2],
+        );
+        assert.ok(stats.meanMs !== null && stats.meanMs >= 190 && stats.meanMs < 2_000, `${stats.meanMs}`);
+      });
+    });
+
+    test('a server that drains finishes what it has, and gets nothing new; it can come back', async () => {
+      const [a, b] = [await harness.startServer('a'), await harness.startServer('b')];
+      await withService([a.serving], async (service, port) => {
+        const slow = harness.send(port, { workMs: 1_000, method: 'POST' });
+        await until(
+          () => serverOf('a'),
+          ({ inFlight }) => inFlight === 1,
+          limitMs,
+        );
+        const drained = { ...service, servers: [a.draining, b.serving] };
+        await balancer.apply([drained]);
+        for (let i = 0; i < 6; i += 1) assert.equal((await harness.send(port)).server, place(b.serving));
+        assert.equal((await serverOf('a')).inFlight, 1);
+        assert.deepEqual(await slow, { status: 200, server: place(a.serving) });
+        await until(
+          () => serverOf('a'),
+          ({ inFlight }) => inFlight === 0,
+          limitMs,
+        );
+
+        await balancer.apply([{ ...service, servers: [a.serving, b.draining] }]);
+        for (let i = 0; i < 3; i += 1) assert.equal((await harness.send(port)).server, place(a.serving));
+      });
+    });
+
+    test('a server that is taken away finishes what it has, and can come back', async () => {
+      const [a, b] = [await harness.startServer('a'), await harness.startServer('b')];
+      await withService([a.serving, b.draining], async (service, port) => {
+        const slow = harness.send(port, { workMs: 1_000, method: 'POST' });
+        await until(
+          () => serverOf('a'),
+          ({ inFlight }) => inFlight === 1,
+          limitMs,
+        );
+        await balancer.apply([{ ...service, servers: [b.serving] }]);
+        for (let i = 0; i < 6; i += 1) assert.equal((await harness.send(port)).server, place(b.serving));
+        assert.deepEqual(await slow, { status: 200, server: place(a.serving) });
+        await balancer.apply([{ ...service, servers: [a.serving] }]);
+        for (let i = 0; i < 3; i += 1) assert.equal((await harness.send(port)).server, place(a.serving));
+        const { failed } = await statsNow();
+        assert.equal(failed, 0);
+      });
+    });
+
+    test('a server of the same name elsewhere is another one', async () => {
+      const [a, other] = [await harness.startServer('a'), await harness.startServer('a')];
+      await withService([a.serving], async (service, port) => {
+        assert.equal((await harness.send(port)).server, place(a.serving));
+        await balancer.apply([{ ...service, servers: [other.serving] }]);
+        for (let i = 0; i < 3; i += 1) assert.equal((await harness.send(port)).server, place(other.serving));
+      });
+    });
+
+    test('no more than maxPerServer at a time; the others wait and are served', async () => {
+      const a = await harness.startServer('a');
+      await withService(
+        [a.serving],
+        async (_service, port) => {
+          const all = [1, 2, 3].map(() => harness.send(port, { workMs: 500 }));
+          const stats = await until(statsNow, ({ waiting }) => waiting === 2, limitMs);
+          assert.equal(stats.servers[0]?.inFlight, 1);
+          assert.ok((await Promise.all(all)).every(({ status }) => status === 200));
+        },
+        { maxPerServer: 1 },
+      );
+    });
+
+    test('a service without servers lets requests wait for the first, and then answers 503', async () => {
+      const a = await harness.startServer('a');
+      await withService([], async (service, port) => {
+        const early = harness.send(port);
+        await until(statsNow, ({ waiting }) => waiting === 1, limitMs);
+        await balancer.apply([{ ...service, servers: [a.serving] }]);
+        assert.deepEqual(await early, { status: 200, server: place(a.serving) });
+        await balancer.apply([{ ...service, servers: [a.draining] }]);
+        assert.deepEqual(await harness.send(port), { status: 503, server: '' });
+        await until(statsNow, ({ failed }) => failed === 1, limitMs);
+      });
+    });
+
+    test('a server that dies: idempotent requests are answered by another, others fail; new ones go elsewhere', async () => {
+      const [a, b] = [await harness.startServer('a'), await harness.startServer('b')];
+      await withService([a.serving], async (service, port) => {
+        const methods = ['GET', 'POST', 'PUT', 'DELETE'];
+        const all = methods.map((method) => harness.send(port, { method, workMs: 600 }));
+        await until(
+          () => serverOf('a'),
+          ({ inFlight }) => inFlight === methods.length,
+          limitMs,
+        );
+        await balancer.apply([{ ...service, servers: [a.serving, b.serving] }]);
+        await a.kill();
+        assert.deepEqual(
+          (await Promise.all(all)).map(({ status, server }) => [status, server]),
+          methods.map((method) => (method === 'POST' ? [502, ''] : [200, place(b.serving)])),
+        );
+        // Nothing listens there, so nothing can have been done twice.
+        for (let i = 0; i < 4; i += 1)
+          assert.deepEqual(await harness.send(port, { method: 'POST' }), { status: 200, server: place(b.serving) });
+        await until(
+          () => serverOf('a'),
+          ({ isUp }) => !isUp,
+          limitMs,
+        );
+        assert.equal((await statsNow()).failed, 1);
+        await a.revive();
+        await until(
+          () => serverOf('a'),
+          ({ isUp }) => isUp,
+          limitMs,
+        );
+      });
+    });
+
+    test('a request that takes too long is given up with 504', async () => {
+      const a = await harness.startServer('a');
+      await withService([a.serving], async (_service, port) => {
+        assert.deepEqual(await harness.send(port, { workMs: requestTimeoutMs + 1_000 }), { status: 504, server: '' });
+        assert.equal((await statsNow()).failed, 1);
+      });
+    });
+
+    test('a body over the limit is refused, one at the limit is not', async () => {
+      const a = await harness.startServer('a');
+      await withService([a.serving], async (_service, port) => {
+        const over = await harness.send(port, { method: 'POST', bodyBytes: maxBodyBytes + 1 });
+        assert.deepEqual(over, { status: 413, server: '' });
+        const within = await harness.send(port, { method: 'POST', bodyBytes: maxBodyBytes });
+        assert.equal(within.status, 200);
+      });
+    });
+
+    test('a port that another program has: conflict that names it, and nothing else is changed', async () => {
+      const [a, b] = [await harness.startServer('a'), await harness.startServer('b')];
+      const taken = await harness.freePort();
+      const release = await harness.takePort(taken);
+      await withService([a.serving], async (service, port) => {
+        const rival = httpService('rival', taken, [b.serving]);
+        await assert.rejects(balancer.apply([{ ...service, servers: [b.serving] }, rival]), (error) => {
+          assert.ok(hasCode(error, 'conflict'));
+          assert.equal(error.details.service, 'rival');
+          assert.match(error.message, new RegExp(`${taken}`));
+          return true;
+        });
+        for (let i = 0; i < 3; i += 1) assert.equal((await harness.send(port)).server, place(a.serving));
+        const twin = httpService('twin', port, []);
+        await assert.rejects(balancer.apply([service, twin]), (error) => hasCode(error, 'conflict'));
+        await release();
+        await balancer.apply([service, rival]);
+        assert.equal((await harness.send(taken)).server, place(b.serving));
+      });
+    });
+
+    test('ports may be swapped, and given to another service at once', async () => {
+      const [a, b] = [await harness.startServer('a'), await harness.startServer('b')];
+      const [first, second] = [await harness.freePort(), await harness.freePort()];
+      await balancer.apply([httpService('one', first, [a.serving]), httpService('two', second, [b.serving])]);
+      await balancer.apply([httpService('one', second, [a.serving]), httpService('two', first, [b.serving])]);
+      assert.equal((await harness.send(second)).server, place(a.serving));
+      await balancer.apply([httpService('three', second, [b.serving])]);
+      assert.equal((await harness.send(second)).server, place(b.serving));
+      await balancer.apply([]);
+    });
+
+    test('killed, it is soon there again with all that it had', async () => {
+      const [a, b] = [await harness.startServer('a'), await harness.startServer('b')];
+      await withService([a.draining, b.serving], async (_service, port) => {
+        await harness.send(port);
+        await harness.kill();
+        const startedAtMs = performance.now();
+        await until(
+          () => harness.send(port).catch(() => undefined),
+          (answer) => answer?.status === 200,
+          limitMs,
+        );
+        assert.ok(performance.now() - startedAtMs < 3_000);
+        for (let i = 0; i < 4; i += 1) assert.equal((await harness.send(port)).server, place(b.serving));
+      });
+    });
+
+    test('let go of, it serves on, and the next start takes it up', async () => {
+      const [a, b] = [await harness.startServer('a'), await harness.startServer('b')];
+      await withService([a.serving], async (service, port) => {
+        const slow = harness.send(port, { method: 'POST', workMs: 1_500 });
+        await until(
+          () => serverOf('a'),
+          ({ inFlight }) => inFlight === 1,
+          limitMs,
+        );
+        await balancer.close();
+        assert.equal((await harness.send(port)).status, 200);
+        balancer = await harness.open();
+        await balancer.apply([{ ...service, servers: [b.serving] }]);
+        for (let i = 0; i < 4; i += 1) assert.equal((await harness.send(port)).server, place(b.serving));
+        assert.deepEqual(await slow, { status: 200, server: place(a.serving) });
+      });
+    });
+
+    test('fifty services at once', async () => {
+      const a = await harness.startServer('a');
+      const services: BalancedService[] = [];
+      for (let i = 0; i < 50; i += 1) services.push(httpService(`s-${i}`, await harness.freePort(), [a.serving]));
+      await balancer.apply(services);
+      const answers = await Promise.all(services.map(({ port }) => harness.send(port)));
+      assert.ok(answers.every(({ status }) => status === 200));
+      assert.deepEqual(
+        (await balancer.stats()).map(({ service, requests }) => [service, requests]),
+        services.map(({ name }) => [name, 1]),
+      );
+      await balancer.apply(services.slice(1));
+      assert.equal((await balancer.stats()).length, 49);
+      await assert.rejects(harness.send(services[0]?.port ?? 0));
+      await balancer.apply([]);
+    });
+  });
+}
+
+/** A service as the tests have it. */
+export function httpService(
+  name: string,
+  port: number,
+  servers: readonly BalancedServer[],
+  fields: Partial<BalancedService> = {},
+): BalancedService {
+  const limits = { healthPath: '/health', maxBodyBytes, requestTimeoutMs, maxPerServer: 8 };
+  return { name, protocol: 'http', host: '127.0.0.1', port, ...limits, servers, ...fields };
+}
+
+/** Where a server is, as answers tell it. */
+export function place({ host, port }: Pick<BalancedServer, 'host' | 'port'>): string {
+  return `${host}:${port}`;
+}
+
+function twice(...places: string[]): string[] {
+  return [...places, ...places].sort();
+}

@@ -1,0 +1,123 @@
+import { createServer, request, type Server } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
+import { systemClock } from '../../src/clock/system-clock.ts';
+import type { Balancer } from '../../src/domain/balancer.ts';
+import { type HaproxyOptions, openHaproxyBalancer } from '../../src/haproxy/balancer.ts';
+import { processesWith } from '../../src/haproxy/program.ts';
+import type { BalancerHarness, HarnessAnswer, HarnessRequest, HarnessServer } from '../conformance/balancer.ts';
+import { temporaryFolder } from './server.ts';
+
+const host = '127.0.0.1';
+
+/** A real HAProxy in a folder of its own, with servers in this process. */
+export interface HaproxyHarness extends BalancerHarness {
+  readonly folder: string;
+  /** What it said. */
+  readonly log: readonly string[];
+  /** The ids of its processes. */
+  processes(): Promise<number[]>;
+}
+
+export async function haproxyHarness(fields: Partial<HaproxyOptions> = {}): Promise<HaproxyHarness> {
+  const folder = await temporaryFolder('front-door');
+  const log: string[] = [];
+  const servers: HarnessServer[] = [];
+  const processes = (): Promise<number[]> => processesWith(`${folder.path}/master.sock,mode,600`);
+  const options: HaproxyOptions = {
+    folder: folder.path,
+    clock: systemClock,
+    path: process.env.PATH,
+    kill: (pid, signal) => void process.kill(pid, signal),
+    log: (message) => log.push(message),
+    ...fields,
+  };
+  return {
+    folder: folder.path,
+    log,
+    processes,
+    open: (): Promise<Balancer> => openHaproxyBalancer(options),
+    startServer: async (name) => {
+      const server = await startHttpServer(name);
+      servers.push(server);
+      return server;
+    },
+    freePort,
+    takePort,
+    send,
+    kill: async () => {
+      for (const pid of await processes()) process.kill(pid, 'SIGKILL');
+    },
+    dispose: async () => {
+      await Promise.all(servers.map((server) => server.kill()));
+      await folder.remove();
+    },
+  };
+}
+
+/** Answers `/?ms=N` after N ms with its own address; is well at `/health`. */
+export async function startHttpServer(name: string): Promise<HarnessServer> {
+  let server: Server | undefined;
+  const listen = async (wanted: number): Promise<number> => {
+    const fresh = createServer((incoming, response) => {
+      const workMs = Number(new URL(incoming.url ?? '/', 'http://server').searchParams.get('ms') ?? 0);
+      const { localAddress, localPort } = incoming.socket;
+      incoming.resume().on('end', async () => {
+        if (workMs > 0) await systemClock.sleep(workMs);
+        response.end(`${localAddress}:${localPort}`);
+      });
+    });
+    server = fresh;
+    await new Promise<void>((resolve, reject) => fresh.once('error', reject).listen(wanted, host, resolve));
+    return portOf(fresh);
+  };
+  const port = await listen(0);
+  const address = { name, host, port };
+  return {
+    serving: { ...address, state: 'serving' },
+    draining: { ...address, state: 'draining' },
+    kill: () =>
+      new Promise((resolve) => {
+        server?.close(() => resolve());
+        server?.closeAllConnections();
+      }),
+    revive: async () => void (await listen(port)),
+  };
+}
+
+/** One request on a connection of its own. */
+export function send(port: number, wanted: HarnessRequest = {}): Promise<HarnessAnswer> {
+  const { method = 'GET', workMs = 0, bodyBytes = 0 } = wanted;
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ host, port, method, path: `/?ms=${workMs}`, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('error', reject);
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, server: text.startsWith('{') ? '' : text }));
+    });
+    outgoing.on('error', reject);
+    outgoing.end(bodyBytes > 0 ? Buffer.alloc(bodyBytes, 'x') : undefined);
+  });
+}
+
+/** A port that nobody listens on at the moment. */
+export async function freePort(): Promise<number> {
+  const server = createTcpServer();
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  const port = portOf(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function takePort(port: number): Promise<() => Promise<void>> {
+  const server = createTcpServer();
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
+  return () => new Promise((resolve) => server.close(() => resolve()));
+}
+
+function portOf(server: Pick<Server, 'address'>): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return address.port;
+}
