@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import traceback
 from collections.abc import Coroutine
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TextIO
@@ -11,14 +13,18 @@ if TYPE_CHECKING:
     import asyncio
 
 
+MAX_FRAMES = 50
+
+
 class AsyncLoop:
     """Runs in a thread of its own; takes work from all others."""
 
     def __init__(self) -> None:
         import asyncio  # Only now: it is slow to load, and plain handlers need none.
 
-        self._loop = asyncio.new_event_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        # Before Python 3.10, locks and events that the handler's file made hold on to the main thread's loop already.
+        self._loop = asyncio.get_event_loop() if sys.version_info < (3, 10) else asyncio.new_event_loop()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         threading.Thread(target=self._loop.run_forever, name="event loop", daemon=True).start()
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -31,15 +37,26 @@ class AsyncLoop:
         return answer
 
     def print_tasks(self, file: TextIO) -> None:
-        """The stack of each task. Called while the loop runs, or hangs."""
+        """Where each of them waits, the oldest first. Called while the loop runs, or hangs."""
         for task in list(self._tasks):
-            task.print_stack(limit=20, file=file)
-            print(file=file)
+            frames = awaiting(task.get_coro())
+            file.write("Task (most recent call last):\n" + "".join(traceback.format_list(frames)) + "\n")
 
     def _start(self, work: Coroutine[Any, Any, Any], box: SimpleQueue[Any]) -> None:
         task = self._loop.create_task(_finish(work, box))
-        self._tasks.add(task)  # The loop itself has no lasting hold of it.
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None  # The loop itself has no lasting hold of it.
+        task.add_done_callback(self._tasks.pop)
+
+
+def awaiting(work: Any) -> list[traceback.FrameSummary]:
+    """The lines at which a coroutine, and what it waits for, stand. `Task.get_stack` has only the outermost."""
+    frames: list[traceback.FrameSummary] = []
+    while work is not None and len(frames) < MAX_FRAMES:
+        frame = getattr(work, "cr_frame", None) or getattr(work, "gi_frame", None)
+        if frame is not None:
+            frames.extend(traceback.StackSummary.extract([(frame, frame.f_lineno)]))
+        work = getattr(work, "cr_await", None) or getattr(work, "gi_yieldfrom", None)
+    return frames
 
 
 async def _finish(work: Coroutine[Any, Any, Any], box: SimpleQueue[Any]) -> None:

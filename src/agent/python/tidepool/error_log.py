@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Callable
 
-from .status import format_error
+from .tracebacks import format_error
 
 #: So many tracebacks in so many seconds.
 MAX_SHOWN = 10

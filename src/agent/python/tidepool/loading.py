@@ -7,7 +7,7 @@ import sys
 from types import ModuleType
 
 from .invoker import Handler
-from .status import format_error
+from .tracebacks import format_error
 
 
 class NoHandler(Exception):

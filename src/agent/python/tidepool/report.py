@@ -7,7 +7,8 @@ from typing import Any
 
 from .board import Row
 from .error_log import write_stderr
-from .status import StatusFile, bounded
+from .status import StatusFile
+from .tracebacks import bounded
 
 EVERY_S = 0.5
 #: What went wrong is told for so long, when it goes on well.

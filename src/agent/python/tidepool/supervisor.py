@@ -142,7 +142,7 @@ class Supervisor:
         dump = child.read_dump()
         child.close()
         if self._exit_code is not None:
-            if not child.is_ready and dump:
+            if not child.is_ready and self._exit_code == 0:
                 self._tell("it was stopped while its handler was still being imported", sort_dump(dump, 0))
             return
         self._report.restarts += 1
@@ -178,8 +178,10 @@ class Supervisor:
         ends_s = time.monotonic() + GRACE_S
         for child in self._children.values():
             child.stop()
-            if not child.is_ready:
-                child.ask_for_dump(ends_s)
+            if not child.is_ready and self._exit_code == 0:
+                child.ask_for_dump(time.monotonic() + DUMP_S)
+            elif not child.is_ready:
+                child.kill()
         try:
             bound.shutdown(socket.SHUT_RD)  # Wakes all who wait on it.
         except OSError:

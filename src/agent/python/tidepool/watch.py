@@ -7,10 +7,11 @@ import time
 
 from .board import Row
 
-#: While its core is busy a request is charged its share of the time, so that many at once do not look like a hang. Not
-#: less than this, so that one that never ends is found also among many.
+#: While their process works, requests are charged their share of the time only, so that many at once do not look like a
+#: hang. Not less than this share, so that one that never ends is found also among many.
 MIN_SHARE = 1 / 4
-BUSY = 0.8
+#: Part of a core that a process uses at least when it works. Others may want the core too.
+WORKING = 1 / 4
 # What passes at most between two looks. A VM that was paused had more, and nobody worked.
 _MAX_STEP_S = 1.0
 
@@ -44,18 +45,18 @@ class Watch:
             self._cpu_s = time.clock_gettime(self._cpu_clock)
         except OSError:  # It has just died.
             return 1.0
-        is_shared = not self.is_async and requests > 1 and self._cpu_s - before > step * BUSY
+        is_shared = not self.is_async and requests > 1 and self._cpu_s - before > step * WORKING
         return max(1 / requests, MIN_SHARE) if is_shared else 1.0
 
 
 def sort_dump(dump: str, thread: int) -> str:
     """What faulthandler wrote, with what is most telling first: the thread that hangs, then tasks, then the rest."""
-    parts = [part for part in re.split(r"\n(?=Thread 0x|Current thread 0x|Stack for )|\n\n", dump) if part.strip()]
+    parts = [part for part in re.split(r"\n(?=Thread 0x|Current thread 0x|Task )|\n\n", dump) if part.strip()]
     mark = re.compile(rf"(Current t|T)hread 0x0*{thread:x}\b")
 
     def rank(part: str) -> int:
         if mark.match(part):
             return 0
-        return 1 if part.startswith("Stack for ") else 2
+        return 1 if part.startswith("Task ") else 2
 
     return "\n\n".join(part.rstrip() for part in sorted(parts, key=rank)) + "\n" if parts else ""

@@ -81,6 +81,7 @@ def _dump_tasks_too(invoker: Invoker, dump: int) -> None:
     if not invoker.is_async:
         return
     file = open(dump, "w", buffering=1, closefd=False)
+    faulthandler.unregister(DUMP_SIGNAL)
     signal.signal(DUMP_SIGNAL, lambda *_: invoker.print_tasks(file))
     faulthandler.register(DUMP_SIGNAL, dump, chain=True)
 
