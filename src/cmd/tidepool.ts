@@ -10,6 +10,7 @@ import { vmDelete, vmDrain, vmList } from '../cli/vm.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { findServer } from '../config/connection.ts';
 import { errorCodes, TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { addAccountCommands } from './account-commands.ts';
 import type { ReportOptions } from './report.ts';
 import type { SimulateOptions } from './simulate.ts';
 import { version } from './version.ts';
@@ -244,6 +245,14 @@ program
     print(await simulate(options));
   });
 
+program
+  .command('demo')
+  .description('show all of it once, with a cloud of its own, in under five minutes (npm run demo)')
+  .option('--html <file>', 'the page with the picture of it', 'tidepool-demo.html')
+  .action(async ({ html }: { html: string }) => {
+    process.exitCode = await (await import('./demo.ts')).demo(html);
+  });
+
 const image = program.command('image').description('golden images of this machine');
 image
   .command('build')
@@ -270,6 +279,8 @@ runtime
   .description('runtimes that are there')
   .option('--json', 'as JSON')
   .action(async (options) => print(await (await import('./image.ts')).runtimeList(options)));
+
+addAccountCommands(program, print);
 
 try {
   await program.parseAsync();

@@ -55,6 +55,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   agent: { imports: ['protocol', 'domain/errors.ts'], packages: [] },
   cli: { imports: ['loadgen', 'protocol', 'domain/errors.ts'], packages: ['eventsource-parser', 'yazl', 'zod'] },
 
+  demo: { imports: ['cli', 'protocol', 'domain/errors.ts'], packages: [] },
+
   cmd: {
     imports: [
       ...[
@@ -66,7 +68,9 @@ export const layers: Readonly<Record<string, Layer>> = {
         'cli',
         'clock',
         'config',
+        'demo',
         'domain',
+        'haproxy',
         'http',
         'image',
         'jobs',

@@ -1,0 +1,119 @@
+import type { ApiClient } from '../cli/client.ts';
+import { TidepoolError } from '../domain/errors.ts';
+import { command, eventsSince, type RunningCommand, type Stage, waitFor, waitForReady } from './stage.ts';
+
+/** Files and names of the demonstration. */
+export interface Props {
+  /** Paths of the examples. */
+  readonly job: string;
+  readonly service: string;
+  /** Where the load client records what it sees. */
+  readonly recording: string;
+}
+
+/** What happened, for the summary. */
+export interface Account {
+  readonly jobMs: number;
+  readonly deployMs: number;
+  /** VMs in service at the most. */
+  readonly most: number;
+  readonly growMs: number;
+  /** From the power cut until its VM was known to be lost, and until another served in its place. */
+  readonly noticedMs: number;
+  readonly repairMs: number;
+  readonly shrinkMs: number;
+  readonly load: LoadSummary;
+}
+
+/** The part of `load --json` that is told. */
+export interface LoadSummary {
+  readonly requests: number;
+  readonly lost: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export const service = 'fibonacci';
+const growLimitMs = 90_000;
+const repairLimitMs = 60_000;
+const shrinkLimitMs = 90_000;
+const quietMs = 8_000;
+/** The load client tries a little longer than any answer takes. */
+const lastAnswersMs = 40_000;
+
+/**
+ * The whole story, on real VMs: a job, a service, more load, a power cut, less load. Each act waits until what it is about
+ * has happened. Errors: `timeout` when it did not, `upstream` when a command failed.
+ */
+export async function play(stage: Stage, client: ApiClient, props: Props): Promise<Account> {
+  stage.say('Act 1: a machine-learning job, and beside it a service is deployed');
+  const beganMs = stage.now();
+  const job = command(stage, ['run', props.job, '--runtime', 'ml', '--timeout', '200s'], 'job').then(
+    () => stage.now() - beganMs,
+  );
+  job.catch(() => undefined); // It is awaited below, which may be long after it failed.
+  const sizes = ['--min', '1', '--max', '3', '--warm', '1', '--policy', 'window5-80-35'];
+  await command(stage, ['service', 'deploy', props.service, '--name', service, ...sizes], 'deploy');
+  const deployMs = stage.now() - beganMs;
+
+  stage.say('Act 2: some requests, which one VM answers with ease');
+  const load = stage.start(['load', service, '--path', '/21', '--record', props.recording, '--json']);
+  try {
+    load.type('low');
+    const jobMs = await job;
+    await stage.sleep(quietMs);
+    return { jobMs, deployMs, ...(await rise(stage, client, load)), ...(await fall(stage, client, load)) };
+  } finally {
+    load.interrupt();
+  }
+}
+
+type Rise = Pick<Account, 'most' | 'growMs' | 'noticedMs' | 'repairMs'>;
+
+async function rise(stage: Stage, client: ApiClient, load: RunningCommand): Promise<Rise> {
+  stage.say('Act 3: many requests; the pool grows');
+  const highMs = stage.now();
+  load.type('high');
+  const grown = await waitForReady(stage, client, service, 'growing', growLimitMs, (ready) => ready >= 2);
+  const growMs = stage.now() - highMs;
+  await stage.sleep(quietMs);
+
+  const victim = (await client.vms()).find((vm) => vm.pool === service && vm.state === 'ready');
+  if (victim === undefined) throw new TidepoolError('internal', 'no VM is in service');
+  stage.say(`Act 4: the power of ${victim.name} is cut, under full load`);
+  const cutMs = stage.now();
+  await stage.killVm(victim.name);
+  const isLost = async (): Promise<number | undefined> =>
+    (await eventsSince(client, service, cutMs)).find((one) => one.name === 'vm.failed' && one.vm === victim.name)?.atMs;
+  const lostMs = (await waitFor(stage, 'noticing the loss', repairLimitMs, isLost, (at) => at !== undefined)) ?? cutMs;
+  const isReplaced = async (): Promise<boolean> =>
+    (await eventsSince(client, service, lostMs)).some((one) => one.name === 'vm.launched');
+  await waitFor(stage, 'the repair', repairLimitMs, isReplaced, (done) => done);
+  const repairMs = stage.now() - cutMs;
+  await stage.sleep(quietMs);
+  const { counts } = await client.pool(service);
+  return { most: Math.max(grown.counts.ready, counts.ready), growMs, noticedMs: lostMs - cutMs, repairMs };
+}
+
+async function fall(
+  stage: Stage,
+  client: ApiClient,
+  load: RunningCommand,
+): Promise<Pick<Account, 'shrinkMs' | 'load'>> {
+  stage.say('Act 5: few requests again; the pool shrinks to one VM');
+  const lowMs = stage.now();
+  load.type('low');
+  await waitForReady(stage, client, service, 'shrinking', shrinkLimitMs, (ready) => ready === 1);
+  const shrinkMs = stage.now() - lowMs;
+  stage.say('Act 6: the load client ends the run, and shuts the VMs of the service down');
+  load.type('exit');
+  const late = stage.sleep(lastAnswersMs).then(() => undefined);
+  const end = await Promise.race([load.ended, late]);
+  if (end === undefined) throw new TidepoolError('timeout', 'the load client did not end');
+  return { shrinkMs, load: loadSummary(end.stdout) };
+}
+
+function loadSummary(stdout: string): LoadSummary {
+  const last = stdout.trim().split('\n').at(-1) ?? '';
+  return JSON.parse(last) as LoadSummary;
+}
