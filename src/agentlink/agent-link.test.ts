@@ -1,40 +1,28 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTcpServer } from 'node:net';
 import { after, test } from 'node:test';
 import { systemClock } from '../clock/system-clock.ts';
-import type { AgentAddress } from '../domain/agent-link.ts';
 import { type ErrorCode, hasCode, TidepoolError } from '../domain/errors.ts';
 import { FakeClock } from '../fake/clock.ts';
-import { type AttemptReport, type AttemptSpec, agentTlsCiphers } from '../protocol/agent.ts';
+import type { AttemptReport, AttemptSpec } from '../protocol/agent.ts';
 import type { FileEntry } from '../protocol/file-stream.ts';
 import { HttpsAgentLink } from './agent-link.ts';
+import { says, startHostileAgent } from './hostile-agent.fake.ts';
 
 // A guest is hostile until shown otherwise: here it answers what it likes.
 
-type Answer = (request: IncomingMessage, response: ServerResponse) => void;
-
-const key = Buffer.alloc(32, 1);
-let answer: Answer = (_request, response) => response.end();
+const hostile = await startHostileAgent();
+const { server, address: agent } = hostile;
 let connections = 0;
-const server = createServer(
-  { ciphers: agentTlsCiphers, maxVersion: 'TLSv1.2', pskCallback: () => key },
-  (request, response) => answer(request, response),
-);
 server.on('secureConnection', () => {
   connections += 1;
 });
-server.listen(0, '127.0.0.1');
-await once(server, 'listening');
-const agent: AgentAddress = { host: '127.0.0.1', port: portOf(server), keyId: 'key', key };
 const link = new HttpsAgentLink(systemClock);
 after(async () => {
   await link.close();
-  server.closeAllConnections();
-  server.close();
+  hostile.close();
 });
 
 const spec: AttemptSpec = {
@@ -81,13 +69,6 @@ function portOf(listening: { address(): AddressInfo | string | null }): number {
   return address.port;
 }
 
-function says(body: unknown, status = 200): Answer {
-  return (request, response) => {
-    request.resume();
-    response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
-  };
-}
-
 function isCode(code: ErrorCode): (error: unknown) => boolean {
   return (error) => {
     assert.ok(hasCode(error, code), `not ${code} but ${String(error)}`);
@@ -102,7 +83,7 @@ async function drain(chunks: AsyncIterable<Uint8Array>): Promise<number> {
 }
 
 test('one connection serves many calls', async () => {
-  answer = says(health);
+  hostile.answer = says(health);
   await link.health(agent);
   const before = connections;
   for (let i = 0; i < 5; i += 1) assert.deepEqual(await link.health(agent), health);
@@ -127,26 +108,26 @@ test('answers that are not of the protocol are `upstream`', async () => {
     'x'.repeat(9 * 1024 * 1024),
   ];
   for (const body of wrong) {
-    answer = says(body);
+    hostile.answer = says(body);
     await assert.rejects(link.report(agent, 'job-1'), isCode('upstream'), JSON.stringify(body).slice(0, 80));
   }
-  answer = says({ ...health, runtimes: ['../x'] });
+  hostile.answer = says({ ...health, runtimes: ['../x'] });
   await assert.rejects(link.health(agent), isCode('upstream'));
 });
 
 test('what the protocol does not know is dropped from an answer', async () => {
-  answer = says({ ...report, surprise: true });
+  hostile.answer = says({ ...report, surprise: true });
   assert.deepEqual(await link.report(agent, 'job-1'), report);
 });
 
 test('a coded error comes through; any other refusal is `upstream`', async () => {
-  answer = says({ code: 'conflict', message: 'it runs' }, 409);
+  hostile.answer = says({ code: 'conflict', message: 'it runs' }, 409);
   await assert.rejects(link.report(agent, 'job-1'), isCode('conflict'));
-  answer = says({ code: 'made_up', message: '' }, 400);
+  hostile.answer = says({ code: 'made_up', message: '' }, 400);
   await assert.rejects(link.report(agent, 'job-1'), isCode('upstream'));
-  answer = says('<html>', 500);
+  hostile.answer = says('<html>', 500);
   await assert.rejects(link.report(agent, 'job-1'), isCode('upstream'));
-  answer = says('x'.repeat(100_000), 500);
+  hostile.answer = says('x'.repeat(100_000), 500);
   await assert.rejects(link.report(agent, 'job-1'), isCode('upstream'));
 });
 
@@ -171,7 +152,7 @@ test('an agent that does not answer is a `timeout`, by the clock', async () => {
   const clock = new FakeClock();
   const impatient = new HttpsAgentLink(clock);
   const asked = new Promise<void>((resolve) => {
-    answer = () => resolve();
+    hostile.answer = () => resolve();
   });
   const call = impatient.health(agent);
   const judged = assert.rejects(call, isCode('timeout'));
@@ -183,19 +164,19 @@ test('an agent that does not answer is a `timeout`, by the clock', async () => {
 
 test('a caller that gives up is `aborted`, also while it waits', async () => {
   const giveUp = new AbortController();
-  answer = () => giveUp.abort();
+  hostile.answer = () => giveUp.abort();
   await assert.rejects(link.report(agent, 'job-1', 60_000, giveUp.signal), isCode('aborted'));
 });
 
 test('a connection that was closed while idle is replaced unseen', async () => {
-  answer = says(health);
+  hostile.answer = says(health);
   await link.health(agent);
   server.closeIdleConnections();
   assert.deepEqual(await link.health(agent), health);
 });
 
 test('output that is cut is `unavailable`, and what came before was passed on', async () => {
-  answer = (_request, response) => {
+  hostile.answer = (_request, response) => {
     response.writeHead(200, { 'content-length': 100 });
     response.write('0123456789', () => response.destroy());
   };
@@ -215,7 +196,7 @@ test('after a long silence the output is asked for anew from where it stopped', 
   const wentSilent = new Promise<void>((resolve) => {
     silent = resolve;
   });
-  answer = ({ url }, response) => {
+  hostile.answer = ({ url }, response) => {
     asked.push(url ?? '');
     response.writeHead(200).write('01234');
     if (asked.length === 2) response.end();
@@ -238,7 +219,7 @@ test('after a long silence the output is asked for anew from where it stopped', 
 
 test('leaving the output early closes its connection', async () => {
   const closed = new Promise<void>((resolve) => {
-    answer = (_request, response) => {
+    hostile.answer = (_request, response) => {
       response.on('close', resolve);
       response.write('x');
     };
@@ -249,13 +230,13 @@ test('leaving the output early closes its connection', async () => {
 
 test('files that are cut, or no file stream, are an error', async () => {
   const none = async (): Promise<void> => undefined;
-  answer = says('{"path":"a","size":5}\nabc');
+  hostile.answer = says('{"path":"a","size":5}\nabc');
   await assert.rejects(link.files(agent, 'job-1', none), isCode('upstream'));
-  answer = says('garbage\n');
+  hostile.answer = says('garbage\n');
   await assert.rejects(link.files(agent, 'job-1', none), isCode('upstream'));
-  answer = says('{"path":"../../etc/passwd","size":1}\nx{"end":true,"files":1}\n');
+  hostile.answer = says('{"path":"../../etc/passwd","size":1}\nx{"end":true,"files":1}\n');
   await assert.rejects(link.files(agent, 'job-1', none), isCode('upstream'));
-  answer = (_request, response) => {
+  hostile.answer = (_request, response) => {
     response.writeHead(200, { 'content-length': 100 });
     response.write('{"path":"a","size":50}\nabc', () => response.destroy());
   };
@@ -263,7 +244,7 @@ test('files that are cut, or no file stream, are an error', async () => {
 });
 
 test("the taker's own error ends the transfer and is the one that is thrown", async () => {
-  answer = says('{"path":"a","size":1}\nx{"end":true,"files":1}\n');
+  hostile.answer = says('{"path":"a","size":1}\nx{"end":true,"files":1}\n');
   const full = async (): Promise<void> => {
     throw new TidepoolError('too_large', 'full');
   };
@@ -271,7 +252,7 @@ test("the taker's own error ends the transfer and is the one that is thrown", as
 });
 
 test("a source file's error ends the upload and is the one that is thrown", async () => {
-  answer = (request) => void request.resume().on('error', () => undefined);
+  hostile.answer = (request) => void request.resume().on('error', () => undefined);
   const broken: FileEntry = { path: 'x.py', size: 5, content: failing() };
   await assert.rejects(link.start(agent, spec, [broken]), isCode('not_found'));
 });
@@ -282,7 +263,7 @@ async function* failing(): AsyncGenerator<Uint8Array> {
 }
 
 test('a refusal in the middle of an upload is understood, and ends the upload', async () => {
-  answer = (_request, response) => {
+  hostile.answer = (_request, response) => {
     response.writeHead(413).end(JSON.stringify({ code: 'too_large', message: 'too much' }));
   };
   let sentBytes = 0;
@@ -299,7 +280,7 @@ test('a refusal in the middle of an upload is understood, and ends the upload', 
 
 test('an upload goes out as the protocol has it', async () => {
   const got: Buffer[] = [];
-  answer = (request, response) => {
+  hostile.answer = (request, response) => {
     request.on('data', (chunk: Buffer) => got.push(chunk));
     request.on('end', () => response.writeHead(202).end(JSON.stringify(report)));
   };
@@ -313,7 +294,7 @@ test('an upload goes out as the protocol has it', async () => {
 
 test('what goes into a path is encoded', async () => {
   let url = '';
-  answer = (request, response) => {
+  hostile.answer = (request, response) => {
     url = request.url ?? '';
     says({ code: 'not_found', message: '' }, 404)(request, response);
   };

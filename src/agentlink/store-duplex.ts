@@ -8,6 +8,9 @@ import type { Deadline } from './deadline.ts';
 import { exchange, type Request, transferError } from './exchange.ts';
 import { storeRequestSchema } from './service-schemas.ts';
 
+/** Short requests may ask for large values: the answers of so many are in memory at a time. */
+const maxBatch = 128;
+
 export type AnswerRequests = (requests: readonly StoreRequest[]) => Promise<StoreAnswer[]>;
 
 /**
@@ -41,13 +44,21 @@ async function converse(
   const lines = new LineReader(maxStoreLineBytes);
   // A chunk is all that came since the last one was answered, so the longer answers take the more of them are made at once.
   for await (const chunk of incoming) {
-    const requests = parseRequests(lines, chunk);
-    limit.hold();
-    const answers = requests.length === 0 ? [] : await answer(requests);
     limit.renew();
-    const text = answers.map((each) => `${JSON.stringify(each)}\n`).join('');
-    if (!outgoing.write(text || '\n')) await once(outgoing, 'drain', { signal: limit.signal });
+    const requests = parseRequests(lines, chunk);
+    if (requests.length === 0) await send(outgoing, '\n', limit);
+    for (let at = 0; at < requests.length; at += maxBatch) {
+      limit.hold();
+      const answers = await answer(requests.slice(at, at + maxBatch));
+      limit.renew();
+      await send(outgoing, answers.map((each) => `${JSON.stringify(each)}\n`).join(''), limit);
+    }
   }
+}
+
+/** Resolves when there is room for more. */
+async function send(outgoing: PassThrough, text: string, limit: Deadline): Promise<void> {
+  if (!outgoing.write(text)) await once(outgoing, 'drain', { signal: limit.signal });
 }
 
 /** Error: `upstream` when they are none. */
