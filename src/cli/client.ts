@@ -30,10 +30,11 @@ import {
   vmSchema,
 } from '../protocol/api.ts';
 
-/** Where a server is and how to sign in to it. */
+/** Where a server is and by what one is known there. */
 export interface Connection {
   readonly url: string;
-  readonly token: string;
+  /** API token, or the secret of a session; null before a sign-in. */
+  readonly token: string | null;
 }
 
 /** A body: a form, or anything that becomes JSON. */
@@ -48,7 +49,7 @@ export class ApiClient {
   }
 
   async health(): Promise<HealthView> {
-    return this.#json('GET', '/health', healthSchema);
+    return this.json('GET', '/health', healthSchema);
   }
 
   /** @param data path of a ZIP file */
@@ -57,85 +58,90 @@ export class ApiClient {
     form.set('spec', JSON.stringify(spec));
     form.set('script', await openAsBlob(script), basename(script));
     if (data !== undefined) form.set('data', await openAsBlob(data), basename(data));
-    return this.#json('POST', '/jobs', jobSchema, form);
+    return this.json('POST', '/jobs', jobSchema, form);
   }
 
-  async jobs(query: { state?: string; limit?: string; cursor?: string }): Promise<z.output<typeof jobListSchema>> {
-    return this.#json('GET', `/jobs?${new URLSearchParams(query)}`, jobListSchema);
+  async jobs(query: {
+    state?: string;
+    owner?: string;
+    limit?: string;
+    cursor?: string;
+  }): Promise<z.output<typeof jobListSchema>> {
+    return this.json('GET', `/jobs?${new URLSearchParams(query)}`, jobListSchema);
   }
 
   async job(id: string): Promise<JobView> {
-    return this.#json('GET', `/jobs/${encodeURIComponent(id)}`, jobSchema);
+    return this.json('GET', `/jobs/${encodeURIComponent(id)}`, jobSchema);
   }
 
   async cancel(id: string): Promise<JobView> {
-    return this.#json('POST', `/jobs/${encodeURIComponent(id)}/cancel`, jobSchema);
+    return this.json('POST', `/jobs/${encodeURIComponent(id)}/cancel`, jobSchema);
   }
 
   async cancelMany(filter: CancelBody): Promise<CancelledView> {
-    return this.#json('POST', '/jobs/cancel', cancelledSchema, filter);
+    return this.json('POST', '/jobs/cancel', cancelledSchema, filter);
   }
 
   async files(id: string): Promise<JobFileView[]> {
-    return (await this.#json('GET', `/jobs/${encodeURIComponent(id)}/files`, jobFilesSchema)).files;
+    return (await this.json('GET', `/jobs/${encodeURIComponent(id)}/files`, jobFilesSchema)).files;
   }
 
   async file(id: string, path: string): Promise<ReadableStream<Uint8Array>> {
     const encoded = path.split('/').map(encodeURIComponent).join('/');
-    return body(await this.#request('GET', `/jobs/${encodeURIComponent(id)}/files/${encoded}`));
+    return body(await this.request('GET', `/jobs/${encodeURIComponent(id)}/files/${encoded}`));
   }
 
   /** The log's server-sent events. @param from `ATTEMPT:OFFSET`, or undefined for all of it */
   async logs(id: string, follow: boolean, from?: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
     const query = new URLSearchParams({ follow: String(follow), ...(from === undefined ? {} : { from }) });
     const path = `/jobs/${encodeURIComponent(id)}/logs?${query}`;
-    return body(await this.#request('GET', path, undefined, signal));
+    return body(await this.request('GET', path, undefined, signal));
   }
 
   async pools(): Promise<PoolListView> {
-    return this.#json('GET', '/pools', poolListSchema);
+    return this.json('GET', '/pools', poolListSchema);
   }
 
   async pool(name: string): Promise<PoolView> {
-    return this.#json('GET', `/pools/${encodeURIComponent(name)}`, poolSchema);
+    return this.json('GET', `/pools/${encodeURIComponent(name)}`, poolSchema);
   }
 
   async plan(name: string): Promise<DecisionView> {
-    return this.#json('GET', `/pools/${encodeURIComponent(name)}/plan`, decisionSchema);
+    return this.json('GET', `/pools/${encodeURIComponent(name)}/plan`, decisionSchema);
   }
 
   async scalePool(name: string, desired: number): Promise<PoolView> {
-    return this.#json('POST', `/pools/${encodeURIComponent(name)}/scale`, poolSchema, { desired });
+    return this.json('POST', `/pools/${encodeURIComponent(name)}/scale`, poolSchema, { desired });
   }
 
   async changePool(name: string, changes: Readonly<Record<string, unknown>>): Promise<PoolView> {
-    return this.#json('PATCH', `/pools/${encodeURIComponent(name)}`, poolSchema, changes);
+    return this.json('PATCH', `/pools/${encodeURIComponent(name)}`, poolSchema, changes);
   }
 
   async pausePool(name: string, verb: 'pause' | 'resume'): Promise<PoolView> {
-    return this.#json('POST', `/pools/${encodeURIComponent(name)}/${verb}`, poolSchema);
+    return this.json('POST', `/pools/${encodeURIComponent(name)}/${verb}`, poolSchema);
   }
 
   async usage(sinceMs: number): Promise<UsageView[]> {
-    return (await this.#json('GET', `/usage?sinceMs=${sinceMs}`, usageListSchema)).vms;
+    return (await this.json('GET', `/usage?sinceMs=${sinceMs}`, usageListSchema)).vms;
   }
 
   async events(limit: number): Promise<EventView[]> {
-    return (await this.#json('GET', `/events?limit=${limit}`, eventListSchema)).events;
+    return (await this.json('GET', `/events?limit=${limit}`, eventListSchema)).events;
   }
 
   /** Events as they happen, as server-sent events. */
   async eventStream(after: number | undefined, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
     const query = after === undefined ? '' : `?after=${after}`;
-    return body(await this.#request('GET', `/events/stream${query}`, undefined, signal));
+    return body(await this.request('GET', `/events/stream${query}`, undefined, signal));
   }
 
   async drainVm(name: string): Promise<VmView> {
-    return this.#json('POST', `/vms/${encodeURIComponent(name)}/drain`, vmSchema);
+    return this.json('POST', `/vms/${encodeURIComponent(name)}/drain`, vmSchema);
   }
 
   async deleteVm(name: string): Promise<VmView> {
-    return this.#json('DELETE', `/vms/${encodeURIComponent(name)}`, vmSchema);
+    return this.json('DELETE', `/vms/${encodeURIComponent(name)}`, vmSchema);
   }
 
   /** A VM's serial console, both ways. Errors come as its `close` event. */
@@ -146,11 +152,12 @@ export class ApiClient {
   }
 
   async vms(): Promise<VmView[]> {
-    return (await this.#json('GET', '/vms', vmListSchema)).vms;
+    return (await this.json('GET', '/vms', vmListSchema)).vms;
   }
 
-  async #json<T extends z.ZodType>(method: string, path: string, schema: T, content?: Content): Promise<z.output<T>> {
-    const response = await this.#request(method, path, content);
+  /** A request whose answer is JSON of this schema, for the parts of the API that have a file of their own. */
+  async json<T extends z.ZodType>(method: string, path: string, schema: T, content?: Content): Promise<z.output<T>> {
+    const response = await this.request(method, path, content);
     const parsed = schema.safeParse(await response.json());
     if (parsed.success) return parsed.data;
     throw new TidepoolError(
@@ -162,7 +169,8 @@ export class ApiClient {
     );
   }
 
-  async #request(method: string, path: string, content?: Content, signal?: AbortSignal): Promise<Response> {
+  /** A request; an answer that is an error is thrown. */
+  async request(method: string, path: string, content?: Content, signal?: AbortSignal): Promise<Response> {
     const { url, token } = this.#connection;
     const isJson = content !== undefined && !(content instanceof FormData);
     let response: Response;
@@ -170,7 +178,7 @@ export class ApiClient {
       response = await fetch(`${url}/api/v1${path}`, {
         method,
         headers: {
-          authorization: `Bearer ${token}`,
+          ...(token === null ? {} : { authorization: `Bearer ${token}` }),
           ...(isJson ? { 'content-type': 'application/json' } : {}),
         },
         ...(content === undefined ? {} : { body: isJson ? JSON.stringify(content) : content }),

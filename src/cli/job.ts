@@ -7,10 +7,14 @@ import { formatDuration, formatSize } from './units.ts';
 /** `tidepool job list`. */
 export async function jobList(
   client: ApiClient,
-  options: { state?: string; limit: string; json?: boolean },
+  options: { state?: string; owner?: string; limit: string; json?: boolean },
 ): Promise<string> {
-  const { state, limit } = options;
-  const page = await client.jobs({ limit, ...(state === undefined ? {} : { state }) });
+  const { state, owner, limit } = options;
+  const page = await client.jobs({
+    limit,
+    ...(state === undefined ? {} : { state }),
+    ...(owner === undefined ? {} : { owner }),
+  });
   if (options.json) return JSON.stringify(page.jobs, null, 2);
   if (page.jobs.length === 0) return 'no jobs';
   const rows = page.jobs.map((job) => [job.id, job.name, job.state, job.vm ?? '-', took(job), job.reason]);

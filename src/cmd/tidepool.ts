@@ -94,6 +94,7 @@ job
   .command('list')
   .description('jobs, newest first')
   .option('--state <state>', 'only those in this state')
+  .option('--owner <name>', 'only those of this user, for administrators')
   .option('--limit <n>', 'at most so many', '50')
   .option('--json', 'as JSON')
   .action(async (options) => print(await jobList(await client(), options)));

@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
-import { defaultDataDir } from './paths.ts';
+import { readLogin } from './login.ts';
+import { defaultDataDir, stateDir } from './paths.ts';
 
 /**
  * How commands find the server on the same machine: each server writes a note into a folder of its user's, with its
@@ -15,7 +15,7 @@ interface ServerNote {
 }
 
 function noteDir(): string {
-  return join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'tidepool', 'servers');
+  return join(stateDir(), 'servers');
 }
 
 /** Leaves this server's note; the returned function removes it. */
@@ -28,8 +28,9 @@ export async function announceServer(url: string, dataDir: string): Promise<() =
 }
 
 /**
- * TIDEPOOL_URL and TIDEPOOL_TOKEN when they are set; else the server of `dataDir`, of the default data folder, or the
- * only one that runs. Errors: `unavailable` when none runs, `invalid` when it is not clear which one is meant.
+ * TIDEPOOL_URL and TIDEPOOL_TOKEN when they are set; else, unless a data folder is named, where `tidepool login` has
+ * signed in; else the server of `dataDir`, of the default data folder, or the only one that runs.
+ * Errors: `unavailable` when none runs, `invalid` when it is not clear which one is meant.
  */
 export async function findServer(dataDir: string | undefined): Promise<{ url: string; token: string }> {
   const { TIDEPOOL_URL: url, TIDEPOOL_TOKEN: token } = process.env;
@@ -39,8 +40,15 @@ export async function findServer(dataDir: string | undefined): Promise<{ url: st
       throw new TidepoolError('invalid', 'TIDEPOOL_URL is set, TIDEPOOL_TOKEN is not');
     return { url: url.replace(/\/+$/, ''), token };
   }
+  const login = dataDir === undefined && !process.env.TIDEPOOL_DATA_DIR ? await readLogin() : undefined;
+  if (login !== undefined) return login;
   const note = chooseServer(await runningServers(), dataDir);
   return { url: note.url, token: await readToken(note.dataDir) };
+}
+
+/** The address of the server on this machine that is meant, as `findServer` chooses. */
+export async function findLocalUrl(dataDir: string | undefined): Promise<string> {
+  return chooseServer(await runningServers(), dataDir).url;
 }
 
 function chooseServer(running: readonly ServerNote[], dataDir: string | undefined): ServerNote {

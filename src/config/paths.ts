@@ -28,6 +28,11 @@ export function defaultDataDir(): string {
   return join(process.env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'tidepool');
 }
 
+/** What commands keep for this user: notes of running servers, the present login. */
+export function stateDir(): string {
+  return join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'tidepool');
+}
+
 /** Overlays and key files of this installation's VMs. */
 export function machineDir(dataDir: string, installationId: string): string {
   return isRoot() ? join('/var/lib/tidepool/machines', installationId) : join(dataDir, 'machines');
