@@ -13,7 +13,7 @@ import { makeServiceNetwork } from './network.ts';
 import { Service } from './service.ts';
 import { serviceDiskBytes, servicePlan, sharedPaths, type VmFacts } from './service-plan.ts';
 import type { StoreRelay } from './store-relay.ts';
-import { openStoreSocket } from './store-socket.ts';
+import { StoreSocket } from './store-socket.ts';
 
 interface Held {
   readonly service: Service;
@@ -119,7 +119,7 @@ export class Services {
       await mkdir(shared.folder);
       // Sticky: the container can make files, and not take ours away.
       await chmod(shared.folder, 0o1777);
-      const socket = await openStoreSocket(shared.store, this.#relay);
+      const socket = await StoreSocket.open(shared.store, this.#relay);
       const plan = servicePlan(service.spec, slot, runtimePath, this.#vm);
       service.begin({ slot, plan, statusPath: shared.status });
       return async () => {

@@ -10,16 +10,16 @@ import { FakeClock } from '../../fake/clock.ts';
 import type { StoreRequest } from '../../protocol/agent-service.ts';
 import { LineReader } from '../../protocol/lines.ts';
 import { StoreRelay } from './store-relay.ts';
-import { openStoreSocket } from './store-socket.ts';
+import { StoreSocket } from './store-socket.ts';
 
 // A container is hostile until shown otherwise: here it writes what it likes.
 
 const folder = await mkdtemp(join(tmpdir(), 'tidepool-store-'));
 const path = join(folder, 'store.sock');
 const relay = new StoreRelay(new FakeClock());
-const socket = await openStoreSocket(path, relay);
+const socket = await StoreSocket.open(path, relay);
 
-/** The store answers each request with its key in base64, and to the key `flood` nothing. */
+/** The store answers each request with its key in base64, to the key `flood` nothing, and to `large` the largest value. */
 const incoming = new PassThrough();
 const outgoing = new PassThrough();
 const serving = relay.serve(incoming, outgoing);
@@ -29,7 +29,8 @@ outgoing.on('data', (chunk: Buffer) => {
   for (const line of lines.push(chunk).filter((text) => text !== '')) {
     const { id, key }: StoreRequest = JSON.parse(line);
     requests += 1;
-    if (key !== 'flood') incoming.write(`${JSON.stringify({ id, value: btoa(key), error: '' })}\n`);
+    const value = key === 'large' ? 'A'.repeat(87_380) : btoa(key);
+    if (key !== 'flood') incoming.write(`${JSON.stringify({ id, value, error: '' })}\n`);
   }
 });
 
@@ -137,10 +138,25 @@ test('who sends without end and never reads is read no further', async () => {
   client.destroy();
 });
 
+test('who asks for much and reads nothing is cut off', async () => {
+  const client = await open();
+  client.pause();
+  client.write('{"id":1,"op":"get","key":"large"}\n'.repeat(1_000));
+  // Answered after all of these, so the store has answered them too.
+  for (let count = 0; count < 50; count += 1) await assertWorks();
+  let received = 0;
+  client.on('data', (chunk: Buffer) => {
+    received += chunk.length;
+  });
+  client.resume();
+  await new Promise((resolve) => client.once('close', resolve));
+  assert.ok(received < 17 * 1024 * 1024, `${received} of 87,000,000 bytes were kept for it`);
+});
+
 test('after all that it still works', async () => {
   const fresh = new StoreRelay(new FakeClock());
   const other = join(folder, 'other.sock');
-  const second = await openStoreSocket(other, fresh);
+  const second = await StoreSocket.open(other, fresh);
   await second.close();
   await assertWorks();
 });

@@ -6,57 +6,77 @@ import { Wakeup } from '../wakeup.ts';
 import { parseAsk } from './store-message.ts';
 import type { StoreRelay } from './store-relay.ts';
 
-const maxConnections = 256;
+/** A handler has one in each of its processes. */
+const maxConnections = 64;
 /** More of one connection are not read before some of them are answered. */
 const maxInFlight = 1_024;
+/** Of answers that wait, on all connections, for containers to read them; who makes it more is cut off. */
+const maxUnreadBytes = 16 * 1024 * 1024;
 
-/** Where a container's connections to the store arrive. */
-export interface StoreSocket {
-  close(): Promise<void>;
-}
+/** Where a container's connections to the store arrive: a Unix socket that everybody who can reach its folder may use. */
+export class StoreSocket {
+  readonly #relay: StoreRelay;
+  readonly #open = new Set<Socket>();
+  readonly #server = createServer((socket) => this.#accept(socket));
+  #unreadBytes = 0;
 
-/** Listens on a Unix socket that everybody who can reach its folder may use. */
-export async function openStoreSocket(path: string, relay: StoreRelay): Promise<StoreSocket> {
-  const open = new Set<Socket>();
-  const server = createServer((socket) => {
-    open.add(socket);
-    socket.once('close', () => open.delete(socket));
+  private constructor(relay: StoreRelay) {
+    this.#relay = relay;
+    this.#server.maxConnections = maxConnections;
+  }
+
+  static async open(path: string, relay: StoreRelay): Promise<StoreSocket> {
+    const opened = new StoreSocket(relay);
+    opened.#server.listen({ path, readableAll: true, writableAll: true });
+    await once(opened.#server, 'listening');
+    return opened;
+  }
+
+  /** Ends all connections. */
+  async close(): Promise<void> {
+    for (const socket of this.#open) socket.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #accept(socket: Socket): void {
+    this.#open.add(socket);
+    socket.once('close', () => this.#open.delete(socket));
     // Garbage, or a connection that broke: it ends, and the others go on.
-    serve(socket, relay).catch(() => socket.destroy());
-  });
-  server.maxConnections = maxConnections;
-  server.listen({ path, readableAll: true, writableAll: true });
-  await once(server, 'listening');
-  const close = async (): Promise<void> => {
-    for (const socket of open) socket.destroy();
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-  };
-  return { close };
-}
+    this.#serve(socket).catch(() => socket.destroy());
+  }
 
-async function serve(socket: Socket, relay: StoreRelay): Promise<void> {
-  const closed = new AbortController();
-  const wakeup = new Wakeup();
-  socket.once('close', () => closed.abort());
-  socket.on('drain', () => wakeup.notify());
-  let inFlight = 0;
-  const answer = async (line: string): Promise<void> => {
-    const { id, ask } = parseAsk(line);
-    const reply = 'op' in ask ? await relay.ask(ask) : ask;
-    if (!socket.destroyed) socket.write(`${JSON.stringify({ id, ...reply })}\n`);
-  };
-  const lines = new LineReader(maxStoreLineBytes);
-  for await (const chunk of socket) {
-    for (const line of lines.push(chunk)) {
-      inFlight += 1;
-      answer(line)
-        .catch(() => socket.destroy())
-        .finally(() => {
-          inFlight -= 1;
-          wakeup.notify();
-        });
+  async #serve(socket: Socket): Promise<void> {
+    const closed = new AbortController();
+    const wakeup = new Wakeup();
+    socket.once('close', () => closed.abort());
+    socket.on('drain', () => wakeup.notify());
+    let inFlight = 0;
+    const lines = new LineReader(maxStoreLineBytes);
+    for await (const chunk of socket) {
+      for (const line of lines.push(chunk)) {
+        inFlight += 1;
+        this.#answer(socket, line)
+          .catch(() => socket.destroy())
+          .finally(() => {
+            inFlight -= 1;
+            wakeup.notify();
+          });
+      }
+      const isBehind = (): boolean => inFlight > maxInFlight || socket.writableNeedDrain;
+      while (isBehind() && !closed.signal.aborted) await wakeup.wait(closed.signal);
     }
-    while ((inFlight > maxInFlight || socket.writableNeedDrain) && !closed.signal.aborted)
-      await wakeup.wait(closed.signal);
+  }
+
+  /** Rejects when the line is no request. */
+  async #answer(socket: Socket, line: string): Promise<void> {
+    const { id, ask } = parseAsk(line);
+    const reply = 'op' in ask ? await this.#relay.ask(ask) : ask;
+    if (socket.destroyed) return;
+    const text = `${JSON.stringify({ id, ...reply })}\n`;
+    this.#unreadBytes += text.length;
+    if (this.#unreadBytes > maxUnreadBytes) socket.destroy();
+    socket.write(text, () => {
+      this.#unreadBytes -= text.length;
+    });
   }
 }
