@@ -8,7 +8,7 @@ const nowMs = 1_000_000;
 function held(number: number, slot: 0 | 1, fields: Partial<HeldRevision> = {}): HeldRevision {
   return {
     ...{ number, slot, state: 'serving', stateSinceMs: nowMs, message: '', traceback: '', retryAtMs: 0 },
-    ...{ traffic: 'open', trafficSinceMs: nowMs },
+    ...{ traffic: 'open', trafficSinceMs: nowMs - 2_000 },
     ...fields,
   };
 }
@@ -58,6 +58,14 @@ test('requests come to both until the new one is open; then the old one is drain
 test('when the new one is not open any more, the old one that is still there serves again', () => {
   const { traffic } = told(two, [vm('a', [held(1, 0, { traffic: 'closing' }), held(2, 1, { traffic: 'opening' })])]);
   assert.deepEqual(traffic, ['a.0 serving', 'a.1 serving']);
+});
+
+test('the old one goes only when the new one has been open for a while', () => {
+  const fresh = held(2, 1, { trafficSinceMs: nowMs - 1_999 });
+  const early = told(two, [vm('a', [held(1, 0), fresh])]);
+  assert.deepEqual(early, { ...nothing, traffic: ['a.0 serving', 'a.1 serving'] });
+  assert.equal(told(two, [vm('a', [held(1, 0), held(2, 1)])]).verdict, '2 current');
+  assert.equal(told([revision(2, 'rolling')], [vm('a', [fresh])]).verdict, '2 current', 'there is nothing to lose');
 });
 
 test('after the first VM a quarter change at a time', () => {

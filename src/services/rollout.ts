@@ -33,6 +33,11 @@ export interface Rollout {
 }
 
 /**
+ * A new revision must have been open for so long before the old one goes: many a bad one ends with the first requests.
+ */
+const provingMs = 2_000;
+
+/**
  * The next steps from what the VMs of a service hold to what they should. Pure.
  *
  * A new revision starts beside the one that serves, in the other slot: first on one VM, then on a quarter of them at a time.
@@ -46,6 +51,7 @@ export function rollout(revisions: readonly RolloutRevision[], vms: readonly Rol
   const next = failure === undefined ? rolling : undefined;
   const movers = next === undefined ? new Set<string>() : moversTo(next, vms);
   const goals: Goals = {
+    onTrial: current === undefined ? undefined : next?.number,
     hasAny: current !== undefined || next !== undefined,
     of(vm) {
       if (vm.phase === 'preparing') return [current ?? next].find((one) => canRun(vm, one))?.number;
@@ -57,11 +63,13 @@ export function rollout(revisions: readonly RolloutRevision[], vms: readonly Rol
     steps: plans.flatMap(({ step }) => step ?? []),
     traffic: plans.flatMap(({ traffic }) => traffic),
     prepared: plans.flatMap(({ isPrepared, name }) => (isPrepared ? [name] : [])),
-    verdict: failure ?? (next === undefined ? undefined : success(next, vms)),
+    verdict: failure ?? (next === undefined ? undefined : success(next, vms, goals, nowMs)),
   };
 }
 
 interface Goals {
+  /** The revision that must prove itself beside one that has. */
+  readonly onTrial: number | undefined;
   /** Whether there is anything to run at all. */
   readonly hasAny: boolean;
   /** The number of the revision that a VM should run. */
@@ -84,7 +92,7 @@ function planVm(vm: RolloutVm, goals: Goals, nowMs: number): VmPlan {
   const goal = goals.of(vm);
   const own = held.find((one) => one.number === goal);
   const others = held.filter((one) => one !== own);
-  const isUp = own?.state === 'serving' && (phase === 'preparing' || own.traffic === 'open');
+  const isUp = own?.state === 'serving' && (phase === 'preparing' || isEstablished(own, goals, nowMs));
   const kept = phase === 'serving' && goals.hasAny && !isUp ? others.filter(serves) : [];
   // With both slots taken one of the old ones must make room.
   const leaving = others.filter((one) => !kept.includes(one) || (kept.length === 2 && one === dispensable(kept)));
@@ -130,15 +138,19 @@ function moversTo(next: RolloutRevision, vms: readonly RolloutVm[]): Set<string>
 }
 
 /** It has come up when all VMs in service that can run it are open with it. */
-function success(next: RolloutRevision, vms: readonly RolloutVm[]): Rollout['verdict'] {
+function success(next: RolloutRevision, vms: readonly RolloutVm[], goals: Goals, nowMs: number): Rollout['verdict'] {
   const able = vms.filter((vm) => vm.phase === 'serving' && canRun(vm, next));
-  const isOpen = (vm: RolloutVm) => vm.held.some((one) => one.number === next.number && one.traffic === 'open');
-  if (able.length === 0 || !able.every(isOpen)) return undefined;
+  const isUp = (vm: RolloutVm) => vm.held.some((one) => one.number === next.number && isEstablished(one, goals, nowMs));
+  if (able.length === 0 || !able.every(isUp)) return undefined;
   return { number: next.number, state: 'current', message: '', traceback: '' };
 }
 
 function canRun(vm: RolloutVm, revision: RolloutRevision | undefined): revision is RolloutRevision {
   return revision !== undefined && vm.runtimes.includes(revision.runtime);
+}
+
+function isEstablished({ number, traffic, trafficSinceMs }: HeldRevision, goals: Goals, nowMs: number): boolean {
+  return traffic === 'open' && (number !== goals.onTrial || nowMs - trafficSinceMs >= provingMs);
 }
 
 function serves(one: HeldRevision): boolean {

@@ -34,7 +34,7 @@ test('names', async () => {
 test('ports', async () => {
   for (const port of [0, 65_536, 1.5, Number.NaN, -1]) await refused('invalid', /is not a port/, { port });
   await refused('invalid', /a udp service has no port/, { protocol: 'udp', port: 21_001 });
-  world.balancer.taken.add(8_500);
+  world.door.takenPorts.add(8_500);
   await refused('conflict', /port 8500 is taken by another program/, { port: 8_500 });
 });
 

@@ -1,19 +1,17 @@
 import { createHash } from 'node:crypto';
-import type { AgentAddress } from '../../src/domain/agent-link.ts';
-import type { BalancedService, BalancedStats, Balancer } from '../../src/domain/balancer.ts';
 import type { BlobStore } from '../../src/domain/blob-store.ts';
-import type { Clock } from '../../src/domain/clock.ts';
 import { type ErrorCode, TidepoolError } from '../../src/domain/errors.ts';
 import type { PoolSettings } from '../../src/domain/pool.ts';
 import type { Service } from '../../src/domain/service.ts';
-import type { ServiceLink } from '../../src/domain/service-link.ts';
 import type { Store } from '../../src/domain/store.ts';
 import type { Vm } from '../../src/domain/vm.ts';
+import { FakeBalancer } from '../../src/fake/balancer.ts';
 import { FakeClock } from '../../src/fake/clock.ts';
+import { FakeFrontDoor } from '../../src/fake/front-door.ts';
+import type { RunningService } from '../../src/fake/running-service.ts';
+import type { FakeServiceAgent } from '../../src/fake/service-agent.ts';
+import { FakeServiceLink } from '../../src/fake/service-link.ts';
 import { readyVm } from '../../src/fake/vm.ts';
-import type { ServiceReport, ServiceSpec, StoreAnswer, StoreRequest } from '../../src/protocol/agent-service.ts';
-import type { FileEntry } from '../../src/protocol/file-stream.ts';
-import { encodeFrame } from '../../src/protocol/output-frames.ts';
 import { Changes } from '../../src/reconcile/changes.ts';
 import { Turns } from '../../src/reconcile/turns.ts';
 import type { ServiceContext, ServicePools } from '../../src/services/context.ts';
@@ -21,149 +19,16 @@ import { ServiceController } from '../../src/services/controller.ts';
 import type { Deployment } from '../../src/services/deploy.ts';
 import { openSqliteStore } from '../../src/sqlite/store.ts';
 
-/** What becomes of a revision that is started: its file says so. */
-type Behaviour = 'good' | 'bad' | 'hangs';
+/** Handlers, by what becomes of them. */
+const handlers = {
+  good: 'def handler(request):\n    return 1\n',
+  bad: "raise ImportError('no module')\n",
+  keeps: "store.put('a', '1')\ndef handler(request):\n    return 1\n",
+};
+type Behaviour = keyof typeof handlers;
+/** From the start of a revision to its serving. */
 const startMs = 2_000;
-
-/** Agents by port. */
-export class TestLink implements ServiceLink {
-  readonly #clock: Clock;
-  readonly agents = new Map<number, Map<string, ServiceReport>>();
-  readonly stores = new Map<number, (requests: readonly StoreRequest[]) => Promise<StoreAnswer[]>>();
-  /** Every start and removal, in order. */
-  readonly calls: string[] = [];
-  /** Ports of agents that do not answer. */
-  readonly silent = new Set<number>();
-  /** What starting is refused with. */
-  refusal: ErrorCode | undefined;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  async startService(agent: AgentAddress, spec: ServiceSpec, files: AsyncIterable<FileEntry> | Iterable<FileEntry>) {
-    const held = this.#held(agent);
-    if (this.refusal !== undefined) throw new TidepoolError(this.refusal, 'the agent refuses');
-    this.calls.push(`start ${spec.id} on ${agent.port} at ${spec.port}`);
-    let behaviour: Behaviour = 'good';
-    for await (const { content } of files)
-      for await (const chunk of content) behaviour = Buffer.from(chunk).toString() as Behaviour;
-    const report: ServiceReport = {
-      ...{ id: spec.id, port: spec.port, state: 'starting', message: '', traceback: '' },
-      ...{ restarts: 0, inFlight: 0, requests: 0, errors: 0 },
-    };
-    held.set(spec.id, report);
-    if (behaviour !== 'hangs') this.#clock.after(startMs, () => this.#started(held, spec.id, behaviour));
-    return report;
-  }
-
-  async services(agent: AgentAddress) {
-    return [...this.#held(agent).values()];
-  }
-
-  async serviceReport(agent: AgentAddress, id: string, waitMs = 0, signal?: AbortSignal) {
-    for (let waited = 0; waited < waitMs; waited += 100) {
-      const report = this.#held(agent).get(id);
-      if (report === undefined) throw new TidepoolError('not_found', id);
-      if (report.state !== 'starting') return report;
-      await this.#clock.sleep(100, signal);
-    }
-    return this.change(agent.port, id, {});
-  }
-
-  async removeService(agent: AgentAddress, id: string) {
-    this.calls.push(`remove ${id} from ${agent.port}`);
-    if (!this.#held(agent).delete(id)) throw new TidepoolError('not_found', id);
-  }
-
-  async serviceOutput(agent: AgentAddress, id: string) {
-    const data = Buffer.from(`${id} on ${agent.port}\nsecond line\n`);
-    return { offset: 0, bytes: encodeFrame({ stream: 'stdout', atMs: agent.port, data }) };
-  }
-
-  async serveStore(
-    agent: AgentAddress,
-    answer: (requests: readonly StoreRequest[]) => Promise<StoreAnswer[]>,
-    signal: AbortSignal,
-  ) {
-    this.#held(agent);
-    this.stores.set(agent.port, answer);
-    await new Promise((resolve) => signal.addEventListener('abort', resolve));
-    this.stores.delete(agent.port);
-  }
-
-  /** Changes what an agent says of a revision. */
-  change(port: number, id: string, fields: Partial<ServiceReport>): ServiceReport {
-    const held = this.agents.get(port);
-    const report = held?.get(id);
-    if (held === undefined || report === undefined) throw new TidepoolError('not_found', id);
-    const changed = { ...report, ...fields };
-    held.set(id, changed);
-    return changed;
-  }
-
-  #started(held: Map<string, ServiceReport>, id: string, behaviour: Behaviour): void {
-    const report = held.get(id);
-    if (report === undefined) return;
-    const failure = { state: 'failed', message: 'it does not import', traceback: 'Traceback: bad' } as const;
-    held.set(id, { ...report, ...(behaviour === 'good' ? { state: 'serving' } : failure) });
-  }
-
-  #held(agent: AgentAddress): Map<string, ServiceReport> {
-    if (this.silent.has(agent.port)) throw new TidepoolError('unavailable', `no agent answers at ${agent.port}`);
-    const held = this.agents.get(agent.port) ?? new Map();
-    this.agents.set(agent.port, held);
-    return held;
-  }
-}
-
-/** A balancer whose servers are up one look after they were added. */
-export class TestBalancer implements Balancer {
-  services: readonly BalancedService[] = [];
-  readonly #known = new Set<string>();
-  /** Ports of the host that other programs have. */
-  readonly taken = new Set<number>();
-  /** Requests on servers, by name. */
-  readonly inFlight = new Map<string, number>();
-  /** Servers that its health check thinks badly of. */
-  readonly sick = new Set<string>();
-  waiting = 0;
-  isDown = false;
-  stopped = 0;
-
-  async apply(services: readonly BalancedService[]): Promise<void> {
-    if (this.isDown) throw new TidepoolError('unavailable', 'HAProxy does not answer');
-    const blocked = services.find((one) => this.taken.has(one.port));
-    if (blocked !== undefined)
-      throw new TidepoolError('conflict', `port ${blocked.port} is taken`, { details: { service: blocked.name } });
-    this.services = services;
-  }
-
-  async stats(): Promise<BalancedStats[]> {
-    if (this.isDown) throw new TidepoolError('unavailable', 'HAProxy does not answer');
-    const stats = this.services.map((service) => ({
-      ...{ service: service.name, waiting: this.waiting, meanMs: 20, requests: 100, failed: 1 },
-      servers: service.servers.map(({ name }) => ({
-        ...{ name, requests: 50, inFlight: this.inFlight.get(name) ?? 0 },
-        isUp: this.#known.has(name) && !this.sick.has(name),
-      })),
-    }));
-    for (const { servers } of this.services) for (const { name } of servers) this.#known.add(name);
-    return stats;
-  }
-
-  async close(): Promise<void> {}
-
-  async stop(): Promise<void> {
-    this.stopped += 1;
-  }
-
-  /** `NAME STATE` of every server of a service, by name. */
-  servers(service: string): string[] {
-    const servers = this.services.find((one) => one.name === service)?.servers ?? [];
-    return servers.map(({ name, state }) => `${name} ${state}`).sort();
-  }
-}
+const host = '127.0.0.1';
 
 /** Pools that are opened and closed at once; their VMs are the test's to make. */
 class TestPools implements ServicePools {
@@ -224,6 +89,11 @@ class MemoryBlobs implements BlobStore {
   }
 }
 
+/** Where the two slots of a VM can be reached. */
+function slotPorts(agentPort: number): [number, number] {
+  return [agentPort + 1, agentPort + 2];
+}
+
 async function collect(source: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
   const all: Uint8Array[] = [];
   for await (const chunk of source) all.push(chunk);
@@ -237,8 +107,16 @@ async function* chunks(content: Uint8Array): AsyncGenerator<Uint8Array> {
 /** The service part with everything around it in memory, in time of its own. */
 export class ServiceWorld {
   readonly clock = new FakeClock();
-  readonly link = new TestLink(this.clock);
-  readonly balancer = new TestBalancer();
+  readonly link = new FakeServiceLink(this.clock);
+  /** Servers come alive with their VMs. */
+  readonly door = new FakeFrontDoor(this.clock, 30_000);
+  readonly balancer = new FakeBalancer(this.door, this.clock);
+  /** Every start and removal that an agent was asked for, in order. */
+  readonly calls: string[] = [];
+  /** Names of VMs whose agents do not answer. */
+  readonly silent = new Set<string>();
+  /** What starting is refused with. */
+  refusal: ErrorCode | undefined;
   readonly blobs = new MemoryBlobs();
   readonly changes = new Changes();
   readonly log: string[] = [];
@@ -248,11 +126,18 @@ export class ServiceWorld {
   controller: ServiceController;
   /** Why a runtime is not there yet. */
   building: string | undefined;
-  #vms = 0;
+  readonly #agents = new Map<string, FakeServiceAgent>();
 
   private constructor(store: Store) {
     this.store = store;
     this.pools = new TestPools(store);
+    this.link.fault = (call, agent, id) => {
+      const vm = this.#vmAt(agent.port);
+      if (this.silent.has(vm)) return 'unavailable';
+      if (call === 'startService') this.calls.push(`start ${id} on ${vm}`);
+      if (call === 'removeService') this.calls.push(`remove ${id} from ${vm}`);
+      return call === 'startService' ? this.refusal : undefined;
+    };
     this.context = {
       store,
       ...{ link: this.link, balancer: this.balancer, blobs: this.blobs, pools: this.pools },
@@ -267,22 +152,14 @@ export class ServiceWorld {
         host: '127.0.0.1',
         ports: { first: 8_100, last: 8_102 },
         ...{ maxServices: 5, maxVms: 50 },
-        isPortFree: async (port) => !this.balancer.taken.has(port),
+        isPortFree: async (port) => !this.door.takenPorts.has(port),
         checkPolicies(names) {
           if (names.some((name) => name !== 'target')) throw new TidepoolError('invalid', 'there is no such policy');
         },
       },
-      // Every VM's slots are at 1 and 2 more than its agent.
       endpoints: async (machine) => {
         const port = (await store.vms.get(machine))?.port ?? 0;
-        return [0, 1].map((slot) => {
-          return {
-            name: `service-${8_000 + slot}`,
-            protocol: 'tcp' as const,
-            host: '127.0.0.1',
-            port: port + 1 + slot,
-          };
-        });
+        return slotPorts(port).map((slot, i) => ({ name: `service-${8_000 + i}`, protocol: 'tcp', host, port: slot }));
       },
       log: (message) => void this.log.push(message),
     };
@@ -304,7 +181,7 @@ export class ServiceWorld {
 
   /** A deployment of a handler that does as its file says. */
   async deployment(name: string, behaviour: Behaviour, fields: Partial<Deployment> = {}): Promise<Deployment> {
-    const { id: blob } = await this.blobs.put(chunks(Buffer.from(behaviour)), 1_000);
+    const { id: blob } = await this.blobs.put(chunks(Buffer.from(handlers[behaviour])), 1_000);
     return {
       name,
       owner: 'admin',
@@ -319,17 +196,38 @@ export class ServiceWorld {
     };
   }
 
-  /** A VM in the pool of a service; the name is new. */
+  /** A VM in the pool of a service; its name is new, `POOL-0000` and on. */
   async addVm(pool: string, fields: Partial<Vm> = {}): Promise<Vm> {
-    const number = this.#vms;
-    this.#vms += 1;
+    const number = this.#agents.size;
+    const nowMs = this.clock.now();
     const vm = readyVm({
-      ...{ name: `${pool}-000${number}`, pool, port: 9_000 + 10 * number, stateSinceMs: this.clock.now() },
-      ...{ createdAtMs: this.clock.now(), ...fields },
+      ...{ name: `${pool}-000${number}`, pool, port: 9_000 + 10 * number, stateSinceMs: nowMs, createdAtMs: nowMs },
+      ...fields,
     });
+    const address = { host, port: vm.port ?? 0, keyId: vm.keyId, key: vm.key };
+    this.#agents.set(vm.name, this.link.boot(address, { startMs }));
+    for (const port of slotPorts(address.port)) this.door.startServer(host, port);
     await this.store.vms.insert(vm);
     this.changes.notify('vms');
     return vm;
+  }
+
+  /** What the agent of a VM runs. */
+  running(vm: string, id: string): RunningService {
+    const agent = this.#agents.get(vm);
+    if (agent === undefined) throw new TidepoolError('not_found', vm);
+    return agent.get(id);
+  }
+
+  /** So many requests of clients, each of which takes some time. */
+  send(count: number, workMs: number): void {
+    for (let i = 0; i < count; i += 1) void this.door.send(8_100, { method: 'GET', bodyBytes: 0, workMs });
+  }
+
+  /** `NAME STATE` of every server of a service at the front door, by name. */
+  servers(service: string): string[] {
+    const servers = this.balancer.applied.find((one) => one.name === service)?.servers ?? [];
+    return servers.map(({ name, state }) => `${name} ${state}`).sort();
   }
 
   async moveVm(name: string, state: Vm['state'], reason = ''): Promise<Vm> {
@@ -352,6 +250,11 @@ export class ServiceWorld {
 
   async eventNames(): Promise<string[]> {
     return (await this.store.events.newest(100)).map((event) => event.name);
+  }
+
+  #vmAt(port: number): string {
+    const number = String((port - 9_000) / 10).padStart(4, '0');
+    return [...this.#agents.keys()].find((name) => name.endsWith(number)) ?? '';
   }
 
   async close(): Promise<void> {
