@@ -114,5 +114,11 @@ export const testRequirements: readonly Requirement[] = [
     anyOf: ['virsh'],
     packages: ['libvirt-clients'],
   },
+  {
+    name: 'Python',
+    purpose: 'runs the handlers of services without a VM',
+    anyOf: ['python3'],
+    packages: ['python3'],
+  },
   { name: 'pgrep', purpose: 'finds the QEMU that a test kills', anyOf: ['pgrep'], packages: ['procps'] },
 ];

@@ -60,7 +60,7 @@ test('what they raise is answered as for plain handlers', async () => {
 test('a request that awaits for too long is reported with the place where it waits', async () => {
   await assert.rejects(harness.fetch('/hang'));
   const status = await harness.until(({ restarts }) => restarts === 1);
-  assert.match(status.traceback, /^Task .*[^]*service\.py", line 8, in deep\n/m);
+  assert.match(status.traceback, /^Task \(.*service\.py", line 8, in deep\n/ms);
   await harness.until(({ state }) => state === 'serving');
 });
 

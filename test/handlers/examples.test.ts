@@ -13,10 +13,10 @@ async function start(name: string, options: HarnessOptions = {}): Promise<Harnes
   return Harness.start(await readFile(`examples/services/${name}.py`), { file: `${name}.py`, ...options });
 }
 
-async function ask(harness: Harness, path: string, init?: RequestInit): Promise<[number, unknown]> {
+async function ask(harness: Harness, path: string, init?: RequestInit): Promise<[number, Record<string, unknown>]> {
   const response = await harness.fetch(path, init);
   assert.equal(response.headers.get('content-type'), 'application/json');
-  return [response.status, await response.json()];
+  return [response.status, (await response.json()) as Record<string, unknown>];
 }
 
 test('fibonacci', async () => {
@@ -28,7 +28,7 @@ test('fibonacci', async () => {
   for (const path of ['/-1', '/-5', '/', '/ten', '/1.5', '/1_0', '/41', '/99999999999', '/٣', '/10/']) {
     const [status, body] = await ask(harness, path);
     assert.equal(status, 400, path);
-    assert.match(String((body as { error: string }).error), /\w/);
+    assert.match(String(body.error), /\w/);
   }
 });
 
@@ -38,7 +38,9 @@ test('collision', async () => {
   const digits = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 6);
   const smallest = new Map<string, string>();
   for (let number = 40_000; number >= 0; number -= 1) smallest.set(digits(String(number)), String(number));
-  const texts = Array.from({ length: 3_000 }, (_, index) => `text-${index}`).filter((text) => smallest.has(digits(text)));
+  const texts = Array.from({ length: 3_000 }, (_, index) => `text-${index}`).filter((text) =>
+    smallest.has(digits(text)),
+  );
   assert.ok(texts.length >= 3);
 
   await using harness = await start('collision');
@@ -60,11 +62,11 @@ test('licence', async () => {
 
   assert.deepEqual(await ask(one, path), [404, { error: `the plate ${plate} is not registered` }]);
   const [status, body] = await ask(one, path, { method: 'POST' });
-  const { input, result, server } = body as Record<string, string>;
+  const { input, result, server } = body;
   assert.deepEqual([status, input, server], [200, plate, 'vm-1']);
-  const [hash, salt] = result?.split(':') ?? [];
+  const [hash, salt] = String(result).split(':');
   assert.equal(createHash('sha256').update(`${salt}${plate}`).digest('hex'), hash);
-  assert.equal(store.values.get(plate), Buffer.from(result ?? '').toString('base64'));
+  assert.equal(store.values.get(plate), Buffer.from(String(result)).toString('base64'));
 
   assert.deepEqual(await ask(other, path), [200, { input: plate, result, server: 'vm-2' }]);
   assert.deepEqual(await ask(other, path, { method: 'POST' }), [200, { input: plate, result, server: 'vm-2' }]);
@@ -77,10 +79,10 @@ test('licence', async () => {
   // Many at once from both: each plate has one result, whoever asks.
   const plates = Array.from({ length: 200 }, (_, index) => `/P-${index}`);
   const register = async (each: string) => {
-    const [a, b] = await Promise.all([one, other].map((from) => ask(from, each, { method: 'POST' })));
-    return [(a?.[1] as { result: string }).result, (b?.[1] as { result: string }).result];
+    const answers = await Promise.all([one, other].map((from) => ask(from, each, { method: 'POST' })));
+    return new Set(answers.map(([, { result }]) => result)).size;
   };
-  for (const [a, b] of await Promise.all(plates.map(register))) assert.equal(a, b);
+  assert.deepEqual(new Set(await Promise.all(plates.map(register))), new Set([1]));
   assert.equal(store.values.size, plates.length + 1);
   await store[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });

@@ -13,7 +13,8 @@ let harness: Harness;
 before(async () => {
   harness = await Harness.start(source, {
     environment: { TIDEPOOL_MAX_BODY_BYTES: String(maxBodyBytes) },
-    before: 'import tidepool.stream as stream\nstream.MESSAGE_S = 1\nstream._slice = stream.struct.pack("ll", 0, 200_000)',
+    before:
+      'import tidepool.stream as stream\nstream.MESSAGE_S = 1\nstream._slice = stream.struct.pack("ll", 0, 200_000)',
   });
 });
 after(() => harness[Symbol.asyncDispose]());
@@ -87,7 +88,10 @@ test('what is unusual and right is taken', async () => {
   assert.deepEqual((await body(`OPTIONS * HTTP/1.1\r\n${end}`)).path, '*');
   // Without a length there is no body; what follows would be the next request.
   assert.deepEqual((await body(`POST /a HTTP/1.1\r\n${end}`)).body, '');
-  assert.deepEqual((await body(`POST /a HTTP/1.1\r\nContent-Length: 1000\r\n${end}${'x'.repeat(1_000)}`)).body.length, 1000);
+  assert.deepEqual(
+    (await body(`POST /a HTTP/1.1\r\nContent-Length: 1000\r\n${end}${'x'.repeat(1_000)}`)).body.length,
+    1000,
+  );
   const chunks = '3;name=value\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: t\r\n\r\n';
   assert.deepEqual((await body(`PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n${end}${chunks}`)).body, 'abcde');
 });
@@ -124,7 +128,10 @@ test('random bytes, and requests with a byte changed, harm nothing', async () =>
   const seed = Date.now() % 1_000_000;
   console.log(`seed ${seed}`);
   const random = generator(seed);
-  const good = Buffer.from(`${post('Content-Length: 3\r\nA: b\r\n', 'abc')}${chunked('3\r\nabc\r\n0\r\n\r\n')}`, 'latin1');
+  const good = Buffer.from(
+    `${post('Content-Length: 3\r\nA: b\r\n', 'abc')}${chunked('3\r\nabc\r\n0\r\n\r\n')}`,
+    'latin1',
+  );
   const inputs = Array.from({ length: 200 }, (_, index) => {
     if (index % 2 === 0) return Buffer.from(Array.from({ length: random(300) }, () => random(256)));
     const changed = Buffer.from(good);

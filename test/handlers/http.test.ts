@@ -153,7 +153,13 @@ test('a connection is kept, also after an error of the handler, and ended when t
       });
       outgoing.on('error', reject).end();
     });
-  const answers = [await ask('/str'), await ask('/raise'), await ask('/unknown'), await ask('/none'), await ask('/str')];
+  const answers = [
+    await ask('/str'),
+    await ask('/raise'),
+    await ask('/unknown'),
+    await ask('/none'),
+    await ask('/str'),
+  ];
   agent.destroy();
   assert.deepEqual(
     answers.map(([status]) => status),
@@ -180,6 +186,19 @@ test('slow requests do not hold up a quick one', async () => {
   assert.equal((await harness.fetch('/str')).status, 200);
   assert.ok(performance.now() - began < 500);
   assert.deepEqual(await Promise.all(slow.map(async (each) => (await each).text())), ['slow', 'slow']);
+});
+
+test('more connections than a process has threads all get their turn', async () => {
+  const ask = 'GET /str HTTP/1.1\r\n\r\n';
+  const sockets = Array.from({ length: 150 }, () => harness.connect());
+  const answered = await Promise.all(
+    sockets.map(async (socket) => {
+      socket.write(ask);
+      for await (const chunk of socket) return String(chunk).slice(0, 15);
+      return 'no answer';
+    }),
+  );
+  assert.deepEqual(new Set(answered), new Set(['HTTP/1.1 200 OK']));
 });
 
 test('the health check is answered by the harness', async () => {

@@ -81,7 +81,10 @@ test('the largest keys and values pass, larger ones and other types are told', a
   const largest = new Uint8Array(maxStoreValueBytes).fill(255);
   assert.deepEqual(await ask(`/put?key=${encodeURIComponent(longest)}`, largest), [204, '']);
   assert.equal(store.values.get(longest), Buffer.from(largest).toString('base64'));
-  assert.match((await ask(`/get?key=${encodeURIComponent(longest)}x`))[1], /^ValueError: a key .* 512 bytes .* not 513$/);
+  assert.match(
+    (await ask(`/get?key=${encodeURIComponent(longest)}x`))[1],
+    /^ValueError: a key .* 512 bytes .* not 513$/,
+  );
   assert.match((await ask('/get?key='))[1], /^ValueError: .* not 0$/);
   assert.match((await ask('/wrong-key?key=none'))[1], /^TypeError: a key of the store is a str, not NoneType$/);
   assert.match((await ask('/wrong-key?key=surrogate'))[1], /^UnicodeEncodeError/);
@@ -98,7 +101,11 @@ test('many requests are in flight on one connection, and answers may come in any
   store.isHolding = true;
   store.requests.length = 0;
   const asked = Array.from({ length: 15 }, (_, index) => ask(`/add?key=order-${index}`, `value ${index}`));
-  await until(async () => store.requests.length, (count) => count === 15, 5_000);
+  await until(
+    async () => store.requests.length,
+    (count) => count === 15,
+    5_000,
+  );
   store.release();
   assert.deepEqual(
     await Promise.all(asked),
@@ -111,7 +118,11 @@ test('when the connection is lost, what waits on it fails and the next request m
   store.isHolding = true;
   store.requests.length = 0;
   const waiting = ask('/get?key=a');
-  await until(async () => store.requests.length, (count) => count === 1, 5_000);
+  await until(
+    async () => store.requests.length,
+    (count) => count === 1,
+    5_000,
+  );
   store.disconnect();
   assert.match((await waiting)[1], /^StoreError: the connection to the store was lost/);
   store.release();
@@ -121,7 +132,7 @@ test('when the connection is lost, what waits on it fails and the next request m
 });
 
 test('a store that does not answer, is not there, or answers nonsense is an error in time', async () => {
-  const before = 'import tidepool.store as s\ns.TIME_LIMIT_S = 0.5';
+  const before = 'import tidepool.service_store as s\ns.TIME_LIMIT_S = 0.5';
   await using own = await Harness.start(source, { ...options(join(folder, 'socket')), before });
   store.isHolding = true;
   assert.match(await (await own.fetch('/get?key=a')).text(), /^StoreError: the store did not answer within/);
@@ -131,7 +142,10 @@ test('a store that does not answer, is not there, or answers nonsense is an erro
   await using without = await Harness.start(source);
   assert.match(await (await without.fetch('/get?key=a')).text(), /^StoreError: there is no store here/);
   await using nowhere = await Harness.start(source, options(join(folder, 'nowhere')));
-  assert.match(await (await nowhere.fetch('/get?key=a')).text(), /^StoreError: the store cannot be reached: .*No such file/);
+  assert.match(
+    await (await nowhere.fetch('/get?key=a')).text(),
+    /^StoreError: the store cannot be reached: .*No such file/,
+  );
 });
 
 test('async handlers have the same', async () => {

@@ -8,7 +8,7 @@ if sys.argv[:1] == ["-m"]:
     sys.path[:] = [path for path in sys.path if path not in ("", os.getcwd())]
 
 from .messages import Answer, Reject, Request, Response
-from .store import Store
+from .service_store import Store
 from .store_link import StoreError
 
 #: The store of this service. See :class:`Store`.

@@ -35,7 +35,7 @@ class HttpProtocol:
                 head = Head(data)
                 body = read_body(stream, head, self._settings.max_body_bytes)
                 answer = self._answer(head, body, client, invoker)
-                keep_alive = head.keep_alive and not pool.is_stopping
+                keep_alive = head.keep_alive and not pool.wants_room()
                 stream.send(to_wire(answer, head.method == "HEAD", keep_alive))
                 if not keep_alive:
                     return

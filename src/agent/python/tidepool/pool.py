@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import threading
 import time
@@ -10,7 +11,7 @@ from typing import Callable
 
 from .stream import Stream
 
-#: Of one process. More connections wait until one ends; idle ones make room.
+#: Of one process. When there are more, each ends after its message, so that all get a turn.
 MAX_CONNECTIONS = 64
 
 Serve = Callable[[Stream, str], None]
@@ -19,8 +20,8 @@ Serve = Callable[[Stream, str], None]
 class ConnectionPool:
     """Each thread accepts a connection, serves it to its end and accepts again, so none is handed over.
 
-    While there is room, one thread waits in `accept`. All processes accept on one socket, and the kernel gives a new
-    connection to the one that has waited longest.
+    While there is room, one thread waits for a connection. All processes wait on one socket, and a connection is taken by
+    the one that gets round to it first: not by one that is busy, nor by one that hangs.
     """
 
     def __init__(self, listener: socket.socket, serve: Serve, log: Callable[[BaseException], None]) -> None:
@@ -28,6 +29,10 @@ class ConnectionPool:
         self._listener = listener
         self._serve = serve
         self._log = log
+        listener.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(listener, select.POLLIN)
+        self._accepting = threading.Lock()
         self._lock = threading.Lock()
         self._threads = 0
         self._waiting = 0
@@ -54,7 +59,7 @@ class ConnectionPool:
     def _run(self) -> None:
         while not self.is_stopping:
             try:
-                connection, address = self._listener.accept()
+                connection, address = self._accept()
             except ConnectionAbortedError:
                 continue
             except OSError as error:
@@ -69,6 +74,16 @@ class ConnectionPool:
             with self._lock:
                 self._waiting += 1
 
+    def _accept(self) -> tuple[socket.socket, tuple[str, int]]:
+        with self._accepting:
+            while True:
+                # Waiting in `accept` would take the connection before this process knows whether it can go on.
+                self._poll.poll()
+                try:
+                    return self._listener.accept()
+                except BlockingIOError:
+                    pass  # Another process was quicker.
+
     def _taken(self) -> None:
         with self._lock:
             self._waiting -= 1
@@ -82,7 +97,7 @@ class ConnectionPool:
 
     def _serve_one(self, connection: socket.socket, client: str) -> None:
         try:
-            stream = Stream(connection, self._should_leave)
+            stream = Stream(connection, self.wants_room)
             self._streams.add(stream)
             try:
                 self._serve(stream, client)
@@ -93,5 +108,6 @@ class ConnectionPool:
         except Exception as error:
             self._log(error)
 
-    def _should_leave(self) -> bool:
+    def wants_room(self) -> bool:
+        """Whether a connection should end once its message is answered: others may wait for its thread."""
         return self.is_stopping or self._waiting == 0

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class StatusFile:
-    """Replaced as a whole, where that can be, so that a reader sees no half of it; left alone when nothing changed."""
+    """Replaced as a whole, so that a reader sees no half of it; left alone when nothing changed."""
 
     def __init__(self, path: str) -> None:
         """path: "" for no file."""
@@ -20,12 +20,7 @@ class StatusFile:
         data = json.dumps(status).encode() + b"\n"
         if not self._path or data == self._written:
             return
-        try:
-            with open(self._path + ".new", "wb") as file:
-                file.write(data)
-            os.replace(self._path + ".new", self._path)
-        except OSError:
-            # A single file that is mounted into a container cannot be replaced, only written.
-            with open(self._path, "wb") as file:
-                file.write(data)
+        with open(self._path + ".new", "wb") as file:
+            file.write(data)
+        os.replace(self._path + ".new", self._path)
         self._written = data

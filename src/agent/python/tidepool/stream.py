@@ -28,7 +28,7 @@ class Stream:
     """Used by one thread. Methods raise OSError when the connection is gone, also in the middle of a message."""
 
     def __init__(self, connection: socket.socket, should_leave: Callable[[], bool]) -> None:
-        """should_leave: whether a connection on which nothing goes on is to make room."""
+        """should_leave: whether a connection on which nothing goes on should end."""
         # Time limits of the kernel's, because those of Python cost a further system call each time.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _slice)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _message)
