@@ -4,7 +4,8 @@
     curl http://127.0.0.1:21003/tidepool
     {"input":"tidepool","result":"28749593","server":"collision-1"}
 
-Numbers are tried from 0 up. On average it takes 16.8 million of them: seconds on a fast core, minutes on an emulated one.
+Numbers are tried from 0 up. On average it takes 16.8 million of them: seconds on a fast core, minutes on an emulated
+one.
 """
 from hashlib import sha256
 from itertools import count
@@ -14,9 +15,7 @@ DIGITS = 6
 
 def smallest_like(text: str) -> str:
     wanted = sha256(text.encode()).digest()[: DIGITS // 2]
-    for number in count():
-        if sha256(b"%d" % number).digest().startswith(wanted):
-            return str(number)
+    return next(str(n) for n in count() if sha256(b"%d" % n).digest().startswith(wanted))
 
 
 def handler(request):

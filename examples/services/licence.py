@@ -5,7 +5,8 @@
     curl http://127.0.0.1:21004/B-TP-2024                        the `hash:salt` that is stored, or 404
     curl "http://127.0.0.1:21004/B-TP-2024?hash=HASH:SALT"       whether this is it: true or false
 
-The hash is that of the salt followed by the plate. The first to register a plate wins: all later ones get its `hash:salt`.
+The hash is that of the salt followed by the plate. The first to register a plate wins: all later ones get its
+`hash:salt`.
 """
 import secrets
 from hashlib import sha256

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Harness } from '../support/harness.ts';
 import { until } from '../support/poll.ts';
@@ -174,6 +175,18 @@ ${plain}`;
   const status = await harness.until(({ state }) => state === 'failed');
   assert.equal(status.message, 'its processes end again and again; the last one ended with exit code 9');
   assert.equal(status.restarts, 6);
+});
+
+test('an import that takes long is told of, with where it is', async () => {
+  const source = `import os, time\nwhile not os.path.exists("go"):\n    time.sleep(0.1)\n${plain}`;
+  const before = 'import tidepool.supervisor as s\ns.LONG_IMPORT_S = 0.5';
+  await using harness = await Harness.start(source, { isAwaited: false, before });
+  const { state, message, traceback } = await harness.until((status) => status.message !== '');
+  assert.deepEqual([state, message], ['starting', 'its handler is still being imported']);
+  assert.match(traceback, /service\.py", line [23] in <module>/);
+  await writeFile(join(harness.folder, 'go'), '');
+  const ready = await harness.until((status) => status.state === 'serving');
+  assert.deepEqual([ready.message, ready.traceback], ['', '']);
 });
 
 test('TERM finishes what is in flight, refuses what is new, and exits with 0', async () => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import socket
@@ -34,7 +35,8 @@ class Child:
         self.is_ready = False
         #: Thread of the request that hung; None while none does.
         self.hung_thread: int | None = None
-        self._kill_at_s: float | None = None
+        self._kill_at_s = math.inf
+        self._is_asked = False
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel.setblocking(False)
         self._dump = os.memfd_create("dump")
@@ -73,14 +75,18 @@ class Child:
                 return
             yield message
 
-    def ask_for_dump(self, kill_at_s: float) -> None:
-        """Makes it write tracebacks; it is killed a little later, by `kill_if_due`."""
-        if self._kill_at_s is None:
-            self._kill_at_s = kill_at_s
+    def ask_for_dump(self) -> None:
+        """Makes it write tracebacks, once."""
+        if not self._is_asked:
+            self._is_asked = True
             self._signal(DUMP_SIGNAL)
 
+    def kill_at(self, time_s: float) -> None:
+        """It is killed then, by `kill_if_due`."""
+        self._kill_at_s = time_s
+
     def kill_if_due(self, now_s: float) -> None:
-        if self._kill_at_s is not None and now_s >= self._kill_at_s:
+        if now_s >= self._kill_at_s:
             self.kill()
 
     def kill(self) -> None:

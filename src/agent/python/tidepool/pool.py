@@ -20,8 +20,8 @@ Serve = Callable[[Stream, str], None]
 class ConnectionPool:
     """Each thread accepts a connection, serves it to its end and accepts again, so none is handed over.
 
-    While there is room, one thread waits for a connection. All processes wait on one socket, and a connection is taken by
-    the one that gets round to it first: not by one that is busy, nor by one that hangs.
+    While there is room, one thread waits for a connection. All processes wait on one socket, and a connection is taken
+    by the one that gets round to it first: not by one that is busy, nor by one that hangs.
     """
 
     def __init__(self, listener: socket.socket, serve: Serve, log: Callable[[BaseException], None]) -> None:

@@ -46,6 +46,10 @@ class Report:
             self._traceback = bounded(traceback)
         self._is_new = True
 
+    def clear(self) -> None:
+        """It is well."""
+        self._message = self._traceback = ""
+
     def answered(self) -> int:
         """Requests that were answered, also with an error."""
         return sum(row.answered() for row in self._rows)

@@ -21,6 +21,8 @@ from .worker import GRACE_S, NO_HANDLER
 LOOK_EVERY_S = 0.25
 #: A process has so long to write its tracebacks before it is killed.
 DUMP_S = 0.5
+#: An import that takes longer is told of, with where it is; it goes on.
+LONG_IMPORT_S = 30.0
 #: The machine had no room for another process; it is tried again.
 NO_ROOM_PAUSE_S = 1.0
 FAILED = 1
@@ -101,14 +103,26 @@ class Supervisor:
             cell = child.watch.overdue(child.row) if child.hung_thread is None else None
             if cell is not None:
                 child.hung_thread = child.row.thread(cell)
-                child.ask_for_dump(now + DUMP_S)
+                child.ask_for_dump()
+                child.kill_at(now + DUMP_S)
             child.kill_if_due(now)
+            if not child.is_ready and now - child.started_s > LONG_IMPORT_S:
+                self._imports_long(child)
+
+    def _imports_long(self, child: Child) -> None:
+        """Who waits for it can see why, and give it up."""
+        child.ask_for_dump()
+        dump = child.read_dump()
+        if dump:
+            self._report.trouble("its handler is still being imported", sort_dump(dump, 0))
 
     def _hear(self, child: Child) -> None:
         for message in child.messages():
             kind, trace = message.get("type"), str(message.get("traceback", ""))
             if kind == "ready":
                 child.is_ready = True
+                if self._report.state == "starting":
+                    self._report.clear()
                 child.watch.is_async = message.get("isAsync") is True
                 self._report.set_state("serving")
             elif kind == "trouble":
@@ -179,7 +193,8 @@ class Supervisor:
         for child in self._children.values():
             child.stop()
             if not child.is_ready and self._exit_code == 0:
-                child.ask_for_dump(time.monotonic() + DUMP_S)
+                child.ask_for_dump()
+                child.kill_at(time.monotonic() + DUMP_S)
             elif not child.is_ready:
                 child.kill()
         try:
