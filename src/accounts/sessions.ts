@@ -83,7 +83,8 @@ async function checkPassword(
     throw error;
   });
   if (active === undefined || !isRight) {
-    log(`a wrong password for ${key} from ${address}`);
+    // People type their password as the name at times: what is no account's name is not written down.
+    log(`a wrong password for ${account === undefined ? 'an unknown name' : account.name} from ${address}`);
     throw wrong();
   }
   giveBack();

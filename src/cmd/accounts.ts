@@ -3,6 +3,7 @@ import { ensureFirstAdmin } from '../accounts/users.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { adminToken } from '../config/admin-token.ts';
 import type { Config } from '../config/schema.ts';
+import { hasCode, TidepoolError } from '../domain/errors.ts';
 import type { Store } from '../domain/store.ts';
 import { argon2idHasher } from '../passwords/argon2id.ts';
 import type { Changes } from '../reconcile/changes.ts';
@@ -29,7 +30,10 @@ export async function openAccounts({ config, dataDir, store, changes, adminPassw
     adminToken: await adminToken(dataDir),
     log,
   });
-  const made = await ensureFirstAdmin(context, adminPassword);
+  const made = await ensureFirstAdmin(context, adminPassword).catch((error: unknown) => {
+    if (!hasCode(error, 'invalid')) throw error;
+    throw new TidepoolError('invalid', `TIDEPOOL_ADMIN_PASSWORD: ${error.message}`, { cause: error });
+  });
   if (made !== undefined) {
     log(`first start: the administrator is admin, with the password ${made} (told this once; docs/accounts.md)`);
   }

@@ -1,13 +1,15 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { TidepoolError } from '../domain/errors.ts';
 import { stateDir } from './paths.ts';
 
-/** Where `tidepool login` has signed in, and by what; only its owner can read it. */
-export interface Login {
-  readonly url: string;
-  /** The secret of the session. */
-  readonly token: string;
-}
+const loginSchema = z.object({ url: z.string(), token: z.string() });
+
+/**
+ * Where `tidepool login` has signed in, and the secret of the session; only its owner can read the file.
+ */
+export type Login = z.output<typeof loginSchema>;
 
 function loginPath(): string {
   return join(stateDir(), 'login.json');
@@ -22,8 +24,11 @@ export async function readLogin(): Promise<Login | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  const { url, token } = JSON.parse(text) as Partial<Login>;
-  return typeof url === 'string' && typeof token === 'string' ? { url, token } : undefined;
+  try {
+    return loginSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new TidepoolError('invalid', `${loginPath()} is not what \`tidepool login\` wrote; delete it`, { cause });
+  }
 }
 
 /** Replaces it as a whole, so that a command that runs beside this one reads the old or the new. */

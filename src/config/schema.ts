@@ -49,12 +49,12 @@ const accountsSchema = z.strictObject({
   /** A session ends when it was not used for this long, and in any case after sessionMaxMs. */
   sessionIdleMs: z
     .int()
-    .min(60_000)
+    .min(hourMs / 6)
     .max(366 * 24 * hourMs)
     .default(24 * hourMs),
   sessionMaxMs: z
     .int()
-    .min(60_000)
+    .min(hourMs / 6)
     .max(366 * 24 * hourMs)
     .default(14 * 24 * hourMs),
 });

@@ -23,6 +23,7 @@ export function sendError(
   };
   const { retryAfterSeconds } = known.details;
   if (typeof retryAfterSeconds === 'number') reply.header('retry-after', retryAfterSeconds);
+  if (status === 401) reply.header('www-authenticate', 'Bearer');
   void reply.code(status).type('application/problem+json').send(JSON.stringify(problem));
 }
 

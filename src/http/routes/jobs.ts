@@ -39,7 +39,8 @@ export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
       response: { 200: jobListSchema },
     };
     app.get('/jobs', { schema: listDocs, config: reads }, async (request) => {
-      const { state, limit, cursor, owner } = request.query;
+      const { state, limit, cursor } = request.query;
+      const owner = request.query.owner?.toLowerCase();
       const visible = visibleOwner(request);
       // Another's name gives what it would give if there were no such user.
       if (visible !== null && owner !== undefined && owner !== visible) return { jobs: [], nextCursor: null };
