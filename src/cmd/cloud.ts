@@ -111,6 +111,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     rules: { flavors: flavorsInUse(config), maxQueued: config.jobs.maxQueued },
     maxUploadBytes: config.jobs.maxUploadBytes,
     pools: pools.served,
+    services,
     usages: (vm) => sampler.usages(vm),
     openConsole: (vm) => hypervisor.openConsole(vm),
     accounts,

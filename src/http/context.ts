@@ -8,6 +8,7 @@ import type { SubmissionRules } from '../jobs/submit.ts';
 import type { Usage } from '../metrics/usage.ts';
 import type { PoolController } from '../pool/controller.ts';
 import type { HealthView } from '../protocol/api.ts';
+import type { ServedServices } from './service-views.ts';
 
 /** A pool with those who steer it. */
 export interface ServedPool {
@@ -24,6 +25,7 @@ export interface HttpContext {
   /** The largest dataset that may be uploaded. */
   readonly maxUploadBytes: number;
   readonly pools: readonly ServedPool[];
+  readonly services: ServedServices;
   /** A VM's use, a value a second, oldest first. */
   usages(vm: string): Usage[];
   /** A VM's serial console. */

@@ -18,6 +18,7 @@ import { eventRoutes } from './routes/events.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { poolRoutes } from './routes/pools.ts';
 import { resultRoutes } from './routes/results.ts';
+import { serviceRoutes } from './routes/services.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { userRoutes } from './routes/users.ts';
 import { vmRoutes } from './routes/vms.ts';
@@ -75,6 +76,7 @@ export async function buildServer(
       await api.register(resultRoutes(context));
       await api.register(vmRoutes(context));
       await api.register(poolRoutes(context));
+      await api.register(serviceRoutes(context.services));
       await api.register(eventRoutes(context));
     },
     { prefix: '/api/v1' },

@@ -1,11 +1,11 @@
-import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
-import { prettifyError, type z } from 'zod';
+import type { z } from 'zod';
 import { TidepoolError } from '../domain/errors.ts';
 import type { JobLimits } from '../domain/limits.ts';
 import type { Submission } from '../jobs/submit.ts';
 import { submissionSchema } from '../protocol/api.ts';
 import type { HttpContext } from './context.ts';
+import { parseJsonPart, storePart } from './multipart.ts';
 
 const maxScriptBytes = 16 * 1024 * 1024;
 
@@ -21,11 +21,11 @@ export async function readSubmission(
   let script: { blob: string; name: string } | undefined;
   let dataBlob: string | null = null;
   for await (const part of request.parts()) {
-    if (part.fieldname === 'spec') spec = await parseSpec(part);
+    if (part.fieldname === 'spec') spec = await parseJsonPart(part, submissionSchema);
     else if (part.type === 'file' && part.fieldname === 'script') {
-      script = { blob: await store(context, part, maxScriptBytes), name: part.filename };
+      script = { blob: await storePart(part, context.jobs.blobs, maxScriptBytes), name: part.filename };
     } else if (part.type === 'file' && part.fieldname === 'data') {
-      dataBlob = await store(context, part, context.maxUploadBytes);
+      dataBlob = await storePart(part, context.jobs.blobs, context.maxUploadBytes);
     } else {
       throw new TidepoolError('invalid', `there is no part named ${JSON.stringify(part.fieldname)} in a submission`);
     }
@@ -45,27 +45,4 @@ export async function readSubmission(
     scriptBlob: script.blob,
     dataBlob,
   };
-}
-
-async function parseSpec(part: MultipartFile | MultipartValue): Promise<z.output<typeof submissionSchema>> {
-  const text = part.type === 'file' ? (await part.toBuffer()).toString('utf8') : String(part.value);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new TidepoolError('invalid', 'the part spec is not JSON', { cause });
-  }
-  const parsed = submissionSchema.safeParse(value);
-  if (!parsed.success)
-    throw new TidepoolError('invalid', `the part spec is not right:\n${prettifyError(parsed.error)}`);
-  return parsed.data;
-}
-
-async function store(context: HttpContext, part: MultipartFile, maxBytes: number): Promise<string> {
-  try {
-    return (await context.jobs.blobs.put(part.file, maxBytes)).id;
-  } finally {
-    // What was not read would hold up the parts behind it.
-    part.file.resume();
-  }
 }

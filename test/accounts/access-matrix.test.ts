@@ -27,6 +27,7 @@ interface Target {
   readonly runningJob: string;
   readonly endedJob: string;
   readonly token: string;
+  readonly service: string;
 }
 
 interface Row {
@@ -40,6 +41,15 @@ const job = ({ runningJob }: Target): string => `/api/v1/jobs/${runningJob}`;
 const user = ({ owner }: Target): string => `/api/v1/users/${owner}`;
 const pool = '/api/v1/pools/default';
 const vm = '/api/v1/vms/test-0000';
+
+const service = ({ service: name }: Target): string => `/api/v1/services/${name}`;
+
+function deployment(name: string): FormData {
+  const form = new FormData();
+  form.set('spec', JSON.stringify({ name, protocol: 'udp' }));
+  form.set('file', new Blob(['def handler(request): return 1']), 'app.py');
+  return form;
+}
 
 function submission(): FormData {
   const form = new FormData();
@@ -110,6 +120,21 @@ const matrix: Readonly<Record<string, Row>> = {
   'PATCH /api/v1/pools/:name': { expected: adminOnly(200), path: () => pool, body: () => ({ min: 1 }) },
   'POST /api/v1/pools/:name/pause': { expected: adminOnly(200), path: () => `${pool}/pause` },
   'POST /api/v1/pools/:name/resume': { expected: adminOnly(200), path: () => `${pool}/resume` },
+
+  'GET /api/v1/services': { expected: signedIn(200) },
+  'POST /api/v1/services': {
+    expected: anyChange(201),
+    body: ({ owner }, caller) => deployment(`${caller}-of-${owner}`),
+  },
+  'GET /api/v1/services/:name': { expected: ownReading, path: service },
+  'DELETE /api/v1/services/:name': { expected: ownChange(200), path: service },
+  'POST /api/v1/services/:name/stop': { expected: ownChange(200), path: (target) => `${service(target)}/stop` },
+  'POST /api/v1/services/:name/start': { expected: ownChange(200), path: (target) => `${service(target)}/start` },
+  // There is no earlier revision.
+  'POST /api/v1/services/:name/rollback': { expected: ownChange(409), path: (target) => `${service(target)}/rollback` },
+  'GET /api/v1/services/:name/endpoints': { expected: ownReading, path: (target) => `${service(target)}/endpoints` },
+  'GET /api/v1/services/:name/logs': { expected: ownReading, path: (target) => `${service(target)}/logs` },
+
   'GET /api/v1/usage': { expected: signedIn(200) },
   'GET /api/v1/vms': { expected: signedIn(200) },
   'POST /api/v1/vms/:name/drain': { expected: adminOnly(200), path: () => `${vm}/drain` },
@@ -149,6 +174,7 @@ async function ask(route: string, row: Row, caller: Caller): Promise<number> {
     runningJob: (await web.addJob(owner)).id,
     endedJob: (await web.addJob(owner, true)).id,
     token: (await store.tokens.list(owner, 1))[0]?.id ?? '',
+    service: await web.addService(owner),
   };
   const [method = '', routePath = ''] = route.split(' ');
   const secret = await secretOf(caller, owner);

@@ -11,6 +11,8 @@ import { readyVm } from '../../src/fake/vm.ts';
 import type { HttpContext, ServedPool } from '../../src/http/context.ts';
 import { buildServer } from '../../src/http/server.ts';
 import type { JobContext } from '../../src/jobs/context.ts';
+import { deployService } from '../../src/services/deploy.ts';
+import { ServiceWorld } from '../services/world.ts';
 import { temporaryFolder } from '../support/server.ts';
 import type { TestAccounts } from './support.ts';
 
@@ -22,6 +24,8 @@ export interface TestWeb extends AsyncDisposable {
   readonly routes: readonly string[];
   /** A job that runs, or has ended and left the file `out.txt`. */
   addJob(owner: string, hasEnded?: boolean): Promise<Job>;
+  /** A service of the owner's, which has no VM. Gives its name. */
+  addService(owner: string): Promise<string>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -50,6 +54,7 @@ export async function openTestWeb(
     log: () => undefined,
   };
   const routes: string[] = [];
+  const services = ServiceWorld.around({ store, clock, changes });
   const app = await buildServer(
     {
       // The link to agents and what schedules jobs are never asked for by HTTP.
@@ -57,6 +62,7 @@ export async function openTestWeb(
       rules: { flavors: defaultFlavors, maxQueued: 1_000_000 } as HttpContext['rules'],
       maxUploadBytes: 1024,
       pools: [stillPool()],
+      services,
       usages: () => [],
       openConsole: async () => new PassThrough(),
       accounts,
@@ -84,6 +90,10 @@ export async function openTestWeb(
       const files = [{ path: 'out.txt', sizeBytes, blob }];
       await store.jobs.finish(job.id, 1, { state: 'succeeded', result: emptyResult, files, nowMs: 9_000 });
       return job;
+    },
+    async addService(owner) {
+      const deployment = await services.deployment(`of-${owner}`, 'good', { owner, protocol: 'udp' });
+      return (await deployService(services.context, deployment)).service.name;
     },
     async [Symbol.asyncDispose]() {
       await app.close();

@@ -8,7 +8,7 @@ import { ServiceWorld } from './world.ts';
 
 let world: ServiceWorld;
 before(async () => {
-  world = await ServiceWorld.open();
+  world = await ServiceWorld.open({ maxServices: 5 });
 });
 after(() => world.close());
 

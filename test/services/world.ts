@@ -104,13 +104,20 @@ async function* chunks(content: Uint8Array): AsyncGenerator<Uint8Array> {
   yield content;
 }
 
+interface WorldParts {
+  readonly store: Store;
+  readonly clock: FakeClock;
+  readonly changes: Changes;
+  readonly maxServices?: number;
+}
+
 /** The service part with everything around it in memory, in time of its own. */
 export class ServiceWorld {
-  readonly clock = new FakeClock();
-  readonly link = new FakeServiceLink(this.clock);
+  readonly clock: FakeClock;
+  readonly link: FakeServiceLink;
   /** Servers come alive with their VMs. */
-  readonly door = new FakeFrontDoor(this.clock, 30_000);
-  readonly balancer = new FakeBalancer(this.door, this.clock);
+  readonly door: FakeFrontDoor;
+  readonly balancer: FakeBalancer;
   /** Every start and removal that an agent was asked for, in order. */
   readonly calls: string[] = [];
   /** Names of VMs whose agents do not answer. */
@@ -118,7 +125,7 @@ export class ServiceWorld {
   /** What starting is refused with. */
   refusal: ErrorCode | undefined;
   readonly blobs = new MemoryBlobs();
-  readonly changes = new Changes();
+  readonly changes: Changes;
   readonly log: string[] = [];
   readonly store: Store;
   readonly pools: TestPools;
@@ -128,8 +135,14 @@ export class ServiceWorld {
   building: string | undefined;
   readonly #agents = new Map<string, FakeServiceAgent>();
 
-  private constructor(store: Store) {
+  private constructor(parts: WorldParts) {
+    const { store } = parts;
     this.store = store;
+    this.clock = parts.clock;
+    this.changes = parts.changes;
+    this.link = new FakeServiceLink(this.clock);
+    this.door = new FakeFrontDoor(this.clock, 30_000);
+    this.balancer = new FakeBalancer(this.door, this.clock);
     this.pools = new TestPools(store);
     this.link.fault = (call, agent, id) => {
       const vm = this.#vmAt(agent.port);
@@ -151,7 +164,7 @@ export class ServiceWorld {
         flavors: [{ name: 'small', vcpus: 2, memoryMiB: 2048, diskGiB: 10 }],
         host: '127.0.0.1',
         ports: { first: 8_100, last: 8_102 },
-        ...{ maxServices: 5, maxVms: 50 },
+        ...{ maxServices: parts.maxServices ?? 1_000, maxVms: 50 },
         isPortFree: async (port) => !this.door.takenPorts.has(port),
         checkPolicies(names) {
           if (names.some((name) => name !== 'target')) throw new TidepoolError('invalid', 'there is no such policy');
@@ -166,10 +179,17 @@ export class ServiceWorld {
     this.controller = new ServiceController(this.context);
   }
 
-  static async open(): Promise<ServiceWorld> {
-    const world = new ServiceWorld(await openSqliteStore(':memory:'));
+  /** With a store and time of its own, and its controller running. */
+  static async open(rules: Pick<WorldParts, 'maxServices'> = {}): Promise<ServiceWorld> {
+    const store = await openSqliteStore(':memory:');
+    const world = new ServiceWorld({ store, clock: new FakeClock(), changes: new Changes(), ...rules });
     world.controller.start();
     return world;
+  }
+
+  /** Around a store that is there; nothing runs. */
+  static around(parts: WorldParts): ServiceWorld {
+    return new ServiceWorld(parts);
   }
 
   /** Ends the controller and starts another, as a server that is started again. */
