@@ -20,6 +20,8 @@ export interface TestWeb extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`. */
   readonly url: string;
   readonly accounts: TestAccounts;
+  /** Nothing of it runs. */
+  readonly services: ServiceWorld;
   /** Every route, `METHOD /path`. */
   readonly routes: readonly string[];
   /** A job that runs, or has ended and left the file `out.txt`. */
@@ -80,6 +82,7 @@ export async function openTestWeb(
   return {
     url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
     accounts,
+    services,
     routes,
     async addJob(owner, hasEnded = false) {
       jobs += 1;
