@@ -45,6 +45,11 @@ export class Recorder {
     if (this.#pending.length < mostPending) this.#pending.push(eventLine(event));
   }
 
+  /** Lines of somebody else, for the next write. */
+  add(lines: readonly RecordingLine[]): void {
+    this.#pending.push(...lines);
+  }
+
   /** Errors: `exhausted`. */
   async write(answer: Answer | undefined, nowMs: number): Promise<void> {
     const samples = answer === undefined ? [] : sampleLines(answer, nowMs);
