@@ -3,6 +3,7 @@ import { ApiClient } from '../cli/client.ts';
 import { eventList, followEvents, formatEvent } from '../cli/events.ts';
 import { followJob, printLog } from '../cli/follow.ts';
 import { type CancelOptions, jobCancel, jobCancelMany, jobList, jobShow } from '../cli/job.ts';
+import type { LoadCommandOptions } from '../cli/load/plan.ts';
 import { type PoolChanges, planShow, poolList, poolPause, poolScale, poolSet, poolShow } from '../cli/pool.ts';
 import { type RunOptions, runCommand, type Terminal } from '../cli/run.ts';
 import type { TopOptions } from '../cli/top.ts';
@@ -220,8 +221,37 @@ program
   });
 
 program
+  .command('load')
+  .description(
+    'load for a service, from a console or as the options say; response times, live and recorded (docs/load.md)',
+  )
+  .argument('<service>', 'its name')
+  .option('--mode <mode>', 'low, mid or high, instead of a console')
+  .option('--every <seconds>', 'a request each so many seconds, instead of a console')
+  .option('--rate <r>', 'so many requests a second, or max: as fast as the connections can; instead of a console')
+  .option('--rates <low,mid,high>', 'what the modes are, in requests a second', '1,5,20')
+  .option('--for <time>', 'end after this time; without it at Ctrl-C')
+  .option('--connections <n>', 'most connections (udp: sockets) to one server (default: 500; with --rate max: 50)')
+  .option('--timeout <time>', 'a request that has not been answered by then has failed', '10s')
+  .option('--path <template>', 'http: what is asked; {n} is the number of the request, {random:1-9} a number', '/')
+  .option('--method <method>', 'http: default GET, or POST with a body')
+  .option('--body <template>', 'http: what is sent')
+  .option('--payload <template>', 'tcp: the line, udp: the datagram; as text, or 0x and hexadecimal digits')
+  .option('--direct', 'send to the VMs, not to the front door')
+  .option('--record <file>', 'write a recording, for tidepool report; goes on with one that is there')
+  .option('--log <file>', 'append to a log')
+  .option('--loglevel <level>', 'debug, info, warning or error (default: info); without --log to standard error')
+  .option('--plain', 'a line a second, also on a terminal')
+  .option('--json', 'only the result, as JSON')
+  .option('--fail-on-error', 'exit code 1 when any request failed')
+  .action(async (service: string, options: LoadCommandOptions, command: Command) => {
+    const { runLoad } = await import('./load.ts');
+    process.exitCode = await runLoad(command.optsWithGlobals<{ dataDir?: string }>().dataDir, service, options);
+  });
+
+program
   .command('report')
-  .description('a page and a plot of a recording that top has written (docs/live-view.md)')
+  .description('a page and a plot of a recording that top or load has written (docs/live-view.md)')
   .argument('<file>', 'the recording')
   .option('--out <dir-or-html>', 'folder for page and plot, or the page (default: the page beside the recording)')
   .option('--svg <file>', 'the plot as SVG')
