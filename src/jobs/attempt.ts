@@ -1,7 +1,8 @@
 import type { AgentAddress } from '../domain/agent-link.ts';
-import { hasCode, type TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { hasCode, TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import { attemptId, emptyResult, type Job, jobCan } from '../domain/job.ts';
 import type { AttemptOutcome, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
+import { cancelTopic } from './cancel.ts';
 import { collectFiles } from './collect-files.ts';
 import type { JobContext } from './context.ts';
 import { followOutput } from './follow-output.ts';
@@ -10,6 +11,8 @@ import { jobResultOf, jobStateOf } from './outcome.ts';
 
 /** An agent's answer to a waiting report comes at the latest after this. */
 const reportWaitMs = 20_000;
+/** Why the parts of an attempt are let go: made once, since making an error is not cheap. */
+const over = new TidepoolError('aborted', 'the attempt is over');
 /** Pause between tries to reach an agent whose VM is still believed to live. */
 const retryPauseMs = 250;
 
@@ -32,7 +35,8 @@ export async function runAttempt(context: JobContext, job: Job, resumed: boolean
       const agent = await agentOf(context, job);
       if (agent === undefined) return await workerLost(context, job);
       try {
-        const report = await throughToEnd(context, job, agent, isKnown, signal);
+        const { report, logBytes } = await throughToEnd(context, job, agent, isKnown, signal);
+        if (logBytes > 0) await context.logs.sync(job.id, job.attempt);
         return await finish(context, job, agent, report);
       } catch (error) {
         if (signal.aborted) return;
@@ -45,7 +49,7 @@ export async function runAttempt(context: JobContext, job: Job, resumed: boolean
       }
     }
   } finally {
-    stopWatching.abort();
+    stopWatching.abort(over);
     await cancelling;
     context.changes.notify(job.id);
     context.changes.notify('queue');
@@ -63,7 +67,7 @@ async function throughToEnd(
   agent: AgentAddress,
   isKnown: boolean,
   signal: AbortSignal,
-): Promise<AttemptReport> {
+): Promise<{ report: AttemptReport; logBytes: number }> {
   const id = attemptId(job.id, job.attempt);
   const failed = new AbortController();
   const both = AbortSignal.any([signal, failed.signal]);
@@ -72,13 +76,13 @@ async function throughToEnd(
     await context.link.start(agent, attemptSpec(job), files);
   }
   try {
-    const [report] = await Promise.all([
+    const [report, logBytes] = await Promise.all([
       waitForEnd(context, job, agent, both),
-      followOutput(context, job, agent, () => markRunning(context, job), both),
+      followOutput(context, job, agent, !isKnown, () => markRunning(context, job), both),
     ]);
-    return report;
+    return { report, logBytes };
   } finally {
-    failed.abort();
+    failed.abort(over);
   }
 }
 
@@ -119,7 +123,6 @@ async function finish(context: JobContext, job: Job, agent: AgentAddress, report
   const outcome: AttemptOutcome = report.outcome ?? 'lost';
   if (outcome === 'lost') return workerLost(context, job);
   const files = outcome === 'rejected' ? [] : await collectFiles(context, job, agent);
-  await context.logs.sync(job.id, job.attempt);
   const end = { state: jobStateOf(outcome), result: jobResultOf(report), files, nowMs: context.clock.now() };
   await context.store.jobs.finish(job.id, job.attempt, end);
   context.changes.notify(job.id);
@@ -177,7 +180,7 @@ async function workerLost(context: JobContext, job: Job): Promise<void> {
 
 /** While the attempt lasts, passes a cancellation on to its agent. */
 async function stopWhenCancelled(context: JobContext, job: Job, signal: AbortSignal): Promise<void> {
-  const subscription = context.changes.subscribe(job.id);
+  const subscription = context.changes.subscribe(cancelTopic(job.id));
   try {
     while (!signal.aborted) {
       const now = await context.store.jobs.get(job.id);
@@ -199,7 +202,7 @@ async function tryStop(context: JobContext, job: Job): Promise<boolean> {
     // Not there yet, or not reachable now: a later wake-up tries again.
     context.log(`job ${job.id}: cannot stop it on ${job.vmName} yet: ${toTidepoolError(error).message}`);
     await context.clock.sleep(retryPauseMs);
-    context.changes.notify(job.id);
+    context.changes.notify(cancelTopic(job.id));
     return false;
   }
 }

@@ -16,7 +16,7 @@ export interface JobContext {
   readonly datasets: DatasetReader;
   readonly runtimes: RuntimeShelf;
   readonly clock: Clock;
-  /** Topics: a job's id (its state or log changed), `queue` (there may be something to schedule). */
+  /** Topics: a job's id (its state or log changed), `queue` (there may be something to schedule), see also cancel.ts. */
   readonly changes: Changes;
   /** How often a job may be started in all, when workers are lost under it. */
   readonly maxAttempts: number;

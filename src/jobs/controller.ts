@@ -4,12 +4,8 @@ import type { Holding } from '../domain/queue.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { runAttempt } from './attempt.ts';
 import type { JobContext } from './context.ts';
-import { type UserQueue, userQueues } from './fairness.ts';
-import { placeInQueue } from './place.ts';
-import { QueueWindows } from './queue-windows.ts';
-import { type Schedule, schedule } from './schedule.ts';
-import { behind, building, isMissingRuntime, soon, stopping, type WaitReason } from './wait-reason.ts';
-import { readyWorkers } from './workers.ts';
+import { JobPlanner } from './planner.ts';
+import { building, isMissingRuntime, stopping, type WaitReason } from './wait-reason.ts';
 
 const periodMs = 1_000;
 
@@ -23,21 +19,18 @@ export interface Waiting {
 /** The job service's main loop: takes up what an earlier process began, then gives queued jobs to workers. */
 export class JobController {
   readonly #context: JobContext;
+  readonly #planner: JobPlanner;
   readonly #stopping = new AbortController();
-  readonly #windows: QueueWindows;
   /** Attempts that this process carries, by job id. */
   readonly #carried = new Map<string, Promise<void>>();
-  #queues: readonly UserQueue[] = [];
-  #reasons: ReadonlyMap<string, WaitReason> = new Map();
   /** How far the runtimes are that waiting jobs need, in words. */
   #runtimeProgress: ReadonlyMap<string, string> = new Map();
-  #lastWorker: string | undefined;
   #loop: Loop | undefined;
   #isPaused = false;
 
   constructor(context: JobContext) {
     this.#context = context;
-    this.#windows = new QueueWindows(context.store.jobs);
+    this.#planner = new JobPlanner(context);
   }
 
   start(): void {
@@ -54,10 +47,9 @@ export class JobController {
   }
 
   /** Why a queued job waits, and its place, as of the last scheduling step. */
-  async waiting(job: Job): Promise<Waiting> {
-    const { id, owner, spec } = job;
+  async waiting({ id, owner, spec }: Job): Promise<Waiting> {
     const ahead = await this.#context.store.jobs.countAhead({ id, owner, priority: spec.priority });
-    return { reason: this.#reason(id, spec.runtime, ahead), place: placeInQueue(owner, ahead, this.#queues) };
+    return { reason: this.#reason(id, spec.runtime, ahead), place: this.#planner.place(owner, ahead) };
   }
 
   get carriedCount(): number {
@@ -79,28 +71,19 @@ export class JobController {
 
   #reason(id: string, runtime: string, ahead: number): WaitReason {
     if (this.#isPaused) return stopping;
-    const reason = this.#reasons.get(id) ?? (ahead === 0 ? soon : behind(ahead));
+    const reason = this.#planner.reason(id, ahead);
     const progress = this.#runtimeProgress.get(runtime);
     return progress !== undefined && isMissingRuntime(reason) ? building(progress) : reason;
   }
 
   async #step(): Promise<void> {
-    const { store, clock, rules, workerPools } = this.#context;
-    const holdings = await store.jobs.holdings();
+    const holdings = await this.#context.store.jobs.holdings();
     await this.#takeUp(holdings);
     if (this.#isPaused) return;
-    const nowMs = clock.now();
-    const users = await store.jobs.queueUsers();
-    const windows = await this.#windows.read(users);
-    this.#queues = userQueues(users, windows, holdings, rules, nowMs);
-    if (users.length === 0) return;
-    const vms = (await store.vms.list()).filter((vm) => workerPools.has(vm.pool));
-    const workers = readyWorkers(vms, holdings);
-    const plan = schedule(this.#queues, workers, { rules, nowMs, lastWorker: this.#lastWorker });
-    this.#reasons = plan.waiting;
+    const assignments = await this.#planner.plan(holdings);
     await this.#wantRuntimes();
-    await this.#assign(plan.assignments);
-    if (this.#hasMore(plan)) this.#loop?.wake();
+    await this.#assign(assignments);
+    if (this.#planner.hasMore) this.#loop?.wake();
   }
 
   /** Carries what an earlier process began, or what was let go by an error of ours. */
@@ -114,12 +97,8 @@ export class JobController {
 
   /** A runtime that jobs wait for and that is not built yet gets built. */
   async #wantRuntimes(): Promise<void> {
-    const wanted = new Set<string>();
-    for (const { jobs } of this.#queues) {
-      for (const { id, runtime } of jobs) if (isMissingRuntime(this.#reasons.get(id))) wanted.add(runtime);
-    }
     const progress = new Map<string, string>();
-    for (const runtime of wanted) {
+    for (const runtime of this.#planner.runtimesOf(isMissingRuntime)) {
       const text = await this.#context.runtimes.want(runtime);
       if (text !== undefined) progress.set(runtime, text);
     }
@@ -129,19 +108,10 @@ export class JobController {
   async #assign(assignments: readonly Assignment[]): Promise<void> {
     if (assignments.length === 0) return;
     const { store, clock, changes } = this.#context;
-    this.#lastWorker = assignments.at(-1)?.worker;
     for (const job of await store.jobs.assign(assignments, clock.now())) {
       this.#carry(job, false);
       changes.notify(job.id);
     }
-  }
-
-  /** All that was looked at of a user's queue got a worker, and there is more of it. */
-  #hasMore(plan: Schedule): boolean {
-    return this.#queues.some(({ jobs, queued }) => {
-      const last = jobs.at(-1);
-      return last !== undefined && queued > jobs.length && !plan.waiting.has(last.id);
-    });
   }
 
   #carry(job: Job, resumed: boolean): void {

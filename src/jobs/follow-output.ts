@@ -6,16 +6,19 @@ import type { JobContext } from './context.ts';
 /**
  * Copies an attempt's frame log from its agent to ours, from where ours ends, until the agent says that it is whole.
  * Our copy is always a prefix of the agent's, so an interrupted copy goes on where it stopped.
+ * @param isNew nothing of it was ever copied
+ * @returns the bytes of our copy
  */
 export async function followOutput(
   context: JobContext,
   job: Job,
   agent: AgentAddress,
+  isNew: boolean,
   onFirstByte: () => Promise<void>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const maxBytes = maxLogBytes(job);
-  let size = await context.logs.size(job.id, job.attempt);
+  let size = isNew ? 0 : await context.logs.size(job.id, job.attempt);
   let isFirst = true;
   for await (const chunk of context.link.output(agent, attemptId(job.id, job.attempt), size, signal)) {
     size += chunk.length;
@@ -28,6 +31,7 @@ export async function followOutput(
     isFirst = false;
     context.changes.notify(job.id);
   }
+  return size;
 }
 
 /** Frames of a few bytes each are mostly header; the factor covers a script that writes byte by byte. */

@@ -4,7 +4,7 @@ import type { QueuedJob, QueueUser } from '../domain/queue.ts';
 /** Jobs that one scheduling step looks at, of all users together, and the bounds of what it looks at of each. */
 const jobsInAll = 10_000;
 const leastOfEach = 8;
-const mostOfEach = 256;
+const mostOfEach = 100;
 
 interface Window {
   readonly changes: number;

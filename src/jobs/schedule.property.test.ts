@@ -28,7 +28,7 @@ const workers = fc
     fc.record({
       cpus: fc.constantFrom(1, 2, 4),
       memoryBytes: fc.constantFrom(2, 4, 8).map((size) => size * GiB),
-      runtimes: fc.constantFrom(['python'], ['python', 'ml']),
+      runtimes: fc.constantFrom<readonly string[]>(['python'], ['python', 'ml']),
       held: fc.array(fc.record({ cpus, memoryBytes, untilMs: fc.integer({ min: 0, max: 900_000 }) }), { maxLength: 2 }),
     }),
     { maxLength: 5 },

@@ -21,8 +21,8 @@ export function building(progress: string): WaitReason {
 }
 
 /** Whether a missing runtime may be what it waits for. */
-export function isMissingRuntime(why: WaitReason | undefined): boolean {
-  return why?.code === 'no_runtime' || why?.code === 'no_worker';
+export function isMissingRuntime({ code }: WaitReason): boolean {
+  return code === 'no_runtime' || code === 'no_worker';
 }
 
 /** Its place is further back than the scheduler looks at one time. */

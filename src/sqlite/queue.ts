@@ -97,14 +97,9 @@ export async function assign(
   nowMs: number,
 ): Promise<Selectable<Tables['job']>[]> {
   const ready = await readyVms(tx, assignments);
-  const firsts = new Map<string, string | undefined>();
   const rows: Selectable<Tables['job']>[] = [];
-  const leaving = new Map<string, { count: number; isFirst: boolean }>();
   for (const { jobId, worker } of assignments) {
     if (!ready.has(worker)) continue;
-    const found = await tx.selectFrom('job').select('owner').where('id', '=', jobId).where(isQueued).executeTakeFirst();
-    if (found === undefined) continue;
-    if (!firsts.has(found.owner)) firsts.set(found.owner, (await queuedOf(tx, found.owner, 1))[0]?.id);
     const row = await tx
       .updateTable('job')
       .set((e) => ({ state: 'starting', vm_name: worker, attempt: e('attempt', '+', 1), assigned_at_ms: nowMs }))
@@ -115,15 +110,19 @@ export async function assign(
     if (row === undefined) continue;
     const attempt = { job_id: jobId, number: row.attempt, vm_name: worker, assigned_at_ms: nowMs, outcome: null };
     await tx.insertInto('attempt').values(attempt).execute();
-    const before = leaving.get(row.owner) ?? { count: 0, isFirst: false };
-    const isFirst = before.isFirst || firsts.get(row.owner) === jobId;
-    leaving.set(row.owner, { count: before.count + 1, isFirst });
     rows.push(row);
   }
-  for (const [owner, { count, isFirst }] of leaving) {
-    await changeQueue(tx, owner, -count, isFirst ? nowMs : undefined);
+  for (const owner of new Set(rows.map((row) => row.owner))) {
+    const left = rows.filter((row) => row.owner === owner);
+    const [next] = await queuedOf(tx, owner, 1);
+    const hadFirst = next === undefined || left.some((row) => isBefore(row, next));
+    await changeQueue(tx, owner, -left.length, hadFirst ? nowMs : undefined);
   }
   return rows;
+}
+
+function isBefore(a: Pick<QueuedJob, 'id' | 'priority'>, b: Pick<QueuedJob, 'id' | 'priority'>): boolean {
+  return a.priority > b.priority || (a.priority === b.priority && a.id < b.id);
 }
 
 async function readyVms(tx: Tx, assignments: readonly Assignment[]): Promise<Set<string>> {

@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { TidepoolError } from '../../domain/errors.ts';
-import { cancelJobs } from '../../jobs/cancel.ts';
+import { cancelJob, cancelJobs } from '../../jobs/cancel.ts';
 import { submitJob } from '../../jobs/submit.ts';
 import { cancelledSchema, cancelSchema, jobListSchema, jobSchema, jobStateSchema } from '../../protocol/api.ts';
 import { needs, reads, viewer, visibleOwner } from '../access.ts';
@@ -14,7 +13,7 @@ const idParams = z.object({ id: z.string().max(64) });
 
 /** Submit, list, show and cancel jobs. */
 export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
-  const { store, changes, clock } = context.jobs;
+  const { store } = context.jobs;
   return async (app) => {
     const submitDocs = {
       summary: 'Submit a job: multipart/form-data with `spec` (JSON), `script` (file) and perhaps `data` (a ZIP file)',
@@ -77,12 +76,8 @@ export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
 
     app.post('/jobs/:id/cancel', { schema: cancelDocs, config: needs('jobs') }, async (request) => {
       const { id } = request.params;
-      const job = await findJob(context, id, visibleOwner(request));
-      const done = await store.jobs.cancel(id, clock.now());
-      if (done === 'ended') {
-        throw new TidepoolError('conflict', `job ${id} has ended already (${job.state}); it cannot be cancelled`);
-      }
-      changes.notify(id);
+      await findJob(context, id, visibleOwner(request));
+      await cancelJob(context.jobs, id);
       return jobView(context, await findJob(context, id, null));
     });
   };

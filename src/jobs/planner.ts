@@ -1,0 +1,69 @@
+import type { Assignment } from '../domain/job-store.ts';
+import type { Holding } from '../domain/queue.ts';
+import type { JobContext } from './context.ts';
+import { type UserQueue, userQueues } from './fairness.ts';
+import { placeInQueue } from './place.ts';
+import { QueueWindows } from './queue-windows.ts';
+import { schedule } from './schedule.ts';
+import { behind, soon, type WaitReason } from './wait-reason.ts';
+import { readyWorkers } from './workers.ts';
+
+/** Reads what the scheduler needs of the store, asks it, and remembers its answer for those who ask why a job waits. */
+export class JobPlanner {
+  readonly #context: Pick<JobContext, 'store' | 'clock' | 'rules' | 'workerPools'>;
+  readonly #windows: QueueWindows;
+  #queues: readonly UserQueue[] = [];
+  #reasons: ReadonlyMap<string, WaitReason> = new Map();
+  #lastWorker: string | undefined;
+
+  constructor(context: Pick<JobContext, 'store' | 'clock' | 'rules' | 'workerPools'>) {
+    this.#context = context;
+    this.#windows = new QueueWindows(context.store.jobs);
+  }
+
+  /** Which job should go where now. @param holdings of the active jobs, as they are */
+  async plan(holdings: readonly Holding[]): Promise<readonly Assignment[]> {
+    const { store, clock, rules, workerPools } = this.#context;
+    const nowMs = clock.now();
+    const users = await store.jobs.queueUsers();
+    this.#queues = userQueues(users, await this.#windows.read(users), holdings, rules, nowMs);
+    this.#reasons = new Map();
+    if (users.length === 0) return [];
+    const vms = (await store.vms.list()).filter((vm) => workerPools.has(vm.pool));
+    const workers = readyWorkers(vms, holdings);
+    const { assignments, waiting } = schedule(this.#queues, workers, { rules, nowMs, lastWorker: this.#lastWorker });
+    this.#reasons = waiting;
+    this.#lastWorker = assignments.at(-1)?.worker ?? this.#lastWorker;
+    return assignments;
+  }
+
+  /** All that was looked at of some user's queue got a worker, and there is more of it. */
+  get hasMore(): boolean {
+    return this.#queues.some(({ jobs, queued }) => {
+      const last = jobs.at(-1);
+      return last !== undefined && queued > jobs.length && !this.#reasons.has(last.id);
+    });
+  }
+
+  /** Runtimes of jobs for which this reason was given, as of the last plan. */
+  runtimesOf(isMeant: (reason: WaitReason) => boolean): Set<string> {
+    const runtimes = new Set<string>();
+    for (const { jobs } of this.#queues) {
+      for (const { id, runtime } of jobs) {
+        const reason = this.#reasons.get(id);
+        if (reason !== undefined && isMeant(reason)) runtimes.add(runtime);
+      }
+    }
+    return runtimes;
+  }
+
+  /** Why a queued job waits. @param ahead jobs before it in its user's queue */
+  reason(jobId: string, ahead: number): WaitReason {
+    return this.#reasons.get(jobId) ?? (ahead === 0 ? soon : behind(ahead));
+  }
+
+  /** How many jobs would be started before it, as things are. */
+  place(user: string, ahead: number): number {
+    return placeInQueue(user, ahead, this.#queues);
+  }
+}
