@@ -157,7 +157,7 @@ export class ApiClient {
 
   /** A request whose answer is JSON of this schema, for the parts of the API that have a file of their own. */
   async json<T extends z.ZodType>(method: string, path: string, schema: T, content?: Content): Promise<z.output<T>> {
-    const response = await this.request(method, path, content);
+    const response = await this.request(method, path, content, undefined, 'application/json');
     const parsed = schema.safeParse(await response.json());
     if (parsed.success) return parsed.data;
     throw new TidepoolError(
@@ -169,8 +169,14 @@ export class ApiClient {
     );
   }
 
-  /** A request; an answer that is an error is thrown. */
-  async request(method: string, path: string, content?: Content, signal?: AbortSignal): Promise<Response> {
+  /** A request; an answer that is an error is thrown. @param accept the form of the answer, where there are several */
+  async request(
+    method: string,
+    path: string,
+    content?: Content,
+    signal?: AbortSignal,
+    accept?: string,
+  ): Promise<Response> {
     const { url, token } = this.#connection;
     const isJson = content !== undefined && !(content instanceof FormData);
     let response: Response;
@@ -180,6 +186,7 @@ export class ApiClient {
         headers: {
           ...(token === null ? {} : { authorization: `Bearer ${token}` }),
           ...(isJson ? { 'content-type': 'application/json' } : {}),
+          ...(accept === undefined ? {} : { accept }),
         },
         ...(content === undefined ? {} : { body: isJson ? JSON.stringify(content) : content }),
         ...(signal === undefined ? {} : { signal }),

@@ -2,6 +2,7 @@ import { TidepoolError } from '../domain/errors.ts';
 import type { DecisionView, PoolView } from '../protocol/api.ts';
 import type { ApiClient } from './client.ts';
 import { formatTable } from './table.ts';
+import { wholeNumber } from './units.ts';
 
 interface Format {
   readonly json?: boolean;
@@ -110,10 +111,4 @@ function formatDecision({ pool, action, from, desired, recommendations, limits }
 function steering(policies: readonly string[], paused: boolean): string {
   if (policies.length === 0) return 'none (by hand)';
   return `${policies.join(', ')}${paused ? ' (paused)' : ''}`;
-}
-
-function wholeNumber(what: string, text: string): number {
-  if (!/^\d{1,6}$/.test(text))
-    throw new TidepoolError('invalid', `${what} must be a whole number, not ${JSON.stringify(text)}`);
-  return Number(text);
 }

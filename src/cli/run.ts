@@ -8,7 +8,7 @@ import { downloadFiles } from './download.ts';
 import { followJob, type OutputSinks } from './follow.ts';
 import { parseLabels } from './job.ts';
 import { exitCodeOf, outcomeMessage } from './outcome.ts';
-import { parseCpus, parseDuration, parsePriority, parseSize } from './units.ts';
+import { parseCpus, parseDuration, parseEnvironment, parsePriority, parseSize } from './units.ts';
 
 /** Swallows what is written to it. */
 const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
@@ -72,16 +72,10 @@ export async function runCommand(
 }
 
 function submissionOf(args: readonly string[], options: RunOptions): SubmissionBody {
-  const environment: Record<string, string> = {};
-  for (const pair of options.env ?? []) {
-    const equals = pair.indexOf('=');
-    if (equals < 1) throw new TidepoolError('invalid', `--env ${pair} is not of the form NAME=VALUE`);
-    environment[pair.slice(0, equals)] = pair.slice(equals + 1);
-  }
   return {
     runtime: options.runtime,
     args: [...args],
-    environment,
+    environment: parseEnvironment(options.env ?? []),
     limits: {
       ...(options.cpus === undefined ? {} : { cpus: parseCpus(options.cpus) }),
       ...(options.memory === undefined ? {} : { memoryBytes: parseSize(options.memory) }),

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode } from '../domain/errors.ts';
-import { formatDuration, formatSize, parseCpus, parseDuration, parseSize } from './units.ts';
+import {
+  formatDuration,
+  formatSize,
+  parseCpus,
+  parseDuration,
+  parseEnvironment,
+  parseSize,
+  wholeNumber,
+} from './units.ts';
 
 test('sizes and times as people write them', () => {
   assert.equal(parseSize('512M'), 512 * 1024 ** 2);
@@ -23,6 +31,14 @@ test('nonsense is refused, not guessed', () => {
       );
     }
   }
+});
+
+test('whole numbers and environment variables', () => {
+  const refused = (work: () => unknown) => assert.throws(work, (error) => hasCode(error, 'invalid'));
+  assert.equal(wholeNumber('--min', '12'), 12);
+  for (const text of ['', '-1', '1.5', '1e3', ' 1', '1234567']) refused(() => wholeNumber('--min', text));
+  assert.deepEqual(parseEnvironment(['A=1', 'B=', 'C=x=y', 'A=2']), { A: '2', B: '', C: 'x=y' });
+  for (const pair of ['A', '=1', '']) refused(() => parseEnvironment([pair]));
 });
 
 test('sizes and times for people', () => {

@@ -46,6 +46,24 @@ export function parsePriority(text: string): number {
   return Number(text);
 }
 
+/** Digits only. @param what it is, for the message. Errors: `invalid`. */
+export function wholeNumber(what: string, text: string): number {
+  if (!/^\d{1,6}$/.test(text))
+    throw new TidepoolError('invalid', `${what} must be a whole number, not ${JSON.stringify(text)}`);
+  return Number(text);
+}
+
+/** `NAME=VALUE` each, the later one of two with the same name. Errors: `invalid`. */
+export function parseEnvironment(pairs: readonly string[]): Record<string, string> {
+  const environment: Record<string, string> = {};
+  for (const pair of pairs) {
+    const equals = pair.indexOf('=');
+    if (equals < 1) throw new TidepoolError('invalid', `--env ${pair} is not of the form NAME=VALUE`);
+    environment[pair.slice(0, equals)] = pair.slice(equals + 1);
+  }
+  return environment;
+}
+
 /** 1536 as `1.5 KiB`. */
 export function formatSize(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

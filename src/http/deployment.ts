@@ -4,8 +4,7 @@ import type { BlobStore } from '../domain/blob-store.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { PoolSettings } from '../domain/pool.ts';
 import type { RevisionSpec, ServiceFile } from '../domain/service.ts';
-import { deploymentSchema } from '../protocol/services.ts';
-import { maxFileBytes, maxFiles } from '../services/check.ts';
+import { deploymentSchema, maxServiceFileBytes, maxServiceFiles } from '../protocol/services.ts';
 import type { Deployment } from '../services/deploy.ts';
 import { parseJsonPart, storePart } from './multipart.ts';
 
@@ -15,10 +14,10 @@ export async function readDeployment(request: FastifyRequest, blobs: BlobStore):
     throw new TidepoolError('invalid', 'a deployment is multipart/form-data with the parts spec and file');
   let spec: z.output<typeof deploymentSchema> | undefined;
   const files: ServiceFile[] = [];
-  for await (const part of request.parts({ limits: { parts: maxFiles + 2 } })) {
+  for await (const part of request.parts({ limits: { parts: maxServiceFiles + 2 } })) {
     if (part.fieldname === 'spec') spec = await parseJsonPart(part, deploymentSchema);
     else if (part.type === 'file' && part.fieldname === 'file') {
-      files.push({ name: part.filename, blob: await storePart(part, blobs, maxFileBytes) });
+      files.push({ name: part.filename, blob: await storePart(part, blobs, maxServiceFileBytes) });
     } else {
       throw new TidepoolError('invalid', `there is no part named ${JSON.stringify(part.fieldname)} in a deployment`);
     }

@@ -3,6 +3,10 @@ import { poolSettingsSchema } from './api.ts';
 
 /** Services in the public API under /api/v1/services: what goes in and out. Ranges: src/services/check.ts. */
 
+/** Of each file that is deployed, and how many there may be. */
+export const maxServiceFileBytes = 1024 ** 2;
+export const maxServiceFiles = 16;
+
 export const serviceProtocolSchema = z.enum(['http', 'tcp', 'udp']);
 
 const entrySchema = z.discriminatedUnion('kind', [

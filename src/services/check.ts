@@ -2,6 +2,7 @@ import { TidepoolError } from '../domain/errors.ts';
 import type { PoolSettings } from '../domain/pool.ts';
 import type { RevisionSpec, ServiceProtocol } from '../domain/service.ts';
 import { pathProblem } from '../protocol/file-stream.ts';
+import { maxServiceFiles } from '../protocol/services.ts';
 
 /** The ranges of what may be asked for, both ends included. */
 export const serviceRanges = {
@@ -10,9 +11,6 @@ export const serviceRanges = {
   maxBodyBytes: { min: 1, max: 64 * 1024 ** 2 },
 } as const;
 
-/** Of each file that is deployed, and how many there may be. */
-export const maxFileBytes = 1024 ** 2;
-export const maxFiles = 16;
 const maxVariables = 100;
 const maxVariableBytes = 32 * 1024;
 const maxArguments = 100;
@@ -70,8 +68,8 @@ function checkRange(name: keyof typeof serviceRanges, value: number): void {
 }
 
 function checkFiles({ entry, files }: RevisionSpec): void {
-  if (files.length > maxFiles)
-    throw new TidepoolError('invalid', `${files.length} files were sent; at most ${maxFiles} are allowed`);
+  if (files.length > maxServiceFiles)
+    throw new TidepoolError('invalid', `${files.length} files were sent; at most ${maxServiceFiles} are allowed`);
   for (const [index, { name }] of files.entries()) {
     const problem = name.includes('/') ? 'it has a slash' : pathProblem(name);
     if (problem !== undefined) throw new TidepoolError('invalid', `a file's name cannot be used: ${problem}`);

@@ -1,34 +1,24 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { hasCode, TidepoolError, toTidepoolError } from '../../domain/errors.ts';
+import { type EndpointView, endpointEventSchemas, serviceSchema } from '../../protocol/services.ts';
 import type { ApiClient } from '../client.ts';
 import type { TopClock } from '../top/feed.ts';
 
-const endpointSchema = z.object({ vm: z.string(), host: z.string(), port: z.int() });
 /** Where one VM of a service answers. */
-export type Endpoint = z.infer<typeof endpointSchema>;
+export type Endpoint = EndpointView;
 
-const serviceSchema = z.object({
-  name: z.string(),
-  protocol: z.enum(['http', 'tcp', 'udp']),
-  /** The front door; null where clients balance themselves. */
-  address: z.object({ host: z.string(), port: z.int() }).nullable(),
-});
+const factsSchema = serviceSchema.pick({ name: true, protocol: true, address: true });
 /** What the load client needs to know of a service. */
-export type ServiceFacts = z.infer<typeof serviceSchema>;
-
-const eventSchemas = {
-  endpoints: z.array(endpointSchema),
-  added: endpointSchema,
-  removed: endpointSchema.extend({ reason: z.string().default('') }),
-  launching: z.object({ vm: z.string() }),
-  failed: z.object({ vm: z.string(), reason: z.string().default('') }),
-} as const;
+export type ServiceFacts = z.infer<typeof factsSchema>;
 
 /** What happens to a service's VMs. */
 export type EndpointEvent = {
-  [Name in keyof typeof eventSchemas]: { readonly name: Name; readonly data: z.infer<(typeof eventSchemas)[Name]> };
-}[keyof typeof eventSchemas];
+  [Name in keyof typeof endpointEventSchemas]: {
+    readonly name: Name;
+    readonly data: z.infer<(typeof endpointEventSchemas)[Name]>;
+  };
+}[keyof typeof endpointEventSchemas];
 
 export interface ServiceFeedOptions {
   readonly service: string;
@@ -61,7 +51,7 @@ export class ServiceFeed {
   /** Errors: `not_found`, and whatever keeps the server from answering. */
   async facts(): Promise<ServiceFacts> {
     const { client } = await this.#options.connect();
-    return client.json('GET', this.#path(), serviceSchema);
+    return client.json('GET', this.#path(), factsSchema);
   }
 
   /** Has the service's VMs shut down. Errors as those of the server. */
@@ -117,9 +107,9 @@ export class ServiceFeed {
 
 /** Events that are not known here are passed over. */
 function take(name: string | undefined, data: string, listener: ServiceListener): void {
-  if (name === undefined || !Object.hasOwn(eventSchemas, name)) return;
+  if (name === undefined || !Object.hasOwn(endpointEventSchemas, name)) return;
   const known = name as EndpointEvent['name'];
-  const parsed = eventSchemas[known].safeParse(JSON.parse(data));
+  const parsed = endpointEventSchemas[known].safeParse(JSON.parse(data));
   if (!parsed.success) throw new TidepoolError('upstream', `the server sent an event ${name} of another form`);
   listener.happened({ name: known, data: parsed.data } as EndpointEvent);
 }
