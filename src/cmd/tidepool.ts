@@ -13,6 +13,7 @@ import { findServer } from '../config/connection.ts';
 import { errorCodes, TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import { addAccountCommands } from './account-commands.ts';
 import type { ReportOptions } from './report.ts';
+import { addServiceCommands } from './service-commands.ts';
 import type { SimulateOptions } from './simulate.ts';
 import { version } from './version.ts';
 
@@ -312,6 +313,7 @@ runtime
   .action(async (options) => print(await (await import('./image.ts')).runtimeList(options)));
 
 addAccountCommands(program, print);
+addServiceCommands(program, terminal, print);
 
 try {
   await program.parseAsync();
