@@ -1,6 +1,7 @@
 import type { Kysely, Transaction } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
 import type { KeyValueLimits, KeyValueRequest, KeyValueStore } from '../domain/service.ts';
+import type { GroupCommit } from './group-commit.ts';
 import type { Tables } from './schema.ts';
 
 type Tx = Transaction<Tables>;
@@ -10,11 +11,16 @@ const rowsPerStatement = 5_000;
 
 /**
  * KeyValueStore on SQL. A batch costs the same few statements whatever its size: what it names is read at once, the batch is
- * carried out in memory, and what it changed is written at once.
+ * carried out in memory, and what it changed is written at once. Batches that come at the same time, from several VMs, share
+ * a flush to the disk.
  */
-export function sqlKeyValueStore(db: Kysely<Tables>, limits: KeyValueLimits): KeyValueStore {
+export function sqlKeyValueStore(
+  db: Kysely<Tables>,
+  group: GroupCommit<Tables>,
+  limits: KeyValueLimits,
+): KeyValueStore {
   return {
-    apply: (service, requests) => db.transaction().execute((tx) => apply(tx, limits, service, requests)),
+    apply: (service, requests) => group.run((tx) => apply(tx, limits, service, requests)),
     async count(service) {
       const query = db.selectFrom('service').select('key_count').where('name', '=', service);
       return (await query.executeTakeFirst())?.key_count ?? 0;

@@ -45,7 +45,7 @@ export async function openSqliteStore(
     events: sqlEventStore(db),
     pools: sqlPoolStore(db),
     services: sqlServiceStore(db),
-    keyValues: sqlKeyValueStore(db, keyValueLimits),
+    keyValues: sqlKeyValueStore(db, group, keyValueLimits),
     accounts: sqlAccountStore(db),
     setting: (name, makeDefault) => setting(db, name, makeDefault),
     async close() {
