@@ -88,8 +88,8 @@ function formatService(service: ServiceView, format: Format): string {
     entry.kind === 'handler' ? entry.file : harmless(entry.argv.join(' ')),
     harmless(message),
   ]);
-  const newest = revisions.find((one) => one.state === 'failed' && one.traceback !== '');
-  const trouble = lastFailure ?? (newest === undefined ? null : { ...newest, revision: newest.number, vm: '' });
+  const [newest] = revisions;
+  const trouble = newest?.state === 'failed' ? { ...newest, revision: newest.number, vm: '' } : lastFailure;
   return [formatTable(rows), formatTable([heading, ...table]), trouble === null ? '' : formatTrouble(trouble)]
     .filter((part) => part !== '')
     .join('\n\n');

@@ -27,7 +27,8 @@ export async function serviceView(
   const seen = controller.seen(name);
   const endpoints = new Set(controller.endpoints(name).map(({ vm }) => vm)).size;
   const newest = revisions[0]?.number;
-  const lastFailure = currentFailure(service, seen) ?? controller.failures.last(name) ?? null;
+  const remembered = controller.failures.last(name);
+  const lastFailure = currentFailure(service, seen) ?? (remembered?.revision === current ? remembered : null) ?? null;
   const status = serviceStatus({
     ...{ service, revisions, vms: all, desired, endpoints },
     vmsOfNewest: seen.filter(({ held }) => held.some((one) => one.number === newest && one.state === 'serving')).length,

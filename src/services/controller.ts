@@ -199,7 +199,7 @@ export class ServiceController {
   }
 
   async #settle(service: Service, verdict: RevisionEnd & { readonly number: Revision['number'] }): Promise<void> {
-    const { number, state, message, traceback } = verdict;
+    const { number, state, message } = verdict;
     if (!(await this.#context.store.services.settleRevision(service.name, number, verdict))) return;
     if (state === 'current') {
       await emit(this.#context, 'service.rolled', service.name, `revision ${number} serves`, { revision: number });
@@ -208,7 +208,7 @@ export class ServiceController {
     const back =
       service.current === null ? 'nothing serves in its place' : `revision ${service.current} goes on serving`;
     const text = `revision ${number} failed, ${back}: ${message}`;
-    await emit(this.#context, 'service.failed', service.name, text, { revision: number, message, traceback });
+    await emit(this.#context, 'service.failed', service.name, text, { revision: number, message });
   }
 
   /** Drops what is known of services and VMs that are gone. */

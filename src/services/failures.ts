@@ -33,7 +33,7 @@ export class Failures {
       const { number: revision, message, traceback, stateSinceMs: atMs } = failed;
       this.#last.set(service.name, { atMs, vm: vm.name, revision, message, traceback });
       const text = `revision ${revision} failed on ${vm.name} and is started again: ${message}`;
-      await emit(context, 'service.failed', service.name, text, { vm: vm.name, revision, message, traceback });
+      await emit(context, 'service.failed', service.name, text, { vm: vm.name, revision, message });
     }
   }
 
