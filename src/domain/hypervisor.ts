@@ -67,7 +67,8 @@ export interface PortRequest {
   readonly guestPort: number;
   /**
    * Which of the machine's network devices: the guest's own (unless given), or a second one that the agent hands to the
-   * container of a service. The second device is there only when a port asks for it, and only with network `user`.
+   * container of a service. The second device is there only when a port asks for it, and only with network `user`; its
+   * ports are of one protocol.
    */
   readonly device?: 'guest' | 'service';
 }

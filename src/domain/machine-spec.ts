@@ -22,15 +22,19 @@ export function checkMachineSpec(spec: MachineSpec): void {
   if (hasTwins(spec.sharedDisks.map(({ serial }) => serial)))
     throw invalid(`two disks of ${name} have the same serial`);
   if (hasTwins(spec.ports.map((port) => port.name))) throw invalid(`two ports of ${name} have the same name`);
-  if (spec.network.kind !== 'user' && spec.ports.some(({ device }) => device === 'service')) {
-    throw invalid(
-      `${name} is to run a service on network '${spec.network.kind}'; services need network 'user' for now`,
-    );
-  }
+  checkServicePorts(spec);
   for (const [key, value] of Object.entries(spec.secrets)) {
     if (!/^[a-z0-9-]{1,40}$/.test(key)) throw invalid(`'${key}' is no name of a secret: a-z, 0-9, '-', at most 40`);
     if (value.length > maxSecretBytes) throw invalid(`the secret ${key} of ${name} has more than 64 KiB`);
   }
+}
+
+function checkServicePorts({ name, network, ports }: MachineSpec): void {
+  const protocols = ports.filter(({ device }) => device === 'service').map(({ protocol }) => protocol);
+  if (protocols.length === 0) return;
+  if (network.kind !== 'user')
+    throw invalid(`${name} is to run a service on network '${network.kind}'; services need network 'user' for now`);
+  if (new Set(protocols).size > 1) throw invalid(`the ports of the service device of ${name} are not of one protocol`);
 }
 
 function hasTwins(words: readonly string[]): boolean {

@@ -1,9 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { MachineSpec } from '../domain/hypervisor.ts';
+import type { DatagramGateways } from './datagrams/gateways.ts';
 import { machineXml } from './domain-xml.ts';
 import type { LibvirtLink } from './link.ts';
-import type { MachineRecord, PortRecord } from './metadata.ts';
+import { datagramPlan, type MachineRecord, type PortRecord } from './metadata.ts';
 import type { PortPicker } from './ports.ts';
 import { procedures } from './procedures.ts';
 import { removeSecrets, writeSecrets } from './secrets.ts';
@@ -15,6 +16,7 @@ export interface CreateContext {
   readonly link: LibvirtLink;
   readonly overlays: OverlayFolder;
   readonly ports: PortPicker;
+  readonly datagrams: DatagramGateways;
   readonly machineDir: string;
   readonly installationId: string;
   readonly changesOwners: boolean;
@@ -69,8 +71,12 @@ async function startOnFreePorts(
   for (let tries = 1; ; tries += 1) {
     const ports = await choosePorts(context, spec);
     try {
-      return await defineAndStart(context, spec, secretPaths, ports);
+      const record = recordOf(context, spec, ports);
+      const datagrams = datagramPlan(record);
+      if (datagrams !== undefined) await context.datagrams.open(spec.name, datagrams);
+      return await defineAndStart(context, spec, secretPaths, record);
     } catch (error) {
+      context.datagrams.close(spec.name);
       if (!isPortTaken(error)) throw error;
       if (tries === startTries) {
         throw new TidepoolError('exhausted', `${spec.name}: a chosen port was taken ${tries} times`, { cause: error });
@@ -81,23 +87,24 @@ async function startOnFreePorts(
   }
 }
 
+/** The spec's ports, and after them those of the cable for datagrams when there is one. */
 async function choosePorts(context: CreateContext, spec: MachineSpec): Promise<PortRecord[]> {
-  if (spec.network.kind === 'user') return context.ports.pick(spec.ports);
-  return spec.ports.map((port) => ({ ...port, hostPort: null }));
+  if (spec.network.kind !== 'user') return spec.ports.map((port) => ({ ...port, hostPort: null }));
+  const hasDatagrams = spec.ports.some(({ device, protocol }) => device === 'service' && protocol === 'udp');
+  const cable = ['host', 'guest'].map((name) => ({ name, protocol: 'udp' as const, guestPort: 0 }));
+  return context.ports.pick([...spec.ports, ...(hasDatagrams ? cable : [])]);
 }
 
 async function defineAndStart(
   context: CreateContext,
   spec: MachineSpec,
   secretPaths: ReadonlyMap<string, string>,
-  ports: readonly PortRecord[],
+  record: MachineRecord,
 ): Promise<void> {
-  const { link, overlays, installationId, changesOwners } = context;
+  const { link, overlays, changesOwners } = context;
   const uuid = randomUUID();
-  const record: MachineRecord = { installationId, ...recordOf(spec), ports };
   const overlayPath = overlays.pathOf(spec.name);
-  const macs = { mac: randomMac(), serviceMac: randomMac() };
-  const xml = machineXml({ spec, uuid, ...macs, record, overlayPath, secretPaths, changesOwners });
+  const xml = machineXml({ spec, uuid, mac: randomMac(), record, overlayPath, secretPaths, changesOwners });
   const domain = await define(context, uuid, xml);
   try {
     await link.call(procedures.domainCreate, { domain, flags: 0 });
@@ -119,8 +126,23 @@ async function define(context: CreateContext, uuid: string, xml: string): Promis
   }
 }
 
-function recordOf({ tags, flavor, network }: MachineSpec): Omit<MachineRecord, 'installationId' | 'ports'> {
-  return { tags, vcpus: flavor.vcpus, memoryMiB: flavor.memoryMiB, network: network.kind };
+function recordOf(
+  { installationId }: CreateContext,
+  { tags, flavor, network, ports }: MachineSpec,
+  chosen: readonly PortRecord[],
+): MachineRecord {
+  const [host, guest] = chosen.slice(ports.length).map(({ hostPort }) => hostPort ?? 0);
+  const frames = host === undefined || guest === undefined ? null : { host, guest };
+  const { vcpus, memoryMiB } = flavor;
+  return {
+    installationId,
+    tags,
+    vcpus,
+    memoryMiB,
+    ports: chosen.slice(0, ports.length),
+    frames,
+    network: network.kind,
+  };
 }
 
 /** In the range that QEMU and libvirt use for guests. */

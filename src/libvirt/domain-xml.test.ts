@@ -24,13 +24,13 @@ function planOf(change: Partial<MachineSpec> = {}, changesOwners = true): Domain
     spec: changed,
     uuid: '00000000-0000-4000-8000-000000000000',
     mac: '52:54:00:01:02:03',
-    serviceMac: '52:54:00:04:05:06',
     record: {
       installationId: 'i',
       tags: changed.tags,
       vcpus: 2,
       memoryMiB: 2048,
       ports: changed.ports.map((port) => ({ ...port, hostPort: 40_001 })),
+      frames: changed.ports.some(({ protocol }) => protocol === 'udp') ? { host: 40_002, guest: 40_003 } : null,
       network: changed.network.kind,
     },
     overlayPath: '/m/w-0000.qcow2',
@@ -71,22 +71,30 @@ test('the user network shuts the guest off and forwards only what was asked for'
   assert.equal(domain.devices.interface, undefined);
 });
 
+function serviceWords(protocol: 'tcp' | 'udp'): string[] {
+  const service = { name: 'service-8000', protocol, guestPort: 8000, device: 'service' as const };
+  const { domain } = parser.parse(machineXml(planOf({ ports: [...spec.ports, service] })));
+  const words: string[] = domain['qemu:commandline']['qemu:arg'].map((arg: Record<string, string>) => arg['@value']);
+  assert.match(words[1] ?? '', /^user,id=tidepool,restrict=on,hostfwd=tcp:127\.0\.0\.1:40001-:9000$/);
+  assert.match(words[3] ?? '', /mac=52:54:00:01:02:03,bus=pcie\.0,addr=2,/);
+  return words.slice(4);
+}
+
 test('ports of the service device lead to a second device on a network of its own', () => {
-  const ports = [
-    ...spec.ports,
-    { name: 'service-0', protocol: 'udp' as const, guestPort: 8000, device: 'service' as const },
-  ];
-  const { domain } = parser.parse(machineXml(planOf({ ports })));
-  const words = domain['qemu:commandline']['qemu:arg'].map((arg: Record<string, string>) => arg['@value']);
-  assert.deepEqual(words, [
+  assert.deepEqual(serviceWords('tcp'), [
     '-netdev',
-    'user,id=tidepool,restrict=on,hostfwd=tcp:127.0.0.1:40001-:9000',
+    'user,id=service,restrict=on,net=10.0.3.0/24,ipv6=off,hostfwd=tcp:127.0.0.1:40001-10.0.3.15:8000',
     '-device',
-    'virtio-net-pci,netdev=tidepool,mac=52:54:00:01:02:03,bus=pcie.0,addr=2,romfile=',
+    'virtio-net-pci,netdev=service,mac=52:54:00:00:03:15,bus=pcie.0,addr=3,romfile=',
+  ]);
+});
+
+test('for datagrams that device is a cable to the gateway', () => {
+  assert.deepEqual(serviceWords('udp'), [
     '-netdev',
-    'user,id=service,restrict=on,net=10.0.3.0/24,ipv6=off,hostfwd=udp:127.0.0.1:40001-10.0.3.15:8000',
+    'socket,id=service,udp=127.0.0.1:40002,localaddr=127.0.0.1:40003',
     '-device',
-    'virtio-net-pci,netdev=service,mac=52:54:00:04:05:06,bus=pcie.0,addr=3,romfile=',
+    'virtio-net-pci,netdev=service,mac=52:54:00:00:03:15,bus=pcie.0,addr=3,romfile=,host_mtu=65000',
   ]);
 });
 

@@ -1,6 +1,7 @@
 import type { Accelerator, MachineNetwork, MachineSpec, ProbeSpec } from '../domain/hypervisor.ts';
 import { serviceAddress } from '../protocol/agent-service.ts';
-import { type MachineRecord, metadataXml, type PortRecord } from './metadata.ts';
+import { guestMac, mtu } from './datagrams/frames.ts';
+import { type FramePorts, type MachineRecord, metadataXml, type PortRecord } from './metadata.ts';
 import { element, type Xml } from './xml.ts';
 
 /** Everything about a machine that was decided before it is defined. */
@@ -8,8 +9,6 @@ export interface DomainPlan {
   readonly spec: MachineSpec;
   readonly uuid: string;
   readonly mac: string;
-  /** Of the second network device, which is there when a port asks for it. */
-  readonly serviceMac: string;
   readonly record: MachineRecord;
   readonly overlayPath: string;
   /** The host gives a machine's files to QEMU's user. */
@@ -25,9 +24,6 @@ const probeMemoryMiB = 256;
  * guest time at boot. The last slots of the bus are the chipset's own.
  */
 const slot = { network: 2, service: 3, random: 4, firstDisk: 5 } as const;
-
-/** Of the second device, whose address the agent sets: another net than that of the first, and nothing that hands out addresses. */
-const serviceNetwork = ',net=10.0.3.0/24,ipv6=off';
 
 /** The domain of a machine (libvirt: docs/formatdomain.rst). */
 export function machineXml(plan: DomainPlan): string {
@@ -176,28 +172,42 @@ function libvirtInterface(network: MachineNetwork, mac: string): Xml[] {
 }
 
 /** libvirt's own user-mode network cannot forward ports, so QEMU is told directly. */
-function userNetworks({ spec, mac, serviceMac, record }: DomainPlan): Xml[] {
+function userNetworks({ spec, mac, record }: DomainPlan): Xml[] {
   if (spec.network.kind !== 'user') return [];
   const servicePorts = record.ports.filter(({ device }) => device === 'service');
   const guestPorts = record.ports.filter((port) => !servicePorts.includes(port));
   const words = [
-    ...userDevice('tidepool', slot.network, mac, guestPorts.map(forward('')), ''),
-    ...(servicePorts.length === 0
-      ? []
-      : userDevice('service', slot.service, serviceMac, servicePorts.map(forward(serviceAddress)), serviceNetwork)),
+    '-netdev',
+    `user,id=tidepool,restrict=on${guestPorts.map(forwardTo('')).join('')}`,
+    '-device',
+    networkCard('tidepool', slot.network, mac),
+    ...serviceDevice(servicePorts, record.frames),
   ];
   return [element('qemu:commandline', {}, ...words.map((value) => element('qemu:arg', { value })))];
 }
 
+/**
+ * The second device, on a network of its own. QEMU's user network does not bring back what a guest that is shut off answers
+ * over UDP, so for that the device is a cable to our own gateway (datagrams/gateway.ts).
+ */
+function serviceDevice(ports: readonly PortRecord[], frames: FramePorts | null): string[] {
+  if (ports.length === 0) return [];
+  const card = networkCard('service', slot.service, guestMac);
+  if (frames !== null) {
+    const cable = `socket,id=service,udp=127.0.0.1:${frames.host},localaddr=127.0.0.1:${frames.guest}`;
+    return ['-netdev', cable, '-device', `${card},host_mtu=${mtu}`];
+  }
+  const forwards = ports.map(forwardTo(serviceAddress)).join('');
+  return ['-netdev', `user,id=service,restrict=on,net=10.0.3.0/24,ipv6=off${forwards}`, '-device', card];
+}
+
 /** @param address of the guest; '' is that which QEMU gives out, 10.0.2.15 unless its network is another */
-function forward(address: string): (port: PortRecord) => string {
+function forwardTo(address: string): (port: PortRecord) => string {
   return ({ protocol, hostPort, guestPort }) => `,hostfwd=${protocol}:127.0.0.1:${hostPort}-${address}:${guestPort}`;
 }
 
-/** A device on a network of its own, shut off (`restrict`) from everything but the forwarded ports. */
-function userDevice(id: string, slotNumber: number, mac: string, forwards: readonly string[], more: string): string[] {
-  const device = `virtio-net-pci,netdev=${id},mac=${mac},bus=pcie.0,addr=${slotNumber},romfile=`;
-  return ['-netdev', `user,id=${id},restrict=on${more}${forwards.join('')}`, '-device', device];
+function networkCard(netdev: string, slotNumber: number, mac: string): string {
+  return `virtio-net-pci,netdev=${netdev},mac=${mac},bus=pcie.0,addr=${slotNumber},romfile=`;
 }
 
 function commonDevices(): Xml[] {

@@ -15,6 +15,7 @@ import type {
 import { checkMachineSpec } from '../domain/machine-spec.ts';
 import { type HostCapabilities, readCapabilities } from './capabilities.ts';
 import { type CreateContext, createMachine, deleteFiles, undefineDomain } from './create.ts';
+import { DatagramGateways } from './datagrams/gateways.ts';
 import { isLibvirtError, libvirtCode } from './errors.ts';
 import { LibvirtLink, type LifecycleEvent } from './link.ts';
 import { checkLocalFiles } from './local-files.ts';
@@ -59,6 +60,7 @@ class LibvirtHypervisor implements Hypervisor {
   readonly #overlays: OverlayFolder;
   readonly #probes: Probes;
   readonly #ports = new PortPicker();
+  readonly #datagrams: DatagramGateways;
   readonly #tracker = new MachineTracker();
   readonly #listeners = new Set<(event: MachineEvent) => void>();
   /** Names that are being created: libvirt knows them only later. */
@@ -75,6 +77,7 @@ class LibvirtHypervisor implements Hypervisor {
     this.#reader = new MachineReader(link, options.installationId);
     this.#overlays = new OverlayFolder(link, options.machineDir);
     this.#probes = new Probes(link, options.clock);
+    this.#datagrams = new DatagramGateways(options.clock, options.log);
     this.#isLocal = parseLibvirtUri(options.uri).transport === 'unix';
   }
 
@@ -94,6 +97,7 @@ class LibvirtHypervisor implements Hypervisor {
     try {
       hypervisor = new LibvirtHypervisor(options, link, await readCapabilities(link));
       hypervisor.#tracker.observe(await hypervisor.#reader.list());
+      await hypervisor.#datagrams.adopt(await hypervisor.#reader.datagramPlans());
       return hypervisor;
     } catch (error) {
       await link.close();
@@ -175,6 +179,7 @@ class LibvirtHypervisor implements Hypervisor {
 
   async close(): Promise<void> {
     this.#listeners.clear();
+    this.#datagrams.closeAll();
     await this.#overlays.release().catch(() => undefined);
     await this.#link.close();
     await this.#refreshing;
@@ -186,6 +191,7 @@ class LibvirtHypervisor implements Hypervisor {
       link: this.#link,
       overlays: this.#overlays,
       ports: this.#ports,
+      datagrams: this.#datagrams,
       machineDir,
       installationId,
       changesOwners: this.#capabilities.changesOwners,
@@ -254,6 +260,7 @@ class LibvirtHypervisor implements Hypervisor {
       this.#refreshAgain = false;
       try {
         for (const event of this.#tracker.observe(await this.#reader.list())) this.#emit(event);
+        await this.#datagrams.adopt(await this.#reader.datagramPlans());
       } catch (error) {
         // When the connection is lost, the next one refreshes again.
         this.#options.log(`machines at ${this.uri} could not be listed: ${toTidepoolError(error).message}`);
@@ -262,6 +269,8 @@ class LibvirtHypervisor implements Hypervisor {
   }
 
   #emit(event: MachineEvent): void {
+    if (event.kind === 'stopped' || event.kind === 'crashed' || event.kind === 'gone')
+      this.#datagrams.close(event.name);
     for (const listener of [...this.#listeners]) listener(event);
   }
 }

@@ -1,8 +1,9 @@
 import type { Endpoint, Machine, MachineState, MachineStats } from '../domain/hypervisor.ts';
+import type { DatagramPlan } from './datagrams/gateway.ts';
 import { isLibvirtError, libvirtCode } from './errors.ts';
 import { machineState } from './lifecycle.ts';
 import type { LibvirtLink } from './link.ts';
-import { type MachineRecord, metadataNamespace, parseMetadata } from './metadata.ts';
+import { datagramPlan, type MachineRecord, metadataNamespace, parseMetadata } from './metadata.ts';
 import { Parameters } from './parameters.ts';
 import { procedures } from './procedures.ts';
 import type { DomainRef } from './types.ts';
@@ -46,6 +47,20 @@ export class MachineReader {
   async list(): Promise<Machine[]> {
     const own = await this.#ownStats([], statsOf.state);
     return Promise.all(own.map(({ found, params }) => this.#machine(found, params)));
+  }
+
+  /** How datagrams get to those of our machines that run, by name. */
+  async datagramPlans(): Promise<Map<string, DatagramPlan>> {
+    const own = await this.#ownStats([], statsOf.state);
+    const running = own.filter(({ params }) =>
+      isUp(machineState(params.number('state.state'), params.number('state.reason'))),
+    );
+    return new Map(
+      running.flatMap(({ found: { domain, record } }) => {
+        const plan = datagramPlan(record);
+        return plan === undefined ? [] : [[domain.name, plan] as const];
+      }),
+    );
   }
 
   /** Callers at the same time share one answer: libvirt would leave things out of the second one. */
@@ -152,7 +167,7 @@ export class MachineReader {
         hostPort === null ? [] : [{ name, protocol, host: loopback, port: hostPort }],
       );
     }
-    const host = state === 'running' || state === 'paused' ? await this.#guestAddress(domain, record) : undefined;
+    const host = isUp(state) ? await this.#guestAddress(domain, record) : undefined;
     if (host === undefined) return [];
     return record.ports.map(({ name, protocol, guestPort }) => ({ name, protocol, host, port: guestPort }));
   }
@@ -165,10 +180,14 @@ export class MachineReader {
   }
 }
 
+function isUp(state: MachineState): boolean {
+  return state === 'running' || state === 'paused';
+}
+
 /** Counters that libvirt left out keep the value that they had, so that they never seem to fall. */
 function machineStats({ domain, record }: OwnDomain, params: Parameters, last: MachineStats | undefined): MachineStats {
   const state = machineState(params.number('state.state'), params.number('state.reason'));
-  const isBusy = (state === 'running' || state === 'paused') && !params.has('balloon.rss');
+  const isBusy = isUp(state) && !params.has('balloon.rss');
   const counters = isBusy ? last : undefined;
   return {
     name: domain.name,

@@ -34,6 +34,7 @@ const records: fc.Arbitrary<MachineRecord> = fc.record({
     ),
     { maxLength: 4 },
   ),
+  frames: fc.option(fc.record({ host: port, guest: port })),
   network: fc.constantFrom('user', 'network', 'bridge'),
 });
 
@@ -49,6 +50,7 @@ const good = metadataXml({
   vcpus: 1,
   memoryMiB: 1,
   ports: [{ name: 'agent', protocol: 'tcp', guestPort: 9000, hostPort: 1234, device: 'service' }],
+  frames: { host: 2345, guest: 3456 },
   network: 'user',
 }).xml;
 
@@ -65,6 +67,8 @@ test('metadata that somebody changed by hand is not taken for ours', () => {
     ['host="1234"', 'host="65536"'],
     ['protocol="tcp"', 'protocol="icmp"'],
     ['device="service"', 'device="disk"'],
+    [' host-frames="2345"', ''],
+    ['guest-frames="3456"', 'guest-frames="0"'],
     [' network="user"', ''],
   ] as const) {
     assert.ok(good.includes(from), from);

@@ -1,5 +1,6 @@
 import { XMLParser } from 'fast-xml-parser';
 import type { MachineTags, PortRequest } from '../domain/hypervisor.ts';
+import type { DatagramPlan } from './datagrams/gateway.ts';
 import { element, type Xml } from './xml.ts';
 
 /** Only a name: nothing is fetched from it. The digit is the version of what follows. */
@@ -11,6 +12,12 @@ export interface PortRecord extends PortRequest {
   readonly hostPort: number | null;
 }
 
+/** Ports of the cable between a machine's process (`guest`) and the gateway of its datagrams (`host`). */
+export interface FramePorts {
+  readonly host: number;
+  readonly guest: number;
+}
+
 /** What a domain of ours carries in its own metadata. */
 export interface MachineRecord {
   readonly installationId: string;
@@ -19,8 +26,19 @@ export interface MachineRecord {
   readonly vcpus: number;
   readonly memoryMiB: number;
   readonly ports: readonly PortRecord[];
+  /** Where frames of its service device go to and come from, on the host's loopback; null unless that is for datagrams. */
+  readonly frames: FramePorts | null;
   /** `user`, `network` or `bridge`. */
   readonly network: string;
+}
+
+/** How datagrams get to the machine's service device; undefined when none do. */
+export function datagramPlan({ frames, ports }: Pick<MachineRecord, 'frames' | 'ports'>): DatagramPlan | undefined {
+  if (frames === null) return undefined;
+  const forwards = ports.flatMap(({ device, guestPort, hostPort }) =>
+    device === 'service' && hostPort !== null ? [{ hostPort, guestPort }] : [],
+  );
+  return { hostFramePort: frames.host, guestFramePort: frames.guest, forwards };
 }
 
 /** The element that goes into a domain's `<metadata>`. */
@@ -39,6 +57,8 @@ export function metadataXml(record: MachineRecord): Xml {
       vcpus: record.vcpus,
       memory: record.memoryMiB,
       network: record.network,
+      'host-frames': record.frames?.host,
+      'guest-frames': record.frames?.guest,
     },
     ...record.ports.map((port) =>
       element('tidepool:port', {
@@ -72,9 +92,18 @@ export function parseMetadata(xml: string): MachineRecord | undefined {
   const memoryMiB = wholeNumber(word(machine, 'memory'));
   const tags = machineTags(machine);
   const ports = portRecords(member(machine, 'port'));
+  const frames = framePorts(machine);
   if (installationId === undefined || network === undefined || tags === undefined) return undefined;
-  if (vcpus === undefined || memoryMiB === undefined || ports === undefined) return undefined;
-  return { installationId, tags, vcpus, memoryMiB, ports, network };
+  if (vcpus === undefined || memoryMiB === undefined || ports === undefined || frames === undefined) return undefined;
+  return { installationId, tags, vcpus, memoryMiB, ports, frames, network };
+}
+
+/** Undefined when they are wrong. */
+function framePorts(machine: unknown): FramePorts | null | undefined {
+  const texts = [word(machine, 'host-frames'), word(machine, 'guest-frames')];
+  if (texts.every((text) => text === undefined)) return null;
+  const [host, guest] = texts.map(portNumber);
+  return host === undefined || guest === undefined ? undefined : { host, guest };
 }
 
 function machineTags(machine: unknown): MachineTags | undefined {

@@ -22,7 +22,10 @@ export function startError(machineName: string, error: unknown): unknown {
   });
 }
 
-/** QEMU found a port taken that was free a moment ago. */
+/** A port was taken that was free a moment ago, as QEMU says it or our own gateway. */
 export function isPortTaken(error: unknown): boolean {
-  return error instanceof TidepoolError && /could not set up host forwarding rule/i.test(error.message);
+  if (!(error instanceof TidepoolError)) return false;
+  return error.details.isPortTaken === true || qemuPortWords.test(error.message);
 }
+
+const qemuPortWords = /could not set up host forwarding rule|can't bind ip=/i;

@@ -108,6 +108,8 @@ export function hypervisorConformance(label: string, makeHarness: () => Promise<
       for (const kind of ['network', 'bridge'] as const) {
         await rejects(hypervisor.create({ ...spec, network: { kind, name: 'some' } }), 'invalid');
       }
+      const mixed = [service, { ...service, name: 'service-1', protocol: 'tcp' as const }];
+      await rejects(hypervisor.create({ ...spec, ports: mixed }), 'invalid');
     });
 
     test('an unknown name: get finds nothing, remove is content, the rest is not_found', async () => {

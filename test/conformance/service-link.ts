@@ -26,7 +26,7 @@ const asks = `from tidepool import store\nstore.put('greeting', 'hello')\nprint(
 
 /**
  * What every ServiceLink must do. The handlers keep to the few statements that the fake understands
- * (fake/handler-script.ts); what only a real agent can show is in test/services and test/security.
+ * (fake/handler-script.ts); what only a real agent can show is in test/agent and test/security.
  * @param open one VM for all cases; they leave it as they found it
  */
 export function serviceLinkConformance(name: string, open: () => Promise<ServicesUnderTest>): void {

@@ -28,8 +28,8 @@ export interface AgentVm {
   readonly agent: AgentAddress;
   readonly link: AgentLink;
   readonly serviceLink: ServiceLink;
-  /** Where the ports of its service device are reached; named `tcp-8000`, `udp-8001` and so on. */
-  readonly services: ReadonlyMap<string, Endpoint>;
+  /** Where the ports of its service device are reached, by guest port. */
+  readonly services: ReadonlyMap<number, Endpoint>;
   /** Root's shell on the serial console, for what a test does to the guest from within. */
   shell(command: string): Promise<string>;
   stop(): Promise<void>;
@@ -41,8 +41,8 @@ export async function startAgentVm(
     runtimes?: readonly BuiltInRuntime[];
     memoryMiB?: number;
     vcpus?: number;
-    /** With the second network device, that of services. */
-    hasServices?: boolean;
+    /** With the second network device, that of services, for ports of this protocol. */
+    services?: 'tcp' | 'udp';
   } = {},
 ): Promise<AgentVm> {
   const cacheDir = defaultCacheDir();
@@ -86,7 +86,7 @@ export async function startAgentVm(
       network: { kind: 'user' },
       ports: [
         { name: 'agent', protocol: 'tcp', guestPort: agentPort },
-        ...(options.hasServices === true ? allServicePorts() : []),
+        ...(options.services === undefined ? [] : portsOfServices(options.services)),
       ],
       secrets: { 'agent-key': key, 'agent-key-id': Buffer.from('test-key'), hostname: Buffer.from(name) },
     });
@@ -95,8 +95,11 @@ export async function startAgentVm(
     const agent = { host: endpoint.host, port: endpoint.port, keyId: 'test-key', key };
     const console = new GuestShell(await hypervisor.openConsole(name));
     await untilHealthy(link, agent);
-    const services = new Map(machine.endpoints.map((one) => [one.name, one]));
-    services.delete('agent');
+    const services = new Map<number, Endpoint>();
+    for (const port of servicePorts) {
+      const reached = machine.endpoints.find((one) => one.name === serviceEndpoint(port));
+      if (reached !== undefined) services.set(port, reached);
+    }
     return { agent, link, serviceLink, services, shell: (command) => console.run(command), stop };
   } catch (error) {
     await stop();
@@ -104,15 +107,15 @@ export async function startAgentVm(
   }
 }
 
-function allServicePorts(): PortRequest[] {
-  return (['tcp', 'udp'] as const).flatMap((protocol) =>
-    servicePorts.map((guestPort) => ({
-      name: `${protocol}-${guestPort}`,
-      protocol,
-      guestPort,
-      device: 'service' as const,
-    })),
-  );
+const serviceEndpoint = (guestPort: number): string => `service-${guestPort}`;
+
+function portsOfServices(protocol: 'tcp' | 'udp'): PortRequest[] {
+  return servicePorts.map((guestPort) => ({
+    name: serviceEndpoint(guestPort),
+    protocol,
+    guestPort,
+    device: 'service' as const,
+  }));
 }
 
 /** Resolves when the agent answers; rejects with its last error when it does not for a long time. */
