@@ -79,6 +79,8 @@ export async function load(host: LoadHost, service: string, options: LoadCommand
   const signal = AbortSignal.any([host.signal, over.signal]);
   void feed.follow(session);
   if (isConsole && !host.stdin.isTTY) parts.defer(readPipe(host, typing));
+  if (isConsole)
+    display.say(`load for ${service} (${facts.protocol}): low, mid, high, a number of seconds, help, exit`);
   if (plan.start !== undefined) session.setPace(plan.start);
   await untilEnd(clock, session, signal, plan.forMs);
   const ending: Ending = over.signal.aborted ? over.signal.reason : host.signal.aborted ? 'leave' : 'time';

@@ -74,5 +74,5 @@ test('servers that call themselves anew each time do not fill the memory', () =>
   for (let i = 0; i < 5_000; i += 1) tally.ended(ended(1, { server: `vm-${i}` }));
   const { servers } = tally.totals(1);
   assert.equal(servers.length, 1_001);
-  assert.deepEqual([servers.at(-1)?.name, servers.at(-1)?.ended], ['(others)', 4_000]);
+  assert.equal(servers.find(({ name }) => name === '(others)')?.ended, 4_000);
 });

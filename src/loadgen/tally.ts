@@ -29,7 +29,7 @@ export interface Figures {
   readonly ended: number;
   readonly ok: number;
   readonly latencyMs: Latency;
-  /** In the order in which they were first heard of. */
+  /** By name. */
   readonly servers: readonly ServerFigures[];
 }
 
@@ -117,12 +117,9 @@ class Count {
       ended: counts.reduce((sum, count) => sum + count, 0),
       ok: this.#outcomes.ok,
       latencyMs: latencyOf(this.#latency),
-      servers: [...this.#servers].map(([name, { ended, failed, latency }]) => ({
-        name,
-        ended,
-        failed,
-        latencyMs: latencyOf(latency),
-      })),
+      servers: [...this.#servers]
+        .map(([name, { ended, failed, latency }]) => ({ name, ended, failed, latencyMs: latencyOf(latency) }))
+        .sort((a, b) => a.name.localeCompare(b.name)),
     };
   }
 

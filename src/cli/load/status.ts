@@ -26,8 +26,7 @@ export function statusLines({ pace, recent, total, inFlight, servers }: LoadView
   return [
     [
       { text: pace, bold: true },
-      { text: `  ${perSecond(recent.ok, recent)} ok  ` },
-      { text: percentiles(recent.latencyMs) },
+      { text: joined('', `${perSecond(recent.ok, recent)} ok`, percentiles(recent.latencyMs)) },
       { text: `  in flight ${inFlight}  ok ${total.ok}  ` },
       { text: failuresOf(total), ...(failed > 0 ? { color: 'red' as Color, bold: true } : {}) },
       ...trouble,
@@ -39,16 +38,17 @@ export function statusLines({ pace, recent, total, inFlight, servers }: LoadView
 /** The view as one line, for logs and pipes. Pure. */
 export function statusText({ pace, atMs, recent, total, inFlight, servers }: LoadView): string {
   const time = new Date(atMs).toISOString().slice(11, 19);
-  const parts = [
-    `${time}  ${pace}`,
+  const perServer = recent.servers.slice(0, shownServers).map(inServer(recent)).join(', ');
+  return joined(
+    time,
+    pace,
     `${perSecond(recent.ok, recent)} ok`,
     percentiles(recent.latencyMs),
     `in flight ${inFlight}`,
     `ok ${total.ok}`,
     failuresOf(total),
-    servers === 0 ? 'no server to send to' : recent.servers.slice(0, shownServers).map(inServer(recent)).join(', '),
-  ];
-  return parts.filter((part) => part !== '').join('  ');
+    servers === 0 ? 'no server to send to' : perServer,
+  );
 }
 
 /** All of a run, for a person. Pure. */
@@ -90,6 +90,11 @@ export function summaryObject({ service, protocol, atMs, total, inFlight }: Load
     lateMs,
     servers: servers.map(({ name, ended, failed, latencyMs }) => ({ name, requests: ended, failed, latencyMs })),
   };
+}
+
+/** Two spaces between, also before the first where that is empty; others that are empty are left out. */
+function joined(first: string, ...others: readonly string[]): string {
+  return [first, ...others.filter((part) => part !== '')].join('  ');
 }
 
 function perSecond(count: number, { seconds }: Figures): string {
