@@ -21,7 +21,7 @@ const minuteMs = 60_000;
 /** What differs, by folder below test/, from a stage that runs VMs and one file after the other. */
 const differences: Readonly<Record<string, Partial<Stage>>> = {
   accounts: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: minuteMs },
-  handlers: { needsImage: false, concurrency: 2, timeLimitMs: minuteMs },
+  handlers: { needsImage: false, concurrency: 2 },
   libvirt: { needsImage: false },
   services: { fast: true, needsImage: false, timeLimitMs: minuteMs },
   e2e: { timeLimitMs: 10 * minuteMs },

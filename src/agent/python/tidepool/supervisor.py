@@ -19,6 +19,8 @@ from .watch import sort_dump
 from .worker import GRACE_S, NO_HANDLER
 
 LOOK_EVERY_S = 0.25
+#: With a time limit of very few milliseconds.
+SHORTEST_LOOK_S = 0.01
 #: A process has so long to write its tracebacks before it is killed.
 DUMP_S = 0.5
 #: An import that takes longer is told of, with where it is; it goes on.
@@ -39,7 +41,7 @@ class Supervisor:
         self._children: dict[int, Child] = {}
         #: When which process is to be started.
         self._due_s = dict.fromkeys(range(settings.processes), 0.0)
-        self._look_every_s = min(LOOK_EVERY_S, settings.request_timeout_s / 4)
+        self._look_every_s = max(SHORTEST_LOOK_S, min(LOOK_EVERY_S, settings.request_timeout_s / 4))
         self._exit_code: int | None = None
 
     def run(self) -> int:
@@ -112,9 +114,9 @@ class Supervisor:
     def _imports_long(self, child: Child) -> None:
         """Who waits for it can see why, and give it up."""
         child.ask_for_dump()
-        dump = child.read_dump()
+        dump = sort_dump(child.read_dump(), None)
         if dump:
-            self._report.trouble("its handler is still being imported", sort_dump(dump, 0))
+            self._report.trouble("its handler is still being imported", dump)
 
     def _hear(self, child: Child) -> None:
         for message in child.messages():
@@ -153,18 +155,18 @@ class Supervisor:
     def _ended(self, child: Child, status: int) -> None:
         self._hear(child)
         self._report.lost += child.row.abandon()
-        dump = child.read_dump()
+        dump = sort_dump(child.read_dump(), child.hung_thread)
         child.close()
         if self._exit_code is not None:
             if not child.is_ready and self._exit_code == 0:
-                self._tell("it was stopped while its handler was still being imported", sort_dump(dump, 0))
+                self._tell("it was stopped while its handler was still being imported", dump)
             return
         self._report.restarts += 1
         now = time.monotonic()
         if child.hung_thread is not None:
             limit_ms = self._settings.request_timeout_s * 1000
             message = f"a request took longer than {limit_ms:.0f} ms, so its process was ended and started again"
-            self._tell(message, sort_dump(dump, child.hung_thread))
+            self._tell(message, dump)
             self._due_s[child.index] = now
             return
         how = describe_end(status)
@@ -190,6 +192,7 @@ class Supervisor:
     def _stop(self, bound: socket.socket, wakeup: socket.socket) -> None:
         """Nothing new is taken; what is in flight has the grace; who is left then is killed."""
         ends_s = time.monotonic() + GRACE_S
+        self._due_s.clear()
         for child in self._children.values():
             child.stop()
             if not child.is_ready and self._exit_code == 0:

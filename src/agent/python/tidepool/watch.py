@@ -49,13 +49,13 @@ class Watch:
         return max(1 / requests, MIN_SHARE) if is_shared else 1.0
 
 
-def sort_dump(dump: str, thread: int) -> str:
-    """What faulthandler wrote, with what is most telling first: the thread that hangs, then tasks, then the rest."""
+def sort_dump(dump: str, thread: int | None) -> str:
+    """What faulthandler wrote, with what is most telling first: that thread (None: the one that ran), then tasks."""
     parts = [part for part in re.split(r"\n(?=Thread 0x|Current thread 0x|Task )|\n\n", dump) if part.strip()]
-    mark = re.compile(rf"(Current t|T)hread 0x0*{thread:x}\b")
+    first = "Fatal |Current thread " if thread is None else rf"(Current t|T)hread 0x0*{thread:x}\b"
 
     def rank(part: str) -> int:
-        if mark.match(part):
+        if re.match(first, part):
             return 0
         return 1 if part.startswith("Task ") else 2
 
