@@ -63,7 +63,7 @@ export const requestOutcomes = [
 export type RequestOutcome = (typeof requestOutcomes)[number];
 
 /** Requests on one line at most. */
-export const mostRequestsPerLine = 10_000;
+export const mostRequestsPerLine = 5_000;
 const column = z.array(z.number()).max(mostRequestsPerLine);
 const indexColumn = z.array(z.int().min(0)).max(mostRequestsPerLine);
 
