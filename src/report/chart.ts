@@ -70,7 +70,8 @@ export function poolChart(history: History, pool: PoolHistory, theme: Theme): st
         panel.series.map((series) => ({ ...series, silent: true, xAxisIndex: index, yAxisIndex: index })),
       ),
     });
-    return chart.renderToSVGString();
+    // Marks for scripts, of which there are none; with thousands of points they are half of the file.
+    return chart.renderToSVGString().replaceAll(/ ecmeta_\w+="\w*"/g, '');
   } finally {
     chart.dispose();
   }

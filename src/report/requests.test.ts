@@ -79,7 +79,13 @@ test('each request has a mark within a cell of where it is, and none is shorter 
   const pixels = ({ atMs, tookMs }: Mark) => ({ x: (atMs / 60_000) * 900, y: (Math.log10(tookMs) / 4) * 240 });
   fc.assert(
     fc.property(fc.array(mark, { minLength: 1, maxLength: 300 }), fc.integer({ min: 20, max: 400 }), (all, most) => {
-      const { marks, cellPixels } = thinMarks(new Map([['vm', all]]), frame, most);
+      const { marks, cellPixels } = thinMarks(
+        (draw) => {
+          for (const { atMs, tookMs } of all) draw('vm', atMs, tookMs);
+        },
+        frame,
+        most,
+      );
       const drawn = marks.get('vm') ?? [];
       assert.ok(drawn.length <= most);
       for (const one of all) {

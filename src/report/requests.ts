@@ -34,34 +34,41 @@ export interface Frame {
   readonly heightPixels: number;
 }
 
+/** Calls `draw` for each request, with the group that it belongs to. */
+type EachMark = (draw: (group: string, atMs: number, tookMs: number) => void) => void;
+
 /**
  * At most `most` marks for any number of them. Of those that would cover one another one is drawn, the longest, in cells
- * of 1 pixel, or 2, 3 and so on where there are too many. A lone outlier has a cell of its own, so it stays. Pure.
- * @param groups what may not stand for one another
+ * of 1 pixel, or 2, 3 and so on where there are too many. A lone outlier has a cell of its own, so it stays. No mark stands
+ * for one of another group. Pure.
+ * @param each called for each size of cells, so that no list of all requests is needed
  */
-export function thinMarks<K>(
-  groups: ReadonlyMap<K, readonly Mark[]>,
+export function thinMarks(
+  each: EachMark,
   frame: Frame,
   most: number,
-): { marks: Map<K, Mark[]>; cellPixels: number } {
+): { marks: Map<string, Mark[]>; cellPixels: number } {
   for (let cellPixels = 1; ; cellPixels += 1) {
-    const marks = new Map([...groups].map(([key, all]) => [key, onePerCell(all, frame, cellPixels)]));
-    const count = [...marks.values()].reduce((sum, some) => sum + some.length, 0);
-    if (count <= most || cellPixels >= frame.widthPixels) return { marks, cellPixels };
+    const cells = longestOfCells(each, frame, cellPixels);
+    const count = [...cells.values()].reduce((sum, { size }) => sum + size, 0);
+    if (count > most && cellPixels < frame.widthPixels) continue;
+    return { marks: new Map([...cells].map(([group, some]) => [group, [...some.values()]])), cellPixels };
   }
 }
 
-function onePerCell(marks: readonly Mark[], frame: Frame, cellPixels: number): Mark[] {
+function longestOfCells(each: EachMark, frame: Frame, cellPixels: number): Map<string, Map<number, Mark>> {
   const { fromMs, untilMs, leastTookMs, mostTookMs, widthPixels, heightPixels } = frame;
   const columns = Math.ceil(widthPixels / cellPixels);
   const perMs = widthPixels / cellPixels / Math.max(1, untilMs - fromMs);
   const perDecade = heightPixels / cellPixels / Math.max(0.1, Math.log10(mostTookMs / leastTookMs));
-  const longest = new Map<number, Mark>();
-  for (const mark of marks) {
-    const row = Math.floor(Math.log10(mark.tookMs / leastTookMs) * perDecade);
-    const cell = row * (columns + 1) + Math.floor((mark.atMs - fromMs) * perMs);
-    const other = longest.get(cell);
-    if (other === undefined || other.tookMs < mark.tookMs) longest.set(cell, mark);
-  }
-  return [...longest.values()];
+  const groups = new Map<string, Map<number, Mark>>();
+  each((group, atMs, tookMs) => {
+    const cells = groups.get(group) ?? new Map<number, Mark>();
+    groups.set(group, cells);
+    const row = Math.floor(Math.log10(tookMs / leastTookMs) * perDecade);
+    const cell = row * (columns + 1) + Math.floor((atMs - fromMs) * perMs);
+    const other = cells.get(cell);
+    if (other === undefined || other.tookMs < tookMs) cells.set(cell, { atMs, tookMs });
+  });
+  return groups;
 }

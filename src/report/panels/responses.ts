@@ -1,5 +1,5 @@
 import type { Panel, PanelInput, PanelSeries } from '../panel.ts';
-import { countRequests, type Frame, forEachRequest, type Mark, thinMarks } from '../requests.ts';
+import { countRequests, type Frame, forEachRequest, thinMarks } from '../requests.ts';
 import { many } from '../words.ts';
 import { vmStyles } from './vm-colors.ts';
 
@@ -16,7 +16,7 @@ export function responsesPanel(input: PanelInput): Panel | undefined {
   const { pool, history, theme } = input;
   const count = countRequests(pool);
   if (count === 0) return undefined;
-  const { groups, least, most } = group(input);
+  const { least, most } = range(input);
   const frame: Frame = {
     fromMs: history.fromMs,
     untilMs: history.untilMs,
@@ -25,7 +25,15 @@ export function responsesPanel(input: PanelInput): Panel | undefined {
     widthPixels,
     heightPixels,
   };
-  const { marks, cellPixels } = thinMarks(groups, frame, mostMarks);
+  const { marks, cellPixels } = thinMarks(
+    (draw) => {
+      forEachRequest(pool, (atMs, tookMs, server, outcome) =>
+        draw(outcome === 'ok' ? server : failed, atMs, Math.max(leastTookMs, tookMs)),
+      );
+    },
+    frame,
+    mostMarks,
+  );
   const styles = vmStyles(input);
   const note = cellPixels > 1 ? `; a mark stands for all within ${cellPixels} × ${cellPixels} pixels` : '';
   const series = [...styles.keys(), '', failed].flatMap((name): PanelSeries[] => {
@@ -41,22 +49,16 @@ export function responsesPanel(input: PanelInput): Panel | undefined {
   return { title: `Response time per request (${many(count, 'request')}${note})`, heightPixels, yAxis, series };
 }
 
-/** Marks by the VM that answered; those that failed are a group of their own. */
-function group({ pool }: PanelInput): { groups: Map<string, Mark[]>; least: number; most: number } {
-  const groups = new Map<string, Mark[]>();
+function range({ pool }: PanelInput): { least: number; most: number } {
   let least = Number.POSITIVE_INFINITY;
-  let most = leastTookMs;
-  forEachRequest(pool, (atMs, took, server, outcome) => {
+  let most = 0;
+  forEachRequest(pool, (_atMs, took) => {
     const tookMs = Math.max(leastTookMs, took);
     least = Math.min(least, tookMs);
     most = Math.max(most, tookMs);
-    const key = outcome === 'ok' ? server : failed;
-    const marks = groups.get(key);
-    if (marks === undefined) groups.set(key, [{ atMs, tookMs }]);
-    else marks.push({ atMs, tookMs });
   });
   // All of one decade is still a range.
-  return { groups, least, most: Math.max(most, least * 1.01) };
+  return { least, most: Math.max(most, least * 1.01) };
 }
 
 function duration(ms: number): string {
