@@ -1,7 +1,11 @@
+/** Pieces of a line that are kept apart: joining them at each push would cost a sender of single bytes little and us much. */
+const maxPieces = 64;
+
 /** Cuts a byte stream into lines of UTF-8 text. Push chunks of any size; what has no end yet waits for the next push. */
 export class LineReader {
   readonly #maxBytes: number;
-  #pending: Buffer = Buffer.alloc(0);
+  #pieces: Uint8Array[] = [];
+  #size = 0;
 
   /** @param maxBytes of a line, without its end */
   constructor(maxBytes: number) {
@@ -10,16 +14,23 @@ export class LineReader {
 
   /** Lines that are now complete, without their ends; empty ones too. Throws RangeError when one is too long. */
   push(chunk: Uint8Array): string[] {
-    const bytes = this.#pending.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#pending, chunk]);
     const lines: string[] = [];
-    let at = 0;
-    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, at)) {
-      if (end - at > this.#maxBytes) throw new RangeError(`a line of ${end - at} bytes`);
-      lines.push(bytes.toString('utf8', at, end));
-      at = end + 1;
+    let from = 0;
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, from)) {
+      this.#keep(chunk.subarray(from, end));
+      lines.push(Buffer.concat(this.#pieces).toString());
+      this.#pieces = [];
+      this.#size = 0;
+      from = end + 1;
     }
-    this.#pending = bytes.subarray(at);
-    if (this.#pending.length > this.#maxBytes) throw new RangeError(`a line of more than ${this.#maxBytes} bytes`);
+    this.#keep(chunk.subarray(from));
     return lines;
+  }
+
+  #keep(piece: Uint8Array): void {
+    this.#size += piece.length;
+    if (this.#size > this.#maxBytes) throw new RangeError(`a line of more than ${this.#maxBytes} bytes`);
+    if (piece.length > 0) this.#pieces.push(piece);
+    if (this.#pieces.length > maxPieces) this.#pieces = [Buffer.concat(this.#pieces)];
   }
 }

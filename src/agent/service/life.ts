@@ -92,7 +92,8 @@ export class Life {
     let lookedAtMs = this.#clock.now();
     do {
       await sleep(this.#clock, this.#hasServed ? lookEveryMs.serving : lookEveryMs.beforeServing, over);
-      this.#status = await readStatus(this.#place.statusPath);
+      // A command has no word in this.
+      if (this.#spec.entry.kind === 'handler') this.#status = await readStatus(this.#place.statusPath);
       const now = this.#clock.now();
       const verdict = await this.#judge(Math.max(0, Math.min(now - lookedAtMs, longestStepMs)));
       lookedAtMs = now;

@@ -29,6 +29,8 @@ export class StoreSocket {
     const opened = new StoreSocket(relay);
     opened.#server.listen({ path, readableAll: true, writableAll: true });
     await once(opened.#server, 'listening');
+    // A connection that could not be taken is its caller's trouble.
+    opened.#server.on('error', () => undefined);
     return opened;
   }
 
