@@ -15,6 +15,7 @@ import type { RolloutStep } from './rollout.ts';
 const pollEveryMs = 1_000;
 /** The agent answers as soon as a revision is no longer starting, or after this. */
 const startWaitMs = 10_000;
+const startPauseMs = 100;
 const storePauseMs = 500;
 /** Before a step that did not reach the agent is tried again. */
 const retryPauseMs = 1_000;
@@ -67,11 +68,6 @@ export class Replica {
     return this.#isHeard ? this.#reports.all : undefined;
   }
 
-  /** Whether a step is under way. */
-  get isBusy(): boolean {
-    return this.#step !== undefined;
-  }
-
   /** Where a slot can be reached; undefined when it cannot. */
   endpoint(slot: 0 | 1): Endpoint | undefined {
     return this.#endpoints?.find((one) => one.name === endpointName(slot));
@@ -84,6 +80,7 @@ export class Replica {
     if (work === undefined) return;
     this.#step = work
       .then(() => this.#poll())
+      .then(() => (this.#isTaken(step) ? undefined : this.#pause()))
       .catch((error: unknown) => this.#onUnreached(error))
       .finally(() => {
         this.#step = undefined;
@@ -122,8 +119,18 @@ export class Replica {
     this.#context.log(`service ${this.#options.service.name}: ${this.#options.vm}: ${toTidepoolError(error).message}`);
   }
 
+  /** Whether the agent says that it has done what it was asked for; one that does not would be asked without end. */
+  #isTaken({ kind, number }: RolloutStep): boolean {
+    return this.#reports.all.some((one) => one.number === number) === (kind === 'start');
+  }
+
   async #onUnreached(error: unknown): Promise<void> {
     this.#onSilence(error);
+    await this.#pause();
+  }
+
+  /** Before the next step, so that trying again and again has a pace. */
+  async #pause(): Promise<void> {
     await this.#context.clock.sleep(retryPauseMs, this.#closing.signal).catch(() => undefined);
   }
 
@@ -135,6 +142,8 @@ export class Replica {
       let report = await link.startService(agent, request, filesOf(spec, blobs));
       this.#asked += 1;
       while (report.state === 'starting' && !this.#closing.signal.aborted) {
+        // An agent that does not hold the question must not be asked without end.
+        await clock.sleep(startPauseMs, this.#closing.signal);
         report = await link.serviceReport(agent, request.id, startWaitMs, this.#closing.signal);
       }
     } catch (error) {

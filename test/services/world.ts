@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { BlobStore } from '../../src/domain/blob-store.ts';
+import type { BlobHold, BlobStore } from '../../src/domain/blob-store.ts';
 import { type ErrorCode, TidepoolError } from '../../src/domain/errors.ts';
 import type { PoolSettings } from '../../src/domain/pool.ts';
 import type { Service } from '../../src/domain/service.ts';
@@ -86,6 +86,15 @@ class MemoryBlobs implements BlobStore {
 
   async path(id: string): Promise<string> {
     throw new TidepoolError('not_found', id);
+  }
+
+  /** Nothing is ever removed. */
+  hold(): BlobHold {
+    return {
+      put: (source, maxBytes) => this.put(source, maxBytes),
+      keep: async (id) => ({ id, sizeBytes: (await this.read(id)).sizeBytes }),
+      [Symbol.dispose]: () => undefined,
+    };
   }
 }
 
