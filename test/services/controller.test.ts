@@ -76,6 +76,19 @@ withWorld('what an agent refuses to start has failed; what it did not hear is tr
   assert.equal(world.controller.endpoints('fib').length, 1);
 });
 
+withWorld('an agent that does not do what it says is asked again and again, but at a pace', async (world) => {
+  await serving(world, 1);
+  world.link.removeService = async (_agent, id) => void world.calls.push(`remove ${id}`);
+  await deployService(world.context, await world.deployment('fib', 'bad'));
+  await world.clock.advance(20_000);
+  const removals = world.calls.filter((call) => call.startsWith('remove')).length;
+  assert.ok(removals > 5 && removals <= 25, `${removals} in 20 s`);
+  world.calls.length = 0;
+  world.link.services = async () => [];
+  await world.clock.advance(20_000);
+  assert.ok(world.calls.length > 5 && world.calls.length <= 25, `${world.calls.length} in 20 s`);
+});
+
 withWorld(
   'a server that starts again changes nothing at the front door before its VMs have been heard',
   async (world) => {
