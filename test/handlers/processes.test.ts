@@ -148,7 +148,10 @@ def handler(request):
   await assert.rejects(harness.fetch('/crash'));
   const crashed = await harness.until(({ restarts }) => restarts === 1);
   assert.match(crashed.message, /^a process was killed by SIGSEGV/);
-  assert.match(crashed.traceback, /^Fatal Python error: Segmentation fault\n\nCurrent thread .*service\.py", line 6 in handler/s);
+  assert.match(
+    crashed.traceback,
+    /^Fatal Python error: Segmentation fault\n\nCurrent thread .*service\.py", line 6 in handler/s,
+  );
   await until(
     () => harness.fetch('/').then((response) => response.text(), String),
     (text) => text === 'well',
