@@ -10,6 +10,7 @@ import { type Config, type ConfigSettings, haproxyConfig, placeOfFrontend } from
 import { HaproxyProcess, type HaproxyProcessOptions, holdScript, type Running } from './haproxy.ts';
 import { whyPortIsTaken } from './listen.ts';
 import { Overdue } from './overdue.ts';
+import { OwnErrors } from './own-errors.ts';
 import { Restarts } from './restarts.ts';
 import { Stats } from './stats.ts';
 import { parseServersState, parseStat, type Row } from './tables.ts';
@@ -21,6 +22,8 @@ export interface HaproxyOptions extends HaproxyProcessOptions {
 
 /** How often it is looked whether HAProxy is still there. */
 const watchPeriodMs = 250;
+/** How often its servers are gone through, beside `apply`. */
+const changePeriodMs = 1_000;
 const defaultWaitMs = 30_000;
 /** More do not make it faster where VMs need the CPUs. */
 const maxThreads = 4;
@@ -55,11 +58,13 @@ class HaproxyBalancer implements Balancer {
   readonly #options: HaproxyOptions;
   readonly #turns = new Turns();
   readonly #stats = new Stats();
+  readonly #ownErrors: OwnErrors;
   readonly #overdue: Overdue;
   readonly #restarts: Restarts;
   readonly #watch: Loop;
   /** What HAProxy should serve; undefined before the first `apply`. */
   #applied: readonly BalancedService[] | undefined;
+  #changedAtMs = 0;
   #written = '';
   #complaint = '';
 
@@ -67,6 +72,7 @@ class HaproxyBalancer implements Balancer {
     this.#haproxy = haproxy;
     this.#settings = settings;
     this.#options = options;
+    this.#ownErrors = new OwnErrors(haproxy.master);
     this.#overdue = new Overdue(options.clock);
     this.#restarts = new Restarts(options.clock);
     this.#watch = startLoop({
@@ -88,6 +94,8 @@ class HaproxyBalancer implements Balancer {
         await this.#changeServers(services, running);
       } else {
         await this.#checkPorts(services, running);
+        // What the worker counted so far is looked at once more: it may be gone when somebody asks next.
+        await this.#count(this.#applied ?? [], running);
         await this.#haproxy.reload(config, running);
         this.#written = config.text;
       }
@@ -101,13 +109,7 @@ class HaproxyBalancer implements Balancer {
       const running = await this.#haproxy.find();
       if (running === undefined && services.length === 0) return [];
       if (running === undefined) throw new TidepoolError('unavailable', 'HAProxy does not run at the moment');
-      const { worker, processes } = running;
-      const rows = new Map([[worker, await this.#rows(worker)]]);
-      for (const pid of processes.leaving) {
-        const its = await this.#rowsOfLeaving(pid);
-        if (its !== undefined) rows.set(pid, its);
-      }
-      return this.#stats.update(services, { worker, rows });
+      return this.#count(services, running);
     });
   }
 
@@ -120,14 +122,14 @@ class HaproxyBalancer implements Balancer {
     await this.#turns.run(() => this.#haproxy.stop());
   }
 
-  /** Of the watch: starts HAProxy again when it is gone, and goes on removing servers that drain. */
+  /** Of the watch: starts HAProxy again when it is gone, goes on removing servers that drain, and gives up dead ones. */
   async #look(): Promise<void> {
     if (this.#applied === undefined || this.#applied.length === 0 || !this.#restarts.mayTry()) return;
     const running = await this.#haproxy.find();
     if (running === undefined) {
       this.#complain('HAProxy is gone and is started again');
       for (const service of await this.#start(this.#applied)) this.#complain(service.error.message);
-    } else if (this.#overdue.hasAny) {
+    } else if (this.#options.clock.now() - this.#changedAtMs >= changePeriodMs) {
       await this.#changeServers(this.#applied, running);
     }
     this.#complaint = '';
@@ -175,6 +177,7 @@ class HaproxyBalancer implements Balancer {
     const rows = await this.#rows(worker);
     const busy = this.#overdue.judge(services, known, rows);
     for (const command of serverCommands(services, busy)) await this.#command(command, worker);
+    this.#changedAtMs = this.#options.clock.now();
   }
 
   async #write(config: Config): Promise<void> {
@@ -190,6 +193,16 @@ class HaproxyBalancer implements Balancer {
       // Then a later step deletes it.
       answer.startsWith('Server still has connections attached to it');
     if (!isFine) throw new TidepoolError('upstream', `HAProxy answers «${answer.slice(0, 200)}» to: ${command}`);
+  }
+
+  async #count(services: readonly BalancedService[], { worker, processes }: Running): Promise<BalancedStats[]> {
+    const rows = new Map([[worker, await this.#rows(worker)]]);
+    for (const pid of processes.leaving) {
+      const its = await this.#rowsOfLeaving(pid);
+      if (its !== undefined) rows.set(pid, its);
+    }
+    await this.#ownErrors.update(rows);
+    return this.#stats.update(services, { worker, rows, ownErrors: (pid, name) => this.#ownErrors.of(pid, name) });
   }
 
   async #rows(worker: number): Promise<Row[]> {

@@ -7,6 +7,8 @@ export interface BusyServer extends KnownServer {
   readonly inFlight: number;
   /** It is not wanted any more, and has had time enough to finish. */
   readonly isOverdue: boolean;
+  /** Its checks have failed for a while. */
+  readonly isDead: boolean;
 }
 
 /**
@@ -28,7 +30,8 @@ export function serverCommands(services: readonly BalancedService[], has: readon
       }),
       ...own.flatMap((server) => {
         const state = wanted.get(server.id)?.state;
-        return state === 'serving' ? [] : closing(server, state === undefined);
+        const closed = state === 'serving' ? [] : closing(server, state === undefined);
+        return [...giveUp(server), ...closed];
       }),
     ];
   });
@@ -39,11 +42,20 @@ function opening(place: string): string[] {
   return [`enable health ${place}`, `set server ${place} state ready`];
 }
 
+/**
+ * Ends what is on a server that does not answer: HAProxy then asks another one, where it may. Its own way to do so
+ * (`on-marked-down shutdown-sessions`) also cuts requests that it is just then taking elsewhere.
+ */
+function giveUp(server: BusyServer): string[] {
+  const isHopeless = server.inFlight > 0 && (server.isDead || server.isOverdue);
+  return isHopeless ? [`shutdown sessions server ${server.service}/${server.id}`] : [];
+}
+
 function closing(server: BusyServer, isRemoved: boolean): string[] {
   const place = `${server.service}/${server.id}`;
   const isClosed = server.isDraining || server.isInMaintenance;
   if (!isClosed) return [`set server ${place} state drain`];
-  if (!isRemoved || (server.inFlight > 0 && !server.isOverdue)) return [];
-  // Maintenance ends what is left on it, and its idle connections, without which it cannot be deleted.
+  if (!isRemoved || server.inFlight > 0) return [];
+  // Maintenance ends its idle connections, without which it cannot be deleted.
   return [`set server ${place} state maint`, `del server ${place}`];
 }

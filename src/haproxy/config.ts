@@ -52,6 +52,14 @@ export function serverId({ name, host, port }: Pick<BalancedServer, 'name' | 'ho
   return `${name}:${host}:${port}`;
 }
 
+/**
+ * The variable of a worker that counts the requests of a service that HAProxy answered with an error of its own. Its
+ * statistics do not tell these from errors that it passed on, or that it mended by asking another server.
+ */
+export function failedVariable(service: string): string {
+  return `proc.failed_${service.replaceAll('-', '_')}`;
+}
+
 /** The server of a backend that stands for the worker after a reload; the name of no other server looks like this. */
 export const successor = 'successor';
 
@@ -73,7 +81,7 @@ export function address({ host, port }: Pick<BalancedServer, 'host' | 'port'>): 
  */
 export function serverOptions({ maxPerServer }: Pick<BalancedService, 'maxPerServer'>): string {
   return [
-    'check inter 1s fastinter 250ms fall 2 rise 1 on-marked-down shutdown-sessions',
+    'check inter 1s fastinter 250ms fall 2 rise 1',
     `maxconn ${maxPerServer} pool-max-conn -1 pool-purge-delay 5s`,
   ].join(' ');
 }
@@ -86,7 +94,11 @@ function render(
 ): string {
   const sections = [
     ['# Written by Tidepool, which overwrites what is changed here.'],
-    ['global', ...globalLines(settings, fingerprint)],
+    [
+      'global',
+      ...globalLines(settings, fingerprint),
+      ...services.map(({ name }) => `set-var ${failedVariable(name)} int(0)`),
+    ],
     ['defaults', ...defaultLines(settings)],
     ...services.flatMap((service) => [
       [`frontend ${frontendName(service)}`, ...frontendLines(service)],
@@ -149,7 +161,8 @@ function bodyRules(maxBytes: number | null): string[] {
 }
 
 function backendLines(service: BalancedService, { waitMs }: ConfigSettings): string[] {
-  const { protocol, healthPath, requestTimeoutMs } = service;
+  const { name, protocol, healthPath, requestTimeoutMs } = service;
+  const failed = failedVariable(name);
   const hold = `lua.hold ${Math.ceil(waitMs / 100)} if { nbsrv eq 0 } !{ stopping }`;
   const rules = {
     tcp: [`tcp-request inspect-delay ${waitMs + 1_000}ms`, `tcp-request content ${hold}`],
@@ -159,6 +172,8 @@ function backendLines(service: BalancedService, { waitMs }: ConfigSettings): str
       'retry-on conn-failure empty-response',
       'http-request disable-l7-retry unless { method GET HEAD OPTIONS TRACE PUT DELETE }',
       `http-request ${hold}`,
+      'http-response set-var(txn.answered) bool(true) if { status ge 500 }',
+      `http-after-response set-var(${failed}) var(${failed}),add(1) if { status ge 500 } !{ var(txn.answered) -m found }`,
     ],
   };
   return [

@@ -4,6 +4,9 @@ import type { BusyServer } from './changes.ts';
 import { serverId } from './config.ts';
 import type { KnownServer, Row } from './tables.ts';
 
+/** Longer than `timeout connect`: what HAProxy was about to send to a server when it went down has gone elsewhere by then. */
+const deadAfterSeconds = 3;
+
 /** Keeps since when servers are not wanted any more: each may work on what it has as long as a request of its service may take. */
 export class Overdue {
   readonly #clock: Clock;
@@ -11,11 +14,6 @@ export class Overdue {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-  }
-
-  /** Whether there are servers that are to be removed. */
-  get hasAny(): boolean {
-    return this.#sinceMs.size > 0;
   }
 
   /** The servers that HAProxy has with what is on them; takes note of those that are not wanted. */
@@ -28,11 +26,13 @@ export class Overdue {
     for (const key of unwanted) if (!this.#sinceMs.has(key)) this.#sinceMs.set(key, this.#clock.now());
     const limits = new Map(services.map(({ name, requestTimeoutMs }) => [name, requestTimeoutMs]));
     return known.map((server) => {
-      const since = this.#sinceMs.get(keyOf(server.service, server.id)) ?? this.#clock.now();
+      const sinceMs = this.#sinceMs.get(keyOf(server.service, server.id));
+      const row = rows.find(({ proxy, server: id }) => proxy === server.service && id === server.id);
       return {
         ...server,
-        inFlight: rows.find((row) => row.proxy === server.service && row.server === server.id)?.inFlight ?? 0,
-        isOverdue: this.#clock.now() - since >= (limits.get(server.service) ?? 0),
+        inFlight: row?.inFlight ?? 0,
+        isOverdue: sinceMs !== undefined && this.#clock.now() - sinceMs >= (limits.get(server.service) ?? 0),
+        isDead: row?.isDown === true && row.steadySeconds >= deadAfterSeconds,
       };
     });
   }

@@ -8,6 +8,8 @@ export interface Counted {
   /** The worker that takes new connections. */
   readonly worker: number;
   readonly rows: ReadonlyMap<number, readonly Row[]>;
+  /** How many requests of a service a worker answered with an error of its own. */
+  ownErrors(pid: number, service: string): number;
 }
 
 /** Statistics of services over all workers, and over those that have ended. */
@@ -20,7 +22,8 @@ export class Stats {
 
   /** @param services that were applied */
   update(services: readonly BalancedService[], counted: Counted): BalancedStats[] {
-    this.#totals.update(new Map([...counted.rows].map(([pid, rows]) => [pid, countsOf(rows)])));
+    const ownErrors = (pid: number) => (service: string) => counted.ownErrors(pid, service);
+    this.#totals.update(new Map([...counted.rows].map(([pid, rows]) => [pid, countsOf(rows, ownErrors(pid))])));
     this.#forgetOthers(services);
     const rows = counted.rows.get(counted.worker) ?? [];
     const leaving = [...counted.rows].filter(([pid]) => pid !== counted.worker).map(([, its]) => its);
@@ -70,13 +73,17 @@ function keyOf({ proxy, kind, server }: Row): string {
 }
 
 /** What a worker passed on to its successor is counted there. */
-function countsOf(rows: readonly Row[]): Map<string, Count> {
+function countsOf(rows: readonly Row[], ownErrors: (service: string) => number): Map<string, Count> {
   const passedOn = new Map(rows.filter(({ server }) => server === successor).map((row) => [row.proxy, row]));
   return new Map(
     rows.map((row) => {
-      const less = row.kind === 'backend' ? passedOn.get(row.proxy) : undefined;
-      const { requests, failed } = row;
-      return [keyOf(row), { requests: requests - (less?.requests ?? 0), failed: failed - (less?.failed ?? 0) }];
+      const { kind, proxy, requests, failed } = row;
+      if (kind !== 'backend') return [keyOf(row), { requests, failed }];
+      const less = passedOn.get(proxy);
+      return [
+        keyOf(row),
+        { requests: requests - (less?.requests ?? 0), failed: failed + ownErrors(proxy) - (less?.failed ?? 0) },
+      ];
     }),
   );
 }

@@ -9,14 +9,20 @@ export interface Row {
   readonly server: string;
   /** Connections of a frontend; requests (tcp: connections) of a backend and a server. */
   readonly inFlight: number;
-  /** Since the worker's start. `failed`: not brought to a server, or without a whole answer of one. */
+  /** Since the worker's start. */
   readonly requests: number;
+  /** Not brought to a server, or cut. Of http without what HAProxy answered with an error: see `failedVariable`. */
   readonly failed: number;
+  /** Answers with a status of 5xx, whoever made them. */
+  readonly errors: number;
   /** Over the newest 1,024 requests. */
   readonly meanMs: number;
-  /** Of a server: takes requests, as far as its checks say; and whether the last check that ended says so. */
+  /** Of a server: whether its checks say that it takes requests; and whether the last one that ended says so. */
   readonly isUp: boolean;
+  readonly isDown: boolean;
   readonly isChecked: boolean;
+  /** Since it went up or down last. */
+  readonly steadySeconds: number;
 }
 
 /** A server as a worker has it (`show servers state`). */
@@ -39,7 +45,8 @@ export function parseStat(text: string): Row[] {
   };
   const columns = {
     ...{ proxy: at('pxname'), server: at('svname'), inFlight: at('scur'), requests: at('stot'), meanMs: at('ttime') },
-    ...{ noServer: at('econ'), noAnswer: at('eresp'), status: at('status'), check: at('check_status') },
+    ...{ noServer: at('econ'), cut: at('srv_abrt'), errors: at('hrsp_5xx'), mode: at('mode') },
+    ...{ status: at('status'), check: at('check_status'), lastChange: at('lastchg') },
   };
   return lines
     .filter((line) => line !== '')
@@ -54,10 +61,13 @@ export function parseStat(text: string): Row[] {
         server,
         inFlight: count(columns.inFlight),
         requests: count(columns.requests),
-        failed: count(columns.noServer) + count(columns.noAnswer),
+        failed: count(text(columns.mode) === 'tcp' ? columns.noServer : columns.cut),
+        errors: count(columns.errors),
         meanMs: count(columns.meanMs),
         isUp: /^(UP|DRAIN)/.test(text(columns.status)),
+        isDown: text(columns.status).startsWith('DOWN'),
         // A star means that the next check is under way.
+        steadySeconds: count(columns.lastChange),
         isChecked: /^(\* )?L[467]OK/.test(text(columns.check)),
       };
     });

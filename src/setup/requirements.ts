@@ -97,6 +97,14 @@ export const serverRequirements: readonly Requirement[] = [
     packages: ['uidmap'],
   },
   { name: 'xz', purpose: 'unpacks kernel modules', anyOf: ['xz'], packages: ['xz-utils'] },
+  {
+    // At least 2.6. Where there is systemd the package also starts a service of its own, with a configuration that listens
+    // nowhere: it does no harm, and Tidepool neither needs nor touches it.
+    name: 'HAProxy',
+    purpose: 'spreads the requests of services over their virtual machines',
+    anyOf: ['haproxy'],
+    packages: ['haproxy'],
+  },
 ];
 
 /** Where Debian and Ubuntu put a driver of libvirt's daemon. */
@@ -121,4 +129,5 @@ export const testRequirements: readonly Requirement[] = [
     packages: ['python3'],
   },
   { name: 'pgrep', purpose: 'finds the QEMU that a test kills', anyOf: ['pgrep'], packages: ['procps'] },
+  { name: 'wrk', purpose: 'loads the front door of services', anyOf: ['wrk'], packages: ['wrk'] },
 ];

@@ -240,6 +240,7 @@ export function balancerConformance(label: string, makeHarness: () => Promise<Ba
         assert.deepEqual(over, { status: 413, server: '' });
         const within = await harness.send(port, { method: 'POST', bodyBytes: maxBodyBytes });
         assert.equal(within.status, 200);
+        assert.equal((await statsNow()).failed, 0, 'the front door did not fail');
       });
     });
 

@@ -14,6 +14,7 @@ export interface HaproxyHarness extends BalancerHarness {
   readonly folder: string;
   /** What it said. */
   readonly log: readonly string[];
+  send(port: number, request?: HarnessRequest & { readonly status?: number }): Promise<HarnessAnswer>;
   /** The ids of its processes. */
   processes(): Promise<number[]>;
 }
@@ -54,16 +55,17 @@ export async function haproxyHarness(fields: Partial<HaproxyOptions> = {}): Prom
   };
 }
 
-/** Answers `/?ms=N` after N ms with its own address; is well at `/health`. */
+/** Answers `/?ms=N&status=S` after N ms with its own address; is well at `/health`. */
 export async function startHttpServer(name: string): Promise<HarnessServer> {
   let server: Server | undefined;
   const listen = async (wanted: number): Promise<number> => {
     const fresh = createServer((incoming, response) => {
-      const workMs = Number(new URL(incoming.url ?? '/', 'http://server').searchParams.get('ms') ?? 0);
+      const query = new URL(incoming.url ?? '/', 'http://server').searchParams;
+      const workMs = Number(query.get('ms') ?? 0);
       const { localAddress, localPort } = incoming.socket;
       incoming.resume().on('end', async () => {
         if (workMs > 0) await systemClock.sleep(workMs);
-        response.end(`${localAddress}:${localPort}`);
+        response.writeHead(Number(query.get('status') ?? 200)).end(`${localAddress}:${localPort}`);
       });
     });
     server = fresh;
@@ -85,17 +87,22 @@ export async function startHttpServer(name: string): Promise<HarnessServer> {
 }
 
 /** One request on a connection of its own. */
-export function send(port: number, wanted: HarnessRequest = {}): Promise<HarnessAnswer> {
-  const { method = 'GET', workMs = 0, bodyBytes = 0 } = wanted;
+export function send(port: number, wanted: HarnessRequest & { status?: number } = {}): Promise<HarnessAnswer> {
+  const { method = 'GET', workMs = 0, bodyBytes = 0, status = 200 } = wanted;
   return new Promise((resolve, reject) => {
-    const outgoing = request({ host, port, method, path: `/?ms=${workMs}`, agent: false }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-      });
-      response.on('error', reject);
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, server: text.startsWith('{') ? '' : text }));
-    });
+    const outgoing = request(
+      { host, port, method, path: `/?ms=${workMs}&status=${status}`, agent: false },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
+        });
+        response.on('error', reject);
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, server: text.startsWith('{') ? '' : text }),
+        );
+      },
+    );
     outgoing.on('error', reject);
     outgoing.end(bodyBytes > 0 ? Buffer.alloc(bodyBytes, 'x') : undefined);
   });

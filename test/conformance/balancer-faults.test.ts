@@ -1,0 +1,273 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { after, afterEach, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../../src/clock/system-clock.ts';
+import type { BalancedServer, BalancedService, BalancedStats, Balancer } from '../../src/domain/balancer.ts';
+import { type HaproxyHarness, haproxyHarness } from '../support/front-door.ts';
+import { until } from '../support/poll.ts';
+import { wrk } from '../support/wrk.ts';
+import { type HarnessServer, httpService, maxBodyBytes, place, waitMs } from './balancer.ts';
+
+/** What only a real HAProxy can show: processes that die or hang, load from outside, bytes that are no requests. */
+const limitMs = 20_000;
+let harness: HaproxyHarness;
+let balancer: Balancer;
+let servers: HarnessServer[];
+let web: BalancedService;
+
+before(async () => {
+  harness = await haproxyHarness({ waitMs });
+  balancer = await harness.open();
+  servers = await Promise.all(['a', 'b', 'c'].map((name) => harness.startServer(name)));
+  web = httpService(
+    'web',
+    await harness.freePort(),
+    servers.map(({ serving }) => serving),
+    { maxPerServer: 64 },
+  );
+  await balancer.apply([web]);
+});
+afterEach(() => balancer.apply([web]));
+after(async () => {
+  await balancer.stop();
+  assert.deepEqual(await harness.processes(), []);
+  await harness.dispose();
+});
+
+const url = (): string => `http://127.0.0.1:${web.port}/`;
+const server = (index: number): HarnessServer => servers[index] ?? assert.fail('no such server');
+const withServers = (list: readonly BalancedServer[]): BalancedService => ({ ...web, servers: list });
+const statsOfWeb = async (): Promise<BalancedStats> =>
+  (await balancer.stats()).find(({ service }) => service === 'web') ?? assert.fail('no statistics');
+/** HAProxy's master is its oldest process. */
+const master = async (): Promise<number> => Math.min(...(await harness.processes()));
+
+for (const victim of ['master', 'worker'] as const) {
+  test(`its ${victim} killed alone: all of it is started again within a second or so`, async () => {
+    const pids = await harness.processes();
+    const old = victim === 'master' ? Math.min(...pids) : Math.max(...pids);
+    process.kill(old, 'SIGKILL');
+    const startedAtMs = performance.now();
+    await until(harness.processes, (now) => now.length >= 2 && !now.includes(old), limitMs);
+    await until(
+      () => harness.send(web.port).catch(() => undefined),
+      (answer) => answer?.status === 200,
+      limitMs,
+    );
+    assert.ok(performance.now() - startedAtMs < 3_000);
+    assert.ok(harness.log.some((line) => line.includes('started again')));
+  });
+}
+
+test('hanging, it is replaced', async () => {
+  const old = await harness.processes();
+  for (const pid of old) process.kill(pid, 'SIGSTOP');
+  await until(harness.processes, (now) => now.length >= 2 && !now.some((pid) => old.includes(pid)), 2 * limitMs);
+  assert.equal((await harness.send(web.port)).status, 200);
+});
+
+test('a server process that is killed mid-load costs no GET', async () => {
+  const load = wrk(url(), 6, 30);
+  for (const index of [0, 1]) {
+    await systemClock.sleep(1_000);
+    await server(index).kill();
+    await until(statsOfWeb, (stats) => stats.servers[index]?.isUp === false, limitMs);
+    await server(index).revive();
+    await until(statsOfWeb, (stats) => stats.servers[index]?.isUp === true, limitMs);
+  }
+  const { requests, failed } = await load;
+  assert.equal(failed, 0);
+  assert.ok(requests > 100);
+  assert.equal((await statsOfWeb()).failed, 0, 'requests that another server answered have not failed');
+});
+
+test('servers that come, drain and go, and reloads, cost a load nothing', async () => {
+  const [a, b, c] = servers.map(({ serving }) => serving);
+  assert.ok(a !== undefined && b !== undefined && c !== undefined);
+  const load = wrk(url(), 8, 30);
+  let isOver = false;
+  void load.finally(() => {
+    isOver = true;
+  });
+  const draining = { ...b, state: 'draining' as const };
+  for (let round = 0; !isOver; round += 1) {
+    const sets = [[a], [a, b], [a, draining, c], [b, c], [a, b, c]];
+    // A change of the limit is a change that only a reload can make.
+    const maxBody = round % 4 === 0 ? maxBodyBytes + round : maxBodyBytes;
+    await balancer.apply([{ ...withServers(sets[round % sets.length] ?? []), maxBodyBytes: maxBody }]);
+    await systemClock.sleep(100);
+  }
+  const { requests, failed } = await load;
+  assert.equal(failed, 0);
+  assert.ok(requests > 100);
+  assert.equal((await statsOfWeb()).failed, 0);
+});
+
+test('a reload keeps what is in flight in view, and lets idle connections go on', async () => {
+  const [a, b] = [server(0), server(1)];
+  await balancer.apply([withServers([a.serving])]);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  assert.equal(await ask(agent, 'GET'), place(a.serving));
+  const slow = harness.send(web.port, { method: 'POST', workMs: 1_500 });
+  await until(statsOfWeb, (stats) => stats.servers[0]?.inFlight === 1, limitMs);
+
+  const other = httpService('other', await harness.freePort(), []);
+  await balancer.apply([withServers([a.draining, b.serving]), other]);
+  assert.equal((await statsOfWeb()).servers[0]?.inFlight, 1);
+  // On the connection of the worker that leaves, which has never heard of this server.
+  assert.equal(await ask(agent, 'POST'), place(b.serving));
+  agent.destroy();
+  assert.deepEqual(await slow, { status: 200, server: place(a.serving) });
+  await until(statsOfWeb, (stats) => stats.servers[0]?.inFlight === 0, limitMs);
+});
+
+test('what waits for a first server survives a reload', async () => {
+  await balancer.apply([withServers([])]);
+  const early = harness.send(web.port, { method: 'POST' });
+  await until(statsOfWeb, ({ waiting }) => waiting === 1, limitMs);
+  const other = httpService('other', await harness.freePort(), []);
+  await balancer.apply([withServers([]), other]);
+  await balancer.apply([withServers([server(2).serving]), other]);
+  assert.deepEqual(await early, { status: 200, server: place(server(2).serving) });
+});
+
+test('a control plane that is killed: HAProxy serves on, and the next one takes it up as it is', async () => {
+  await balancer.close();
+  const before = await master();
+  const load = wrk(url(), 5, 20);
+  const child = await startOtherControlPlane([web]);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  balancer = await harness.open();
+  await balancer.apply([withServers([server(0).serving, server(1).draining])]);
+  assert.equal(await master(), before);
+  assert.equal((await load).failed, 0);
+});
+
+test('an error that a server answers is passed on, and is not a failure of the front door', async () => {
+  const before = await statsOfWeb();
+  assert.equal((await harness.send(web.port, { status: 503 })).status, 503);
+  const now = await statsOfWeb();
+  assert.deepEqual([now.requests - before.requests, now.failed - before.failed], [1, 0]);
+});
+
+test('clients that send slowly hold up nobody', async () => {
+  const sockets: Socket[] = [];
+  for (let i = 0; i < 400; i += 1) {
+    const socket = connect(web.port, '127.0.0.1').on('error', () => undefined);
+    // Half of them never end their headers, half never send the body that they promise.
+    socket.write(
+      i % 2 === 0 ? 'GET / HTTP/1.1\r\nHost: x\r\nX-a: ' : 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n',
+    );
+    sockets.push(socket);
+  }
+  const startedAtMs = performance.now();
+  for (let i = 0; i < 20; i += 1) assert.equal((await harness.send(web.port)).status, 200);
+  assert.ok(performance.now() - startedAtMs < 3_000);
+  assert.ok((await statsOfWeb()).servers.every(({ inFlight }) => inFlight === 0));
+  await Promise.all(sockets.map((socket) => (socket.destroyed ? undefined : once(socket.resume(), 'close'))));
+});
+
+test('bytes that are no request, and headers without end, are refused', async () => {
+  assert.match(await talk(web.port, 'no request\r\n\r\n'), /^HTTP\/1\.1 400 /);
+  assert.match(
+    await talk(web.port, `GET / HTTP/1.1\r\nHost: x\r\nX-a: ${'a'.repeat(20_000)}\r\n\r\n`),
+    /^HTTP\/1\.1 400 /,
+  );
+  const both = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde';
+  assert.match(await talk(web.port, both), /^HTTP\/1\.1 400 /);
+});
+
+test('a body over the limit is refused, sent in chunks too; an announced one before it is sent', async () => {
+  const head = 'POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n';
+  const chunk = (bytes: number): string => `${bytes.toString(16)}\r\n${'x'.repeat(bytes)}\r\n`;
+  const chunked = `${head}Transfer-Encoding: chunked\r\n\r\n`;
+  assert.match(await talk(web.port, `${chunked}${chunk(600)}${chunk(600)}0\r\n\r\n`), /^HTTP\/1\.1 413 /);
+  assert.match(await talk(web.port, `${chunked}${chunk(600)}${chunk(300)}0\r\n\r\n`), /^HTTP\/1\.1 200 /);
+  const announced = await talk(web.port, `${head}Content-Length: 5000000\r\n\r\n`);
+  assert.match(announced, /^HTTP\/1\.1 413 /);
+  assert.ok(announced.includes('"code":"too_large"'));
+});
+
+test('tcp: bytes both ways, a drain that lets connections end, a forced end, and waiting for the first server', async () => {
+  const [a, b] = [server(0), server(1)];
+  const raw = { ...httpService('raw', await harness.freePort(), []), protocol: 'tcp' as const, maxBodyBytes: null };
+  const apply = (...list: BalancedServer[]): Promise<void> => balancer.apply([web, { ...raw, servers: list }]);
+  const inFlight = async (name: string): Promise<number | undefined> =>
+    (await balancer.stats()).find(({ service }) => service === 'raw')?.servers.find((one) => one.name === name)
+      ?.inFlight;
+  await apply();
+  const early = harness.send(raw.port);
+  await until(
+    balancer.stats.bind(balancer),
+    (stats) => stats.some(({ service, waiting }) => service === 'raw' && waiting === 1),
+    limitMs,
+  );
+  await apply(a.serving);
+  assert.deepEqual(await early, { status: 200, server: place(a.serving) });
+
+  const kept = connect(raw.port, '127.0.0.1');
+  await until(
+    () => inFlight('a'),
+    (count) => count === 1,
+    limitMs,
+  );
+  await apply(a.draining, b.serving);
+  assert.equal((await harness.send(raw.port)).server, place(b.serving));
+  kept.write('GET /?ms=0 HTTP/1.1\r\nHost: x\r\n\r\n');
+  const [answer] = await once(kept, 'data');
+  assert.match(String(answer), new RegExp(place(a.serving)));
+  // Taken away, it may finish for as long as one request may take, and is then cut.
+  await apply(b.serving);
+  await once(kept.resume(), 'close');
+  await a.kill();
+  await apply(a.serving);
+  const refused = harness.send(raw.port);
+  await assert.rejects(refused);
+  await a.revive();
+});
+
+/** One request over the agent's connections: who answered it. */
+function ask(agent: Agent, method: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ agent, host: '127.0.0.1', port: web.port, method, path: '/?ms=0' }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve(text));
+    });
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
+
+/** Sends bytes, and returns all that comes until the other side hangs up. */
+function talk(port: number, bytes: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const socket = connect(port, '127.0.0.1');
+    socket.setTimeout(limitMs, () => socket.destroy(new Error(`no end of the answer: ${text}`)));
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    socket.on('error', reject);
+    socket.on('close', () => resolve(text));
+    socket.write(bytes);
+  });
+}
+
+/** A process of its own that opens the same front door and applies the services. */
+async function startOtherControlPlane(services: readonly BalancedService[]): Promise<ChildProcess> {
+  const script = fileURLToPath(new URL('../support/front-door-process.ts', import.meta.url));
+  const child = spawn(process.execPath, [script, harness.folder, JSON.stringify(services)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await Promise.race([once(child.stdout ?? assert.fail(), 'data'), once(child, 'exit')]);
+  assert.match(String(line), /applied/);
+  return child;
+}
