@@ -4,7 +4,8 @@ import { TidepoolError } from '../domain/errors.ts';
 interface Timer {
   readonly dueMs: number;
   readonly order: number;
-  fn(): void;
+  /** Undefined when it was cancelled. */
+  fn: (() => void) | undefined;
 }
 
 /** More timers than this in one advance is a loop that never waits. */
@@ -17,7 +18,9 @@ const timersPerAdvance = 100_000;
 export class FakeClock implements Clock {
   #nowMs: number;
   #order = 0;
-  #timers: Timer[] = [];
+  /** A binary heap: the parent of the timer at i is at (i - 1) / 2 and is due no later. */
+  readonly #heap: Timer[] = [];
+  #waiting = 0;
 
   /** @param startMs milliseconds since 1970; some date in 2026 unless given */
   constructor(startMs = 1_780_000_000_000) {
@@ -46,15 +49,17 @@ export class FakeClock implements Clock {
   after(ms: number, fn: () => void): () => void {
     this.#order += 1;
     const timer: Timer = { dueMs: this.#nowMs + Math.max(0, ms), order: this.#order, fn };
-    this.#timers.push(timer);
+    this.#push(timer);
+    this.#waiting += 1;
     return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
+      if (timer.fn !== undefined) this.#waiting -= 1;
+      timer.fn = undefined;
     };
   }
 
   /** How many timers are set. */
   get waiting(): number {
-    return this.#timers.length;
+    return this.#waiting;
   }
 
   /**
@@ -70,24 +75,60 @@ export class FakeClock implements Clock {
       if (fired === timersPerAdvance) {
         throw new TidepoolError('internal', `${timersPerAdvance} timers fired in one advance of ${ms} ms`);
       }
-      this.#nowMs = next.dueMs;
-      next.fn();
+      next();
       await settle();
     }
     this.#nowMs = endMs;
   }
 
-  #takeDue(endMs: number): Timer | undefined {
-    let next: Timer | undefined;
-    for (const timer of this.#timers) {
-      if (timer.dueMs > endMs) continue;
-      if (next === undefined || timer.dueMs < next.dueMs || (timer.dueMs === next.dueMs && timer.order < next.order)) {
-        next = timer;
-      }
+  /** The function of the next timer that is due by then; its time is now. */
+  #takeDue(endMs: number): (() => void) | undefined {
+    for (;;) {
+      const next = this.#heap[0];
+      if (next === undefined || next.dueMs > endMs) return undefined;
+      this.#pop();
+      const { fn } = next;
+      if (fn === undefined) continue;
+      next.fn = undefined;
+      this.#waiting -= 1;
+      this.#nowMs = next.dueMs;
+      return fn;
     }
-    if (next !== undefined) this.#timers = this.#timers.filter((timer) => timer !== next);
-    return next;
   }
+
+  #push(timer: Timer): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    while (at > 0) {
+      const up = (at - 1) >> 1;
+      const parent = heap[up];
+      if (parent === undefined || isBefore(parent, timer)) break;
+      heap[at] = parent;
+      at = up;
+    }
+    heap[at] = timer;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      const [left, right] = [heap[2 * at + 1], heap[2 * at + 2]];
+      if (left === undefined) break;
+      const isRight = right !== undefined && isBefore(right, left);
+      const child = isRight ? right : left;
+      if (isBefore(last, child)) break;
+      heap[at] = child;
+      at = 2 * at + (isRight ? 2 : 1);
+    }
+    heap[at] = last;
+  }
+}
+
+function isBefore(a: Timer, b: Timer): boolean {
+  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
 }
 
 /** Lets every promise that can go on go on: the macrotask comes after all microtasks that are there. */

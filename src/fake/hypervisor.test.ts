@@ -63,6 +63,29 @@ test('a lost connection: calls fail, machines go on, and what changed is told af
   assert.equal((await hypervisor.get('w-0000'))?.state, 'crashed');
 });
 
+test('a call waits and fails as it is made to, and a machine may come late', async () => {
+  const { clock, hypervisor } = make();
+  hypervisor.fault = (call) => (call === 'create' ? { waitMs: 5_000 } : undefined);
+  const creating = hypervisor.create(spec);
+  await assert.rejects(hypervisor.remove('w-0000'), (error) => hasCode(error, 'conflict'));
+  await clock.advance(5_000);
+  assert.equal((await creating).state, 'running');
+  hypervisor.fault = (call) => (call === 'remove' ? { error: new TidepoolError('timeout', 'no answer') } : undefined);
+  await assert.rejects(hypervisor.remove('w-0000'), (error) => hasCode(error, 'timeout'));
+  assert.equal((await hypervisor.list()).length, 1);
+});
+
+test('events come late or never, as they are made to', async () => {
+  const { clock, hypervisor, events } = make();
+  hypervisor.delivery = (event) => (event.kind === 'started' ? undefined : 300);
+  await hypervisor.create(spec);
+  hypervisor.crash('w-0000');
+  await clock.advance(299);
+  assert.deepEqual(events, []);
+  await clock.advance(1);
+  assert.deepEqual(events, ['crashed failed']);
+});
+
 test('a hung machine does not react to its power button', async () => {
   const { clock, hypervisor } = make();
   await hypervisor.create(spec);

@@ -34,6 +34,15 @@ export interface FakeDelays {
   readonly shutdownMs: number;
 }
 
+/** Every call about machines that can be made to fail or to last. */
+export type HypervisorCall = 'list' | 'get' | 'create' | 'suspend' | 'resume' | 'destroy' | 'remove';
+
+/** What goes wrong in a call: it waits, without end for Infinity; then it fails, or has its effect late. */
+export interface CallFault {
+  readonly waitMs?: number;
+  readonly error?: TidepoolError;
+}
+
 export interface FakeHypervisorOptions {
   readonly clock: Clock;
   readonly installationId?: string;
@@ -70,6 +79,12 @@ export class FakeHypervisor implements Hypervisor {
   }
 
   // The faults.
+
+  /** Asked at each call; `name` is '' for lists. */
+  fault: (call: HypervisorCall, name: string) => CallFault | undefined = () => undefined;
+
+  /** How much later than usual an event arrives, in milliseconds; undefined when it is lost. */
+  delivery: (event: MachineEvent) => number | undefined = () => 0;
 
   /** The next `create` fails with this, having done nothing. Called again, the one after it fails too. */
   failNextCreate(error: TidepoolError): void {
@@ -118,12 +133,12 @@ export class FakeHypervisor implements Hypervisor {
   // The port.
 
   async list(): Promise<Machine[]> {
-    this.#checkConnection();
+    await this.#begin('list', '');
     return this.#own().map((machine) => machine.describe());
   }
 
   async get(name: string): Promise<Machine | undefined> {
-    this.#checkConnection();
+    await this.#begin('get', name);
     return this.#find(name)?.describe();
   }
 
@@ -131,15 +146,15 @@ export class FakeHypervisor implements Hypervisor {
     this.#checkConnection();
     checkMachineSpec(spec);
     this.#checkFiles(spec);
-    if (this.host.machines.has(spec.name) || this.#creating.has(spec.name)) {
-      throw new TidepoolError('conflict', `there is a domain named ${spec.name} already`);
-    }
+    if (this.#creating.has(spec.name)) throw taken(spec.name);
+    this.#checkFree(spec.name);
     this.#creating.add(spec.name);
     try {
       await this.#wait(this.#delays.createMs);
-      this.#checkConnection();
+      await this.#begin('create', spec.name);
       const failure = this.#nextFailures.shift();
       if (failure !== undefined) throw failure;
+      this.#checkFree(spec.name);
       return this.#start(spec);
     } finally {
       this.#creating.delete(spec.name);
@@ -148,11 +163,15 @@ export class FakeHypervisor implements Hypervisor {
 
   async suspend(name: string): Promise<void> {
     const machine = this.#inState(name, 'running');
+    await this.#begin('suspend', name);
+    mustBe(machine, 'running');
     this.#change(machine, 'paused', 'suspended', 'paused');
   }
 
   async resume(name: string): Promise<void> {
     const machine = this.#inState(name, 'paused');
+    await this.#begin('resume', name);
+    mustBe(machine, 'paused');
     this.#change(machine, 'running', 'resumed', 'unpaused');
   }
 
@@ -166,19 +185,19 @@ export class FakeHypervisor implements Hypervisor {
 
   async destroy(name: string): Promise<void> {
     const machine = this.#mustFind(name);
-    if (machine.isOff) return;
-    await this.#wait(this.#delays.destroyMs);
-    this.#checkConnection();
-    this.#change(machine, 'off', 'stopped', 'destroyed');
+    await this.#begin('destroy', name);
+    await this.#pullPlug(machine);
   }
 
   async remove(name: string): Promise<void> {
     this.#checkConnection();
     if (this.#creating.has(name)) throw new TidepoolError('conflict', `machine ${name} is being created`);
     const machine = this.#find(name);
+    await this.#begin('remove', name);
     if (machine === undefined) return;
-    await this.destroy(name);
-    this.#forget(machine);
+    await this.#pullPlug(machine);
+    // Two calls may remove one machine at the same time.
+    if (this.host.machines.get(name) === machine) this.#forget(machine);
   }
 
   async stats(): Promise<MachineStats[]> {
@@ -214,6 +233,13 @@ export class FakeHypervisor implements Hypervisor {
     this.host.unlisten(this.#tell);
   }
 
+  async #pullPlug(machine: FakeMachine): Promise<void> {
+    if (machine.isOff) return;
+    await this.#wait(this.#delays.destroyMs);
+    this.#checkConnection();
+    this.#change(machine, 'off', 'stopped', 'destroyed');
+  }
+
   #start(spec: MachineSpec): Machine {
     const machine = new FakeMachine(spec, this.#installationId, this.#options.clock.now(), () => this.host.nextPort());
     this.host.machines.set(spec.name, machine);
@@ -247,9 +273,12 @@ export class FakeHypervisor implements Hypervisor {
   /** After the present call, as news of another process arrive. */
   #emit(event: MachineEvent): void {
     const listeners = [...this.#listeners];
-    queueMicrotask(() => {
+    const tell = (): void => {
       for (const listener of listeners) listener(event);
-    });
+    };
+    const lateMs = this.delivery(event);
+    if (lateMs === 0) queueMicrotask(tell);
+    else if (lateMs !== undefined) this.#options.clock.after(lateMs, tell);
   }
 
   #console(name: string): Duplex {
@@ -264,6 +293,23 @@ export class FakeHypervisor implements Hypervisor {
         done();
       },
     });
+  }
+
+  /**
+   * Every call goes through this: it waits and fails as it is made to. What machine is meant is settled before, as on a
+   * real host, where a name is looked up first: another machine may have the name by the time a late call has its effect.
+   */
+  async #begin(call: HypervisorCall, name: string): Promise<void> {
+    this.#checkConnection();
+    const fault = this.fault(call, name);
+    if (fault === undefined) return;
+    await this.#wait(fault.waitMs ?? 0);
+    this.#checkConnection();
+    if (fault.error !== undefined) throw fault.error;
+  }
+
+  #checkFree(name: string): void {
+    if (this.host.machines.has(name)) throw taken(name);
   }
 
   #checkConnection(): void {
@@ -294,8 +340,8 @@ export class FakeHypervisor implements Hypervisor {
 
   #inState(name: string, wanted: MachineState): FakeMachine {
     const machine = this.#mustFind(name);
-    if (machine.state === wanted) return machine;
-    throw new TidepoolError('conflict', `machine ${name} is ${machine.state}, not ${wanted}`);
+    mustBe(machine, wanted);
+    return machine;
   }
 
   /** For the knobs: a test that turns one on a machine that is not there is wrong. */
@@ -308,4 +354,13 @@ export class FakeHypervisor implements Hypervisor {
   async #wait(ms: number): Promise<void> {
     if (ms > 0) await this.#options.clock.sleep(ms);
   }
+}
+
+function mustBe(machine: FakeMachine, wanted: MachineState): void {
+  if (machine.state === wanted) return;
+  throw new TidepoolError('conflict', `machine ${machine.name} is ${machine.state}, not ${wanted}`);
+}
+
+function taken(name: string): TidepoolError {
+  return new TidepoolError('conflict', `there is a domain named ${name} already`);
 }

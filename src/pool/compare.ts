@@ -57,7 +57,7 @@ async function compare(
   if (isUnderWay(vm.name) && (state === 'running' || state === 'paused')) return;
   const now = await context.store.vms.get(vm.name);
   if (now?.state !== vm.state || now.stateSinceMs !== vm.stateSinceMs) return;
-  await failVm(context, vm.name, `its machine is ${state}${detail}`);
+  await failVm(context, vm.name, `its machine is ${state}${detail}`, [vm.state]);
 }
 
 function expectedState(vm: Vm): MachineState | undefined {

@@ -18,7 +18,7 @@ import { overdue } from './overdue.ts';
 import { poolVms } from './read.ts';
 import { Reaper } from './reaper.ts';
 import { PoolSize } from './size.ts';
-import { type MoveAction, type PoolAction, type SteeredVm, steer } from './steer.ts';
+import { type MoveAction, type PoolAction, type SteeredVm, type StepKind, steer } from './steer.ts';
 import { Steps } from './steps.ts';
 import { UnhealthyGuard } from './unhealthy.ts';
 import { Watches } from './watches.ts';
@@ -155,15 +155,18 @@ export class PoolController {
   }
 
   async #step(): Promise<void> {
+    // Before the rows: a step that ends while they are read counts as under way, and is seen done the next time.
+    const underWay = this.#steps.kinds;
     const vms = await poolVms(this.#context);
     const jobs = await this.#context.store.jobs.active();
     await this.#giveUpOverdue(vms, jobs);
     this.#noteFailures(vms);
     for (const vm of vms) {
+      if (underWay.has(vm.name)) continue;
       if (vm.state === 'failed' || vm.state === 'stopping') this.#reap(vm);
-      else if (this.#steps.kindOf(vm.name) === undefined) this.#watches.follow(vm);
+      else this.#watches.follow(vm);
     }
-    const steered = await this.#steered(vms, jobs);
+    const steered = await this.#steered(vms, jobs, underWay);
     const wanted = this.size.wanted(await this.#mayLaunch(vms));
     for (const action of steer(steered, wanted, this.#context.clock.now())) this.#act(action, vms);
   }
@@ -174,7 +177,7 @@ export class PoolController {
       if (this.#watches.booted(vm) !== undefined) continue;
       const on = jobs.filter((job) => job.vmName === vm.name);
       const reason = overdue(vm, on, this.#context.clock.now());
-      if (reason !== undefined) await failVm(this.#context, vm.name, reason);
+      if (reason !== undefined) await failVm(this.#context, vm.name, reason, [vm.state]);
     }
   }
 
@@ -189,20 +192,26 @@ export class PoolController {
     this.#bootTimesMs = [...this.#bootTimesMs, this.#context.clock.now() - vm.createdAtMs].slice(-keptBootTimes);
   }
 
-  async #steered(vms: readonly Vm[], jobs: readonly Job[]): Promise<SteeredVm[]> {
+  async #steered(
+    vms: readonly Vm[],
+    jobs: readonly Job[],
+    underWay: ReadonlyMap<string, StepKind>,
+  ): Promise<SteeredVm[]> {
     const { runtimes, workload } = this.#context;
     const names = (await runtimes.list()).map((runtime) => runtime.name);
-    return vms.map((vm) => {
+    const known = vms.map((vm): SteeredVm => {
       const booted = this.#watches.booted(vm);
-      const step = this.#steps.kindOf(vm.name);
       return {
         ...vm,
+        step: underWay.get(vm.name) ?? null,
         jobs: workload.inFlight(vm, jobs),
         isOutdated: vm.capacity !== null && workload.lacksRuntime(vm, names),
         boot: booted === undefined ? 'going' : booted.mayPause ? 'done' : 'usable',
-        isEntering: step === 'enter' || step === 'resume',
       };
     });
+    // The row of a launch may come a moment after the list was read.
+    const launching = [...underWay].filter(([name, kind]) => kind === 'launch' && !vms.some((vm) => vm.name === name));
+    return [...known, ...launching.map(([name]) => toCome(name, this.#context.clock.now()))];
   }
 
   async #mayLaunch(vms: readonly Vm[]): Promise<boolean> {
@@ -227,7 +236,12 @@ export class PoolController {
 
   #launch(vms: readonly Vm[]): void {
     const rows = vms.map((vm) => vm.name);
-    const others = [...this.#steps.names, ...this.#hypervisor.held, ...this.#leftovers.keys(), ...this.#foreignNames];
+    const others = [
+      ...this.#steps.kinds.keys(),
+      ...this.#hypervisor.held,
+      ...this.#leftovers.keys(),
+      ...this.#foreignNames,
+    ];
     const name = nextVmName(this.#context.pool.prefix, new Set([...rows, ...others]));
     this.#steps.begin(name, 'launch', async () => {
       if (!(await launchVm(this.#context, name))) this.#foreignNames.add(name);
@@ -267,7 +281,7 @@ export class PoolController {
     this.#leftovers = new Map(unknown.map(({ name }) => [name, this.#leftovers.get(name) ?? nowMs]));
     for (const [name, stateSinceMs] of this.#leftovers) {
       if (!this.#reaper.mayTry(name)) continue;
-      this.#steps.begin(name, 'reap', async () => {
+      this.#steps.begin(name, 'sweep', async () => {
         // It may have been launched since.
         if ((await this.#context.store.vms.get(name)) !== undefined) return;
         await this.#reaper.reap({ name, reason: 'left behind by an interrupted launch or removal', stateSinceMs });
@@ -287,4 +301,9 @@ export class PoolController {
   #log(what: string, error: unknown): void {
     this.#context.log(`pool ${this.name}: ${what}: ${toTidepoolError(error).message}`);
   }
+}
+
+function toCome(name: string, nowMs: number): SteeredVm {
+  const none = { jobs: 0, isOutdated: false, isUnwanted: false };
+  return { ...none, name, state: 'creating', stateSinceMs: nowMs, createdAtMs: nowMs, boot: 'going', step: 'launch' };
 }

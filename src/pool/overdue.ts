@@ -25,7 +25,7 @@ export function overdue(
       const limitMs = Math.min(maxMs, longestMs + jobHandoverMs);
       return sinceMs < limitMs
         ? undefined
-        : `its jobs had not ended ${Math.round(sinceMs / 60_000)} min after its drain began`;
+        : `its work had not ended ${Math.round(sinceMs / 60_000)} min after its drain began`;
     }
     default:
       return undefined;

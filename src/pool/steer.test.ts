@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type PoolAction, type SteeredVm, steer, type Wanted } from './steer.ts';
+import { type PoolAction, type SteeredVm, type StepKind, steer, type Wanted } from './steer.ts';
 
 const wanted = (fields: Partial<Wanted> = {}): Wanted => ({
   desired: 1,
@@ -24,7 +24,7 @@ const vm = (state: SteeredVm['state'], fields: Partial<SteeredVm> = {}): Steered
     isOutdated: false,
     isUnwanted: false,
     boot: 'going',
-    isEntering: false,
+    step: null,
     ...fields,
   };
 };
@@ -43,10 +43,12 @@ test('a booted VM enters service before a warm one is resumed, is kept warm when
   assert.deepEqual(kinds(steer([vm('ready'), booted('done')], wanted(), 9_000)), ['stop']);
 });
 
-test('a step towards service that is under way counts as done', () => {
-  const resuming = vm('warm', { isEntering: true });
+test('a step that is under way counts as done', () => {
+  const resuming = vm('warm', { step: 'resume' });
   assert.deepEqual(kinds(steer([resuming, vm('booting', { boot: 'done' })], wanted(), 0)), ['stop']);
   assert.deepEqual(kinds(steer([resuming], wanted({ desired: 2 }), 0)), ['launch']);
+  const draining = vm('ready', { step: 'drain', jobs: 1 });
+  assert.deepEqual(kinds(steer([draining, vm('ready'), vm('ready')], wanted({ desired: 2 }), 0)), []);
 });
 
 test('what comes already is not launched again, and launches are bounded', () => {
@@ -99,8 +101,19 @@ test('one outdated VM at a time is replaced, when it is idle', () => {
   assert.deepEqual(kinds(steer([vm('draining', { isOutdated: true })], wanted(), 0)), ['stop', 'launch']);
 });
 
-const mayEnter = (state: SteeredVm['state']): boolean => state === 'booting' || state === 'warm';
-const isBooting = (one: SteeredVm): boolean => one.state === 'booting' && one.boot === 'going' && !one.isEntering;
+/** What may be under way on a VM in this state; a step's last moments come after its VM's change. */
+const stepsIn: Readonly<Record<SteeredVm['state'], readonly StepKind[]>> = {
+  creating: ['launch'],
+  booting: ['enter', 'park', 'stop'],
+  ready: ['enter', 'resume', 'undrain', 'drain'],
+  warm: ['resume', 'park', 'stop'],
+  draining: ['drain', 'undrain', 'park', 'stop'],
+  stopping: ['stop', 'reap'],
+  failed: ['reap'],
+};
+const enters: readonly (string | null)[] = ['undrain', 'enter', 'resume'];
+const isBooting = (one: SteeredVm): boolean =>
+  one.state === 'creating' || (one.state === 'booting' && one.step === null && one.boot === 'going');
 const mayBeBusy = (state: SteeredVm['state']): boolean => state === 'ready' || state === 'draining';
 
 const anyVm = fc.record({
@@ -119,7 +132,7 @@ const anyVm = fc.record({
   isOutdated: fc.boolean(),
   isUnwanted: fc.boolean(),
   boot: fc.constantFrom<SteeredVm['boot'][]>('going', 'usable', 'done'),
-  isEntering: fc.boolean(),
+  step: fc.option(fc.nat(), { freq: 2 }),
 });
 const anyWanted = fc.record({
   desired: fc.integer({ min: 0, max: 12 }),
@@ -140,7 +153,7 @@ test('a busy VM is never stopped or parked, launches are bounded, each VM gets o
           ...one,
           name: `vm-${i}`,
           jobs: mayBeBusy(one.state) ? one.jobs : 0,
-          isEntering: one.isEntering && mayEnter(one.state),
+          step: one.step === null ? null : (stepsIn[one.state][one.step % stepsIn[one.state].length] ?? null),
         }));
         const actions = steer(named, want, nowMs);
         const names = actions.flatMap((action) => (action.kind === 'launch' ? [] : [action.name]));
@@ -148,13 +161,15 @@ test('a busy VM is never stopped or parked, launches are bounded, each VM gets o
         for (const action of actions) {
           if (action.kind === 'launch') continue;
           const target = named.find((one) => one.name === action.name);
-          assert.ok(!target?.isEntering, 'a step is under way on it');
+          assert.equal(target?.step, null, 'a step is under way on it');
           if (action.kind === 'stop' || action.kind === 'park') assert.equal(target?.jobs, 0);
         }
-        const coming = named.filter((one) => one.state === 'creating' || isBooting(one));
+        const coming = named.filter(isBooting);
         const launches = actions.length - names.length;
         assert.ok(launches === 0 || launches + coming.length <= want.maxParallelLaunches);
-        const inService = named.filter((one) => one.state === 'ready' || one.isEntering).length;
+        const inService = named.filter(({ step, state }) =>
+          step === null ? state === 'ready' : enters.includes(step),
+        ).length;
         const entering = actions.filter(
           ({ kind }) => kind === 'undrain' || kind === 'enter' || kind === 'resume',
         ).length;
@@ -167,7 +182,7 @@ test('a busy VM is never stopped or parked, launches are bounded, each VM gets o
 test('carried out step by step, any pool comes to exactly what is wanted and stays', () => {
   fc.assert(
     fc.property(fc.array(anyVm, { maxLength: 12 }), anyWanted, (vms, want) => {
-      let pool: SteeredVm[] = vms.map((one, i) => ({ ...one, isEntering: false, name: `vm-${i}` }));
+      let pool: SteeredVm[] = vms.map((one, i) => ({ ...one, step: null, name: `vm-${i}` }));
       for (let round = 0; round < 100; round += 1) {
         const actions = steer(pool, { ...want, mayLaunch: true }, 10_000 + round);
         pool = applied(pool, actions, round);

@@ -1,4 +1,4 @@
-import type { Vm } from '../domain/vm.ts';
+import type { Vm, VmState } from '../domain/vm.ts';
 
 /** What a pool should be. */
 export interface Wanted {
@@ -24,8 +24,8 @@ export interface SteeredVm extends Pick<Vm, 'name' | 'state' | 'stateSinceMs' | 
   readonly isUnwanted: boolean;
   /** Of a booting VM: its agent has not answered; it could take work; it could be paused too. */
   readonly boot: 'going' | 'usable' | 'done';
-  /** A step that brings it into service is under way. */
-  readonly isEntering: boolean;
+  /** What is being done to it at present. */
+  readonly step: StepKind | null;
 }
 
 export type PoolAction = { readonly kind: 'launch' } | MoveAction;
@@ -37,6 +37,22 @@ export interface MoveAction {
   readonly why: string;
 }
 
+/** What is done to a VM; `sweep` removes a machine of that name which no row knew. */
+export type StepKind = MoveAction['kind'] | 'launch' | 'reap' | 'sweep';
+
+/** The state to which a step brings its VM; null where the row says by itself how far it is. */
+const leadsTo: Readonly<Record<StepKind, VmState | null>> = {
+  launch: null,
+  sweep: null,
+  undrain: 'ready',
+  enter: 'ready',
+  resume: 'ready',
+  drain: 'draining',
+  park: 'warm',
+  stop: 'stopping',
+  reap: 'stopping',
+};
+
 /** A VM that has come into service is left the host's CPU for so long. */
 const settleMs = 3_000;
 
@@ -46,27 +62,28 @@ const settleMs = 3_000;
  * drains idle VMs first, then the youngest; what is drained goes to the warm pool if that has room.
  */
 export function steer(vms: readonly SteeredVm[], wanted: Wanted, nowMs: number): PoolAction[] {
-  const entering = vms.filter((vm) => vm.isEntering && vm.state !== 'ready');
-  const others = vms.filter((vm) => !entering.includes(vm));
-  const of = (state: Vm['state']): SteeredVm[] => others.filter((vm) => vm.state === state);
+  const of = (state: VmState): SteeredVm[] => vms.filter((vm) => heads(vm) === state);
+  const free = (state: VmState): SteeredVm[] => of(state).filter((vm) => vm.step === null);
   const ready = of('ready');
   const warm = of('warm').filter(isKept);
-  const shortage = Math.max(0, wanted.desired - ready.length - entering.length);
+  const shortage = Math.max(0, wanted.desired - ready.length);
 
-  const back = of('draining').filter(isKept).sort(byJobs).reverse().slice(0, shortage);
-  const booted = of('booting').filter((vm) => vm.boot !== 'going');
+  const back = free('draining').filter(isKept).sort(byJobs).reverse().slice(0, shortage);
+  const booted = free('booting').filter((vm) => vm.boot !== 'going');
   const entered = booted.slice(0, shortage - back.length);
-  const resumed = warm.slice(0, shortage - back.length - entered.length);
+  const resumed = free('warm')
+    .filter(isKept)
+    .slice(0, shortage - back.length - entered.length);
   const stillShort = shortage - back.length - entered.length - resumed.length;
 
-  const warmLeft = warm.slice(resumed.length);
+  const warmLeft = without(warm, resumed);
   const warmRoom = Math.max(0, wanted.warm - warmLeft.length);
-  const bootedLeft = booted.slice(entered.length);
+  const bootedLeft = without(booted, entered);
   const toWarm = bootedLeft.slice(0, warmRoom);
   const warmShort = warmRoom - toWarm.length;
-  const coming = [...of('creating'), ...of('booting').filter((vm) => vm.boot === 'going')];
-  const leaving = of('draining').filter((vm) => !back.includes(vm));
-  const done = leaving.filter((vm) => vm.jobs === 0);
+  const coming = [...of('creating'), ...without(of('booting'), booted)];
+  const leaving = without(of('draining'), back);
+  const done = leaving.filter((vm) => vm.jobs === 0 && vm.step === null);
   // What comes already serves the shortage first; a drained VM is warm sooner than a new one.
   const parkRoom = Math.max(0, warmShort - Math.max(0, coming.length - stillShort));
   const parked = done.filter(isKept).slice(0, parkRoom);
@@ -75,10 +92,11 @@ export function steer(vms: readonly SteeredVm[], wanted: Wanted, nowMs: number):
   // Those that drain will be warm when they are done: nothing is launched in their place.
   const soonWarm = [...leaving, ...ready.filter((vm) => drained.some((one) => one.name === vm.name))].filter(isKept);
   // A boot takes much CPU: what has just come into service gets it first, and the warm pool is refilled a moment later.
-  const isSettling = resumed.length + entering.length > 0 || ready.some((vm) => nowMs - vm.stateSinceMs < settleMs);
+  const isSettling = resumed.length > 0 || ready.some((vm) => vm.step !== null || nowMs - vm.stateSinceMs < settleMs);
   const needed = stillShort + Math.max(0, warmShort - soonWarm.length);
   const upTo = wanted.maxParallelLaunches - toWarm.filter((vm) => vm.boot === 'usable').length;
   const launches = Math.min(isSettling ? stillShort : needed, upTo) - coming.length;
+  const tooWarm = warmLeft.length - wanted.warm;
 
   return [
     ...moves('undrain', back, 'it is wanted again'),
@@ -94,10 +112,15 @@ export function steer(vms: readonly SteeredVm[], wanted: Wanted, nowMs: number):
       'it is kept warm',
     ),
     ...moves('stop', surplus(coming, coming.length - needed), 'it is not wanted any more'),
-    ...moves('stop', bootedLeft.slice(toWarm.length), 'it is not wanted any more'),
-    ...moves('stop', warmLeft.slice(wanted.warm), 'it is not wanted warm'),
-    ...moves('stop', without(of('warm'), warm), 'another takes its place'),
+    ...moves('stop', without(bootedLeft, toWarm), 'it is not wanted any more'),
+    ...moves('stop', surplus(warmLeft, tooWarm), 'it is not wanted warm'),
+    ...moves('stop', without(free('warm'), warm), 'another takes its place'),
   ];
+}
+
+/** The state that it has, or is being brought to. */
+function heads(vm: SteeredVm): VmState {
+  return (vm.step === null ? null : leadsTo[vm.step]) ?? vm.state;
 }
 
 function isKept(vm: SteeredVm): boolean {
@@ -112,27 +135,26 @@ function without(vms: readonly SteeredVm[], others: readonly SteeredVm[]): Steer
   return vms.filter((vm) => !others.includes(vm));
 }
 
-/** The newest of those that boot. What is being created is let become a machine first. */
-function surplus(coming: readonly SteeredVm[], count: number): SteeredVm[] {
-  const newest = coming.filter((vm) => vm.state === 'booting').sort((a, b) => b.createdAtMs - a.createdAtMs);
-  return newest.slice(0, Math.max(0, count));
+/** The newest; what a step is under way on, or is being created, is let be until that is done. */
+function surplus(vms: readonly SteeredVm[], count: number): SteeredVm[] {
+  const mayGo = vms.filter((vm) => vm.step === null && vm.state !== 'creating');
+  return mayGo.sort((a, b) => b.createdAtMs - a.createdAtMs).slice(0, Math.max(0, count));
 }
 
 function drains(ready: readonly SteeredVm[], wanted: Wanted, nowMs: number): MoveAction[] {
-  const actions: MoveAction[] = [];
-  for (const vm of ready)
-    if (vm.isUnwanted) actions.push({ kind: 'drain', name: vm.name, why: 'an operator asked for it' });
-  const surplus = ready.length - actions.length - wanted.desired;
-  const mayGo = ready.filter((vm) => !vm.isUnwanted && nowMs - vm.stateSinceMs >= wanted.minLifetimeMs).sort(byJobs);
-  for (const { name } of mayGo.slice(0, Math.max(0, surplus))) {
-    actions.push({ kind: 'drain', name, why: 'the pool wants fewer VMs' });
-  }
+  const free = ready.filter((vm) => vm.step === null);
+  const unwanted = moves(
+    'drain',
+    free.filter((vm) => vm.isUnwanted),
+    'an operator asked for it',
+  );
+  const surplus = ready.length - unwanted.length - wanted.desired;
+  const mayGo = free.filter((vm) => !vm.isUnwanted && nowMs - vm.stateSinceMs >= wanted.minLifetimeMs).sort(byJobs);
+  const actions = [...unwanted, ...moves('drain', mayGo.slice(0, Math.max(0, surplus)), 'the pool wants fewer VMs')];
+  if (actions.length > 0) return actions;
   // One a time, so that a change that reaches all of them never takes the pool down.
-  const outdated = ready.find((vm) => vm.isOutdated && vm.jobs === 0);
-  if (actions.length === 0 && outdated !== undefined) {
-    actions.push({ kind: 'drain', name: outdated.name, why: 'it lacks a runtime; another takes its place' });
-  }
-  return actions;
+  const outdated = free.filter((vm) => vm.isOutdated && vm.jobs === 0).slice(0, 1);
+  return moves('drain', outdated, 'it lacks a runtime; another takes its place');
 }
 
 /** Idle ones first; among equals the youngest. */

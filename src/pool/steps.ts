@@ -1,7 +1,4 @@
-import type { MoveAction } from './steer.ts';
-
-/** What is being done to a VM. */
-export type StepKind = MoveAction['kind'] | 'launch' | 'reap';
+import type { StepKind } from './steer.ts';
 
 /** The pool's steps under way, in the background, at most one a VM. */
 export class Steps {
@@ -28,9 +25,9 @@ export class Steps {
     return this.#underWay.get(name)?.kind;
   }
 
-  /** The VMs that a step is under way on. */
-  get names(): string[] {
-    return [...this.#underWay.keys()];
+  /** All that are under way, by VM. */
+  get kinds(): ReadonlyMap<string, StepKind> {
+    return new Map([...this.#underWay].map(([name, { kind }]) => [name, kind]));
   }
 
   /** Resolves when all that are under way now have ended. */

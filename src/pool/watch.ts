@@ -67,7 +67,9 @@ export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSign
     } catch (error) {
       if (signal.aborted) return;
       const reason = deathReason(context, vm.name, lastAnswerMs);
-      if (reason !== undefined) return failVm(context, vm.name, `${reason} (${toTidepoolError(error).message})`);
+      if (reason !== undefined) {
+        return failVm(context, vm.name, `${reason} (${toTidepoolError(error).message})`, ['ready', 'draining']);
+      }
     }
     await clock.sleep(heartbeatEveryMs, signal).catch(() => undefined);
   }

@@ -71,7 +71,7 @@ export class Watches {
       await this.#context.workload.prepare(vm, signal);
       return true;
     } catch (error) {
-      if (!signal.aborted) await failVm(this.#context, vm.name, toTidepoolError(error).message);
+      if (!signal.aborted) await failVm(this.#context, vm.name, toTidepoolError(error).message, ['booting']);
       return false;
     }
   }

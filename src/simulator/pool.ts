@@ -26,7 +26,7 @@ export interface Steered {
 }
 
 /** Nothing else happens to simulated VMs. */
-const usual = { isOutdated: false, isUnwanted: false, boot: 'going', isEntering: false } as const;
+const usual = { isOutdated: false, isUnwanted: false, boot: 'going', step: null } as const;
 /** No policy looks further back. */
 const keptSamples = 600;
 

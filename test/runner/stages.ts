@@ -22,12 +22,13 @@ const minuteMs = 60_000;
 const differences: Readonly<Record<string, Partial<Stage>>> = {
   accounts: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: minuteMs },
   handlers: { needsImage: false, concurrency: 2 },
+  sim: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: 2 * minuteMs },
   libvirt: { needsImage: false },
   services: { fast: true, needsImage: false, timeLimitMs: minuteMs },
   e2e: { timeLimitMs: 10 * minuteMs },
 };
 /** Folders that are not here run after these, and e2e runs last. */
-const firstFolders = ['conformance', 'libvirt', 'image', 'agent', 'security'];
+const firstFolders = ['sim', 'conformance', 'libvirt', 'image', 'agent', 'security'];
 const lastFolder = 'e2e';
 /** Tests of the test tools themselves; they are in fast stages. */
 const toolFolders = ['runner', 'tidy'];

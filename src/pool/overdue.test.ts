@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { jobHandoverMs, type VmState, vmStates } from '../domain/vm.ts';
+import { queuedJob } from '../fake/job.ts';
+import { overdue } from './overdue.ts';
+
+const since = (state: VmState, ms: number, timeoutsMs: readonly number[] = []): string | undefined => {
+  const job = queuedJob();
+  const jobs = timeoutsMs.map((timeoutMs) => ({ spec: { ...job.spec, limits: { ...job.spec.limits, timeoutMs } } }));
+  return overdue({ state, stateSinceMs: 1_000 }, jobs, 1_000 + ms);
+};
+
+test('creating and booting end after their time', () => {
+  assert.equal(since('creating', 59_999), undefined);
+  assert.match(since('creating', 60_000) ?? '', /60 s/);
+  assert.equal(since('booting', 119_999), undefined);
+  assert.match(since('booting', 120_000) ?? '', /120 s/);
+});
+
+test('a drain may last as long as the longest of its jobs may, and some time for what they bring and leave', () => {
+  const hourMs = 3_600_000;
+  assert.equal(since('draining', 5 * hourMs + jobHandoverMs - 1, [hourMs, 5 * hourMs]), undefined);
+  assert.match(since('draining', 5 * hourMs + jobHandoverMs, [hourMs, 5 * hourMs]) ?? '', /360 min/);
+  assert.ok((vmStates.draining.maxMs ?? 0) > 7 * 24 * hourMs);
+});
+
+test('VMs in service, kept warm or being removed are not given up for their age', () => {
+  for (const state of ['ready', 'warm', 'stopping', 'failed'] as const) assert.equal(since(state, 1e12), undefined);
+});

@@ -1,0 +1,71 @@
+import type { BlobStore, LogStore } from '../../src/domain/blob-store.ts';
+import type { DatasetReader } from '../../src/domain/dataset.ts';
+import { TidepoolError } from '../../src/domain/errors.ts';
+import type { Image, RuntimeShelf } from '../../src/domain/image.ts';
+
+/** Blobs whose id is their content. */
+export const textBlobs: BlobStore = {
+  async put(source) {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of source) chunks.push(chunk);
+    const content = Buffer.concat(chunks);
+    return { id: content.toString(), sizeBytes: content.length };
+  },
+  async read(id) {
+    const content = Buffer.from(id);
+    return { sizeBytes: content.length, content: oneChunk(content) };
+  },
+  async path() {
+    throw new TidepoolError('not_found', 'a text has no file');
+  },
+};
+
+async function* oneChunk(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield content;
+}
+
+/** Frame logs in memory. */
+export class MemoryLogs implements LogStore {
+  readonly #logs = new Map<string, Buffer>();
+
+  async size(jobId: string, attempt: number): Promise<number> {
+    return this.#log(jobId, attempt).length;
+  }
+
+  async append(jobId: string, attempt: number, chunk: Uint8Array): Promise<void> {
+    this.#logs.set(`${jobId} ${attempt}`, Buffer.concat([this.#log(jobId, attempt), chunk]));
+  }
+
+  async sync(): Promise<void> {}
+
+  async read(jobId: string, attempt: number, offset: number, maxBytes: number): Promise<Uint8Array> {
+    return this.#log(jobId, attempt).subarray(offset, offset + maxBytes);
+  }
+
+  #log(jobId: string, attempt: number): Buffer {
+    return this.#logs.get(`${jobId} ${attempt}`) ?? Buffer.alloc(0);
+  }
+}
+
+export const noDatasets: DatasetReader = {
+  async check() {
+    return { files: 0, sizeBytes: 0 };
+  },
+  async *files() {},
+};
+
+export const onlyPython: RuntimeShelf = {
+  list: async () => [{ name: 'python', id: 'python', path: '/python', sizeBytes: 1, createdAtMs: 0 }],
+  names: async () => ['python'],
+  want: async () => undefined,
+};
+
+export const image: Image = {
+  id: 'image',
+  diskPath: '/disk',
+  kernelPath: '/kernel',
+  initrdPath: '/initrd',
+  commandLine: 'quiet',
+  sizeBytes: 1,
+  createdAtMs: 0,
+};

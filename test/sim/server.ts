@@ -1,0 +1,156 @@
+import type { PoolSettings } from '../../src/domain/pool.ts';
+import type { Store } from '../../src/domain/store.ts';
+import type { FakeHypervisor } from '../../src/fake/hypervisor.ts';
+import { JobController } from '../../src/jobs/controller.ts';
+import { defaultUserRules, type SchedulingRules } from '../../src/jobs/rules.ts';
+import { sweepWorkers } from '../../src/jobs/sweep.ts';
+import type { PoolContext } from '../../src/pool/context.ts';
+import { PoolController } from '../../src/pool/controller.ts';
+import type { PoolHypervisor } from '../../src/pool/limited-hypervisor.ts';
+import { jobsWorkload } from '../../src/pool/workload.ts';
+import { Changes } from '../../src/reconcile/changes.ts';
+import { type Loop, startLoop } from '../../src/reconcile/loop.ts';
+import { type Life, mortal } from './mortal.ts';
+import { image, noDatasets, onlyPython, textBlobs } from './parts.ts';
+import { flavor, poolName, type World } from './world.ts';
+
+export interface ServerOptions {
+  readonly settings: PoolSettings;
+  readonly maxParallelLaunches: number;
+  readonly minLifetimeMs: number;
+}
+
+/** Tries of a job; workers are lost often here. */
+const maxAttempts = 1_000;
+
+const rules: SchedulingRules = {
+  placement: 'pack',
+  halfLifeMs: 3_600_000,
+  maxWaitMs: 600_000,
+  userRules: () => defaultUserRules,
+};
+
+/** One process of the control plane: a pool's controller and the jobs' on the fake host. */
+export class SimServer {
+  readonly pool: PoolController;
+  readonly changes = new Changes();
+  readonly hypervisor: FakeHypervisor;
+  readonly #life: Life = { isOver: false };
+  readonly #jobs: JobController;
+  readonly #world: World;
+  readonly #sweep: () => Loop;
+  #sweepLoop: Loop | undefined;
+
+  constructor(world: World, options: ServerOptions) {
+    this.#world = world;
+    this.hypervisor = world.connect();
+    this.hypervisor.fault = (call, name) => world.hypervisorFault(call, name);
+    this.hypervisor.delivery = () => world.delivery();
+    const life = this.#life;
+    const clock = mortal(world.clock, life);
+    const store = mortal(slow(world.store, world), life);
+    const link = mortal(world.link, life);
+    const log = (line: string): void => world.log(line);
+    const context: PoolContext = {
+      pool: { name: poolName, prefix: poolName, flavor, ...options },
+      hypervisor: mortal(watched(this.hypervisor, world), life),
+      link,
+      store,
+      clock,
+      changes: this.changes,
+      image,
+      runtimes: onlyPython,
+      accelerator: 'tcg',
+      network: { kind: 'user' },
+      workload: jobsWorkload,
+      cpuSince: (name, sinceMs) => world.cpuSince(name, sinceMs),
+      log,
+    };
+    this.pool = new PoolController(context);
+    const jobs = { store, link, clock, changes: this.changes, blobs: textBlobs, logs: mortal(world.logs, life) };
+    const jobContext = {
+      ...jobs,
+      datasets: noDatasets,
+      runtimes: onlyPython,
+      maxAttempts,
+      rules,
+      workerPools: new Set([poolName]),
+      log,
+    };
+    this.#jobs = new JobController(jobContext);
+    const step = (): Promise<void> => sweepWorkers(jobContext);
+    this.#sweep = () =>
+      startLoop({ name: 'sweep', clock, periodMs: 30_000, step, onError: (error) => log(`sweep: ${error}`) });
+  }
+
+  async start(): Promise<void> {
+    await this.pool.start();
+    this.#jobs.start();
+    this.#sweepLoop = this.#sweep();
+  }
+
+  /** As on a signal: lets go of everything in its order. Needs the clock to go on. */
+  async stop(): Promise<void> {
+    await this.#sweepLoop?.stop();
+    await this.#jobs.stop();
+    await this.pool.stop();
+    await this.hypervisor.close();
+    this.#life.isOver = true;
+  }
+
+  /** As by kill -9: what it had begun on the host goes on without it. */
+  kill(): void {
+    this.#life.isOver = true;
+    this.#world.log('KILLED');
+  }
+}
+
+/** A store that is now and then a few milliseconds away, so that other things happen while it is asked. */
+function slow(store: Store, { clock, random, isStoreSlow }: World): Store {
+  const pause = async (): Promise<void> => {
+    if (isStoreSlow && random.chance(0.1)) await clock.sleep(random.int(0, 20));
+  };
+  const slowed = <T extends object>(part: T): T =>
+    new Proxy(part, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key, target);
+        if (typeof value === 'object' && value !== null) return slowed(value);
+        if (typeof value !== 'function') return value;
+        return async (...args: unknown[]) => {
+          await pause();
+          const result: unknown = await Reflect.apply(value, target, args);
+          await pause();
+          return result;
+        };
+      },
+    });
+  return slowed(store);
+}
+
+/** The pool's hypervisor, with eyes on what it does to machines that work. */
+function watched(hypervisor: FakeHypervisor, world: World): PoolHypervisor {
+  const jobsOn = async (name: string): Promise<string[]> =>
+    (await world.store.jobs.active()).filter((job) => job.vmName === name).map((job) => job.id);
+  return {
+    list: () => hypervisor.list(),
+    get: (name) => hypervisor.get(name),
+    create: (spec) => hypervisor.create(spec),
+    resume: (name) => hypervisor.resume(name),
+    onEvent: (listener) => hypervisor.onEvent(listener),
+    async suspend(name) {
+      const jobs = await jobsOn(name);
+      if (jobs.length > 0) world.violated(`${name} was paused with ${jobs} on it`);
+      await hypervisor.suspend(name);
+    },
+    async remove(name) {
+      const row = await world.store.vms.get(name);
+      const jobs = await jobsOn(name);
+      const state = row?.state ?? 'leftover';
+      if (!['leftover', 'failed', 'stopping'].includes(state)) world.violated(`${name} was removed while ${state}`);
+      if (state === 'stopping' && jobs.length > 0 && !world.deleted.has(name)) {
+        world.violated(`${name} was removed with ${jobs} on it`);
+      }
+      await hypervisor.remove(name);
+    },
+  };
+}

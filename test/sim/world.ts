@@ -1,0 +1,197 @@
+import { inspect } from 'node:util';
+import type { AgentAddress } from '../../src/domain/agent-link.ts';
+import type { Flavor } from '../../src/domain/flavor.ts';
+import type { Machine, MachineSpec } from '../../src/domain/hypervisor.ts';
+import type { Store } from '../../src/domain/store.ts';
+import type { Vm } from '../../src/domain/vm.ts';
+import { FakeAgentLink } from '../../src/fake/agent-link.ts';
+import { FakeClock } from '../../src/fake/clock.ts';
+import { FakeHost } from '../../src/fake/host.ts';
+import { type CallFault, FakeHypervisor, type HypervisorCall } from '../../src/fake/hypervisor.ts';
+import { agentSecretNames } from '../../src/protocol/agent.ts';
+import { openSqliteStore } from '../../src/sqlite/store.ts';
+import { MemoryLogs } from './parts.ts';
+import { Random } from './random.ts';
+import { SimLink } from './sim-link.ts';
+
+/** What runs in one machine. */
+export interface Guest {
+  readonly uuid: string;
+  readonly address: AgentAddress;
+  isUp: boolean;
+  isPaused: boolean;
+  /** Its agent answers nothing before this. */
+  silentUntilMs: number;
+  /** It uses no CPU while it is silent. */
+  isHung: boolean;
+}
+
+export const flavor: Flavor = { name: 'small', vcpus: 2, memoryMiB: 1024, diskGiB: 10 };
+export const poolName = 'sim';
+/** A VM whose guest is up by then has no reason to fail. */
+const toleratedBootMs = 100_000;
+const keptLines = 400;
+
+/** Everything around the control plane: time, host, guests, wire and database. It outlives a control plane's process. */
+export class World {
+  readonly random: Random;
+  readonly clock = new FakeClock();
+  readonly host = new FakeHost();
+  readonly logs = new MemoryLogs();
+  readonly store: Store;
+  readonly agents = new FakeAgentLink(this.clock);
+  readonly link = new SimLink(this.agents, this.clock, {
+    latencyMs: () => this.random.int(1, 20),
+    isSilent: (agent) => this.#isSilent(agent),
+  });
+  readonly guests = new Map<string, Guest>();
+  /** Any VM may fail until then. */
+  excusedUntilMs = 0;
+  /** VMs by name that something was done to, with what: these may fail. Until their row is deleted. */
+  readonly harmed = new Map<string, string>();
+  /** VMs that an operator deleted: these may be busy. Until their row is deleted. */
+  readonly deleted = new Set<string>();
+  /** What must never happen and did. */
+  readonly violations: string[] = [];
+  readonly isStoreSlow: boolean;
+  /** The hands of somebody with `virsh`. */
+  readonly hands: FakeHypervisor;
+  bootMs = (): number => this.random.int(2_000, 6_000);
+  hypervisorFault: (call: HypervisorCall, name: string) => CallFault | undefined = () => undefined;
+  delivery: () => number | undefined = () => 0;
+  readonly #lines: string[] = [];
+  readonly #startMs: number;
+
+  private constructor(seed: number, store: Store) {
+    this.random = new Random(seed);
+    this.isStoreSlow = this.random.chance(0.5);
+    this.store = this.#watched(store);
+    this.hands = this.connect();
+    this.#startMs = this.clock.now();
+  }
+
+  static async make(seed: number): Promise<World> {
+    return new World(seed, await openSqliteStore(':memory:'));
+  }
+
+  /** A further connection to the host. */
+  connect(): FakeHypervisor {
+    const guest = {
+      started: (machine: Machine, spec: MachineSpec) => this.#power(machine, spec),
+      suspended: (name: string) => this.#pause(name, true),
+      resumed: (name: string) => this.#pause(name, false),
+      stopped: (name: string) => this.#unplug(name),
+    };
+    return new FakeHypervisor({ clock: this.clock, host: this.host, guest });
+  }
+
+  harm(name: string, how: string): void {
+    this.harmed.set(name, how);
+    this.log(`HARM ${name}: ${how}`);
+  }
+
+  /** As the sampler does: of the second that ended last. */
+  cpuSince(name: string, sinceMs: number): number | undefined {
+    const sampledAtMs = Math.floor(this.clock.now() / 1_000) * 1_000;
+    if (sampledAtMs <= sinceMs) return undefined;
+    const guest = this.guests.get(name);
+    if (guest === undefined || guest.isPaused) return 0;
+    return guest.isHung && this.#isSilent(guest.address) ? 0 : 0.3;
+  }
+
+  violated(what: string): void {
+    this.violations.push(what);
+    this.log(`VIOLATION ${what}`);
+  }
+
+  log(line: string): void {
+    this.#lines.push(`${((this.clock.now() - this.#startMs) / 1_000).toFixed(3)} ${line}`);
+    if (this.#lines.length > 2 * keptLines) this.#lines.splice(0, keptLines);
+  }
+
+  /** What happened last, for a person who looks for the reason of a failure. */
+  async report(): Promise<string> {
+    const rows = (await this.store.vms.list()).map(({ name, state, reason }) => ({ name, state, reason }));
+    const machines = [...this.host.machines.values()].map(({ name, state }) => ({ name, state }));
+    const jobs = (await this.store.jobs.active()).map(({ id, state, vmName }) => ({ id, state, vmName }));
+    return [...this.#lines.slice(-keptLines), inspect({ rows, machines, jobs }, { depth: 4 })].join('\n');
+  }
+
+  #isSilent(address: AgentAddress): boolean {
+    for (const guest of this.guests.values()) {
+      if (guest.address.port === address.port) return guest.isPaused || this.clock.now() < guest.silentUntilMs;
+    }
+    return false;
+  }
+
+  #power(machine: Machine, spec: MachineSpec): void {
+    const endpoint = machine.endpoints[0];
+    const key = spec.secrets[agentSecretNames.key];
+    if (endpoint === undefined || key === undefined) return;
+    const address = { host: endpoint.host, port: endpoint.port, keyId: spec.tags.keyId, key };
+    const guest: Guest = { uuid: machine.uuid, address, isUp: false, isPaused: false, silentUntilMs: 0, isHung: false };
+    this.guests.set(machine.name, guest);
+    const warmAtMs = this.clock.now() + 10_000 + this.random.int(0, 3_000);
+    const isWarmingUp = (): boolean => this.clock.now() < warmAtMs;
+    const come = (): void => {
+      if (this.guests.get(machine.name) !== guest) return;
+      if (guest.isPaused) {
+        this.clock.after(1_000, come);
+        return;
+      }
+      guest.isUp = true;
+      this.agents.boot(address, {
+        capacity: { cpus: flavor.vcpus, memoryBytes: 4 * 1024 ** 3, diskBytes: 8 * 1024 ** 3 },
+        get isWarmingUp() {
+          return isWarmingUp();
+        },
+      });
+    };
+    const bootMs = this.bootMs();
+    if (bootMs > toleratedBootMs) this.harm(machine.name, `boots for ${bootMs} ms`);
+    this.clock.after(bootMs, come);
+  }
+
+  #pause(name: string, isPaused: boolean): void {
+    const guest = this.guests.get(name);
+    if (guest !== undefined) guest.isPaused = isPaused;
+  }
+
+  #unplug(name: string): void {
+    const guest = this.guests.get(name);
+    if (guest === undefined) return;
+    this.guests.delete(name);
+    this.agents.lose(guest.address);
+  }
+
+  /** The store, with eyes on what becomes of VMs. */
+  #watched(store: Store): Store {
+    const { vms } = store;
+    const moved = async (before: Vm | undefined, state: string, reason: string): Promise<void> => {
+      if (state !== 'failed' || before === undefined || this.clock.now() < this.excusedUntilMs) return;
+      if (!this.harmed.has(before.name)) {
+        this.violated(`${before.name} was sound and was given up: ${reason}`);
+      }
+    };
+    return {
+      ...store,
+      vms: {
+        ...vms,
+        move: async (name, from, to) => {
+          const before = await vms.get(name);
+          const isMoved = await vms.move(name, from, to);
+          if (isMoved) await moved(before, to.state, to.reason);
+          return isMoved;
+        },
+        delete: async (name) => {
+          const isDeleted = await vms.delete(name);
+          if (isDeleted) {
+            this.harmed.delete(name);
+            this.deleted.delete(name);
+          }
+          return isDeleted;
+        },
+      },
+    };
+  }
+}
