@@ -23,8 +23,8 @@ const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
 /** One pool for jobs, which is empty until there is one. */
 const config = {
   port: 0,
-  pools: [{ name: 'default', prefix: 'demo', min: 0, max: 1, policies: ['backlog'] }],
-  policies: [{ kind: 'backlog', stabiliseInMs: 5_000 }],
+  pools: [{ name: 'default', prefix: 'demo', min: 0, max: 1, policies: ['queue'] }],
+  policies: [{ name: 'queue', kind: 'backlog', stabiliseInMs: 5_000 }],
 };
 
 /**
@@ -65,10 +65,12 @@ async function withServer(
   await writeFile(configFile, JSON.stringify(config));
   print('$ npm start');
   const started = Promise.withResolvers<void>();
+  let lastLine = '';
   const server = startTidepool(['serve', '--config', configFile], folder, (line) => {
+    lastLine = line;
     if (line.startsWith('ready ')) started.resolve();
   });
-  void server.ended.then(() => started.reject(new TidepoolError('unavailable', 'the server ended')));
+  void server.ended.then(() => started.reject(new TidepoolError('unavailable', `the server ended: ${lastLine}`)));
   const aborted = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(reasonOf(signal)), { once: true });
   });

@@ -57,7 +57,7 @@ export async function play(stage: Stage, client: ApiClient, props: Props): Promi
   const deployMs = stage.now() - beganMs;
 
   stage.say('Act 2: some requests, which one VM answers with ease');
-  const load = stage.start(['load', service, '--path', '/21', '--record', props.recording, '--json']);
+  const load = stage.start(['load', service, '--path', '/24', '--record', props.recording, '--json']);
   try {
     load.type('low');
     const jobMs = await job;
@@ -113,7 +113,13 @@ async function fall(
   return { shrinkMs, load: loadSummary(end.stdout) };
 }
 
+/** What is read of the object that `load --json` prints. */
+interface LoadResult {
+  readonly requests: { readonly ended: number; readonly failed: number };
+  readonly latencyMs: { readonly p50: number | null; readonly p99: number | null };
+}
+
 function loadSummary(stdout: string): LoadSummary {
-  const last = stdout.trim().split('\n').at(-1) ?? '';
-  return JSON.parse(last) as LoadSummary;
+  const { requests, latencyMs } = JSON.parse(stdout) as LoadResult;
+  return { requests: requests.ended, lost: requests.failed, p50Ms: latencyMs.p50 ?? 0, p99Ms: latencyMs.p99 ?? 0 };
 }
