@@ -25,13 +25,15 @@ export interface Series {
   readonly variant?: string;
   readonly ours: readonly number[];
   readonly baseline: readonly number[];
-  /** When it differs from the benchmark's. */
+  /** When they differ from the benchmark's. */
   readonly limit?: Limit;
+  readonly unit?: string;
 }
 
 /** A series, judged. */
 export interface Verdict {
   readonly bench: string;
+  readonly unit: string;
   /** Medians. */
   readonly ours: number;
   readonly baseline: number;
@@ -78,6 +80,7 @@ export function judge(bench: Bench, series: Series): Verdict {
   const limit = series.limit ?? ('atMost' in bench ? { atMost: bench.atMost } : { atLeast: bench.atLeast });
   return {
     bench: series.variant === undefined ? bench.name : `${bench.name}/${series.variant}`,
+    unit: series.unit ?? bench.unit ?? 'ms',
     ours,
     baseline,
     ratio,
@@ -95,8 +98,8 @@ export function jsonLine({ bench, ours, baseline, ratio, limit, runs }: Verdict)
 }
 
 /** The line for a person. */
-export function textLine(verdict: Verdict, unit: string): string {
-  const { limit, ok, spread: scatter, runs } = verdict;
+export function textLine(verdict: Verdict): string {
+  const { limit, ok, spread: scatter, runs, unit } = verdict;
   const bound = 'atMost' in limit ? `at most ${limit.atMost}` : `at least ${limit.atLeast}`;
   const sides = `ours ${short(verdict.ours)} ${unit}, baseline ${short(verdict.baseline)} ${unit}`;
   const trust = `${runs} runs, spread ${Math.round(scatter * 100)} %`;

@@ -49,7 +49,7 @@ async function runBench(bench: Bench, context: BenchContext, json: boolean): Pro
     const result = await bench.run(context);
     const verdicts = [result].flat().map((series) => judge(bench, series));
     for (const verdict of verdicts) {
-      process.stdout.write(`${json ? jsonLine(verdict) : textLine(verdict, bench.unit ?? 'ms')}\n`);
+      process.stdout.write(`${json ? jsonLine(verdict) : textLine(verdict)}\n`);
     }
     return verdicts.every(({ ok }) => ok);
   } catch (thrown) {

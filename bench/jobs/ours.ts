@@ -4,6 +4,7 @@ import { openLogFolder } from '../../src/blobs/log-folder.ts';
 import { systemClock } from '../../src/clock/system-clock.ts';
 import { defaultFlavors } from '../../src/domain/flavor.ts';
 import { defaultJobLimits } from '../../src/domain/limits.ts';
+import { unlimitedStorage } from '../../src/domain/storage.ts';
 import { readyVm } from '../../src/fake/vm.ts';
 import type { JobContext } from '../../src/jobs/context.ts';
 import { JobController } from '../../src/jobs/controller.ts';
@@ -12,8 +13,8 @@ import { type Submission, submitJob } from '../../src/jobs/submit.ts';
 import { Changes } from '../../src/reconcile/changes.ts';
 import { openSqliteStore } from '../../src/sqlite/store.ts';
 import { temporaryFolder } from '../../test/support/server.ts';
+import { instantWorkers } from './instant-workers.ts';
 import { type Load, perSecond } from './load.ts';
-import { instantWorkers } from './no-agents.ts';
 
 const workers = 8;
 const cpusEach = 16;
@@ -51,13 +52,15 @@ async function jobContext(path: string, store: JobContext['store']): Promise<Job
   return {
     store,
     link: instantWorkers(),
-    blobs: await openBlobFolder(join(path, 'blobs')),
+    blobs: await openBlobFolder(join(path, 'blobs'), systemClock),
     logs: await openLogFolder(join(path, 'logs')),
-    datasets: { check: async () => ({ files: 0, sizeBytes: 0 }), async *files() {} },
+    archives: { check: async () => ({ files: new Set(), sizeBytes: 0 }), async *files() {} },
     runtimes: { list: async () => [], names: async () => ['python'], want: async () => undefined },
     clock: systemClock,
     changes: new Changes(),
     maxAttempts: 3,
+    storage: unlimitedStorage,
+    workerPools: new Set(['default']),
     rules: {
       placement: 'pack',
       halfLifeMs: 86_400_000,
@@ -80,8 +83,11 @@ function submission(owner: string, scriptBlob: string): Submission {
     network: false,
     priority: 0,
     labels: {},
+    source: 'script',
     scriptBlob,
     dataBlob: null,
+    requirementsBlob: null,
+    inputBytes: { script: 5, data: 0, requirements: 0 },
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Job, JobFile, JobResult, JobState } from './job.ts';
+import type { OnceAnswer, OnceKey } from './once.ts';
 import type { Holding, QueuedJob, QueueUser } from './queue.ts';
 
 export interface JobPage {
@@ -12,13 +13,15 @@ export interface JobPage {
 
 export interface JobStore {
   insert(job: Job): Promise<void>;
+  /** In one transaction with the check that the key is new. The job is there only when the answer is `first`. */
+  insertOnce(job: Job, once: OnceKey): Promise<OnceAnswer>;
   get(id: string): Promise<Job | undefined>;
   /** Newest first. */
   list(page: JobPage): Promise<Job[]>;
   /** Users who have queued jobs, by name. */
   queueUsers(): Promise<QueueUser[]>;
-  /** The first `limit` queued jobs of a user in the order of the user's queue: by priority, then the oldest first. */
-  queuedOf(user: string, limit: number): Promise<QueuedJob[]>;
+  /** The first `limit` queued jobs of each user, in the order of the user's queue: by priority, then the oldest first. */
+  queuedOf(users: readonly string[], limit: number): Promise<ReadonlyMap<string, readonly QueuedJob[]>>;
   /** Of this user, or of all. */
   countQueued(user?: string): Promise<number>;
   /** How many queued jobs are before this one in its user's queue. */
@@ -41,9 +44,22 @@ export interface JobStore {
   cancel(id: string, nowMs: number): Promise<'cancelled' | 'requested' | 'ended' | 'unknown'>;
   /** Cancels up to `limit` jobs that the filter names, as `cancel` does each, in one transaction. */
   cancelMany(filter: CancelFilter, limit: number, nowMs: number): Promise<Cancelled>;
-  files(id: string): Promise<JobFile[]>;
+  /** By path; all unless a page is given. */
+  files(id: string, page?: { readonly after?: string; readonly limit: number }): Promise<JobFile[]>;
+  file(id: string, path: string): Promise<JobFile | undefined>;
+  /** The tries of a job, the first one first. */
+  attempts(id: string): Promise<JobAttempt[]>;
   /** Mean run time of the newest `count` jobs that ran to an end; null while there is none. */
   meanRunMs(count: number): Promise<number | null>;
+}
+
+/** One try to run a job. */
+export interface JobAttempt {
+  readonly number: number;
+  readonly vmName: string;
+  readonly assignedAtMs: number;
+  /** The job's final state, or `requeued`; null while it lasts. */
+  readonly outcome: string | null;
 }
 
 /** A job that is to go to a worker. */
@@ -71,5 +87,7 @@ export interface JobEnd {
   readonly state: JobState;
   readonly result: JobResult;
   readonly files: readonly JobFile[];
+  /** Of its frame logs; 0 unless given. */
+  readonly logBytes?: number;
   readonly nowMs: number;
 }

@@ -3,7 +3,7 @@ import { hasCode, TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import { attemptId, emptyResult, type Job, jobCan } from '../domain/job.ts';
 import type { AttemptOutcome, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
 import { cancelTopic } from './cancel.ts';
-import { collectFiles } from './collect-files.ts';
+import { type CollectedFiles, collectFiles } from './collect-files.ts';
 import type { JobContext } from './context.ts';
 import { followOutput } from './follow-output.ts';
 import { inputFiles } from './inputs.ts';
@@ -13,6 +13,7 @@ import { jobResultOf, jobStateOf } from './outcome.ts';
 const reportWaitMs = 20_000;
 /** Why the parts of an attempt are let go: made once, since making an error is not cheap. */
 const over = new TidepoolError('aborted', 'the attempt is over');
+const noFiles: CollectedFiles = { files: [], dropped: 0 };
 /** Pause between tries to reach an agent whose VM is still believed to live. */
 const retryPauseMs = 250;
 
@@ -37,7 +38,7 @@ export async function runAttempt(context: JobContext, job: Job, resumed: boolean
       try {
         const { report, logBytes } = await throughToEnd(context, job, agent, isKnown, signal);
         if (logBytes > 0) await context.logs.sync(job.id, job.attempt);
-        return await finish(context, job, agent, report);
+        return await finish(context, job, agent, report, logBytes);
       } catch (error) {
         if (signal.aborted) return;
         if (hasCode(error, 'unavailable') || hasCode(error, 'timeout')) {
@@ -72,7 +73,7 @@ async function throughToEnd(
   const failed = new AbortController();
   const both = AbortSignal.any([signal, failed.signal]);
   if (!isKnown || !(await isOnAgent(context, agent, id))) {
-    const files = inputFiles(job.spec, context.blobs, context.datasets);
+    const files = inputFiles(job.spec, context.blobs, context.archives);
     await context.link.start(agent, attemptSpec(job), files);
   }
   try {
@@ -119,14 +120,33 @@ async function markRunning(context: JobContext, job: Job): Promise<void> {
   if (changed) context.changes.notify(job.id);
 }
 
-async function finish(context: JobContext, job: Job, agent: AgentAddress, report: AttemptReport): Promise<void> {
+async function finish(
+  context: JobContext,
+  job: Job,
+  agent: AgentAddress,
+  report: AttemptReport,
+  logBytes: number,
+): Promise<void> {
   const outcome: AttemptOutcome = report.outcome ?? 'lost';
   if (outcome === 'lost') return workerLost(context, job);
-  const files = outcome === 'rejected' ? [] : await collectFiles(context, job, agent);
-  const end = { state: jobStateOf(outcome), result: jobResultOf(report), files, nowMs: context.clock.now() };
-  await context.store.jobs.finish(job.id, job.attempt, end);
+  using blobs = context.blobs.hold();
+  const collected = outcome === 'rejected' ? noFiles : await collectFiles(context, job, agent, blobs);
+  await context.store.jobs.finish(job.id, job.attempt, {
+    state: jobStateOf(outcome),
+    result: jobResultOf(report, collected.dropped),
+    files: collected.files,
+    logBytes: logBytes + (await earlierLogBytes(context, job)),
+    nowMs: context.clock.now(),
+  });
   context.changes.notify(job.id);
   await forget(context, job, agent);
+}
+
+/** Logs of the attempts before this one, whose workers were lost. */
+async function earlierLogBytes({ logs }: JobContext, { id, attempt }: Job): Promise<number> {
+  let bytes = 0;
+  for (let number = 1; number < attempt; number += 1) bytes += await logs.size(id, number);
+  return bytes;
 }
 
 /** The worker answers, but not as an agent should. The job ends; that it failed for our reasons is said. */

@@ -1,21 +1,47 @@
 import type { AgentAddress } from '../domain/agent-link.ts';
+import type { BlobHold } from '../domain/blob-store.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import { attemptId, type Job, type JobFile } from '../domain/job.ts';
+import { bytesLeft } from '../storage/quota.ts';
 import type { JobContext } from './context.ts';
 
 const maxFiles = 10_000;
 
-/** Brings the files that an ended attempt wrote into the blob store. */
-export async function collectFiles(context: JobContext, job: Job, agent: AgentAddress): Promise<JobFile[]> {
+export interface CollectedFiles {
+  readonly files: readonly JobFile[];
+  /** Files that were not kept, because the owner may keep no more. */
+  readonly dropped: number;
+}
+
+/**
+ * Brings the files that an ended attempt wrote into the blob store.
+ * @param blobs a hold that lasts until they are written down
+ */
+export async function collectFiles(
+  context: JobContext,
+  job: Job,
+  agent: AgentAddress,
+  blobs: Pick<BlobHold, 'put'>,
+): Promise<CollectedFiles> {
   const files = new Map<string, JobFile>();
   let leftBytes = job.spec.limits.diskBytes;
+  let allowedBytes = await bytesLeft({ store: context.store, rules: context.storage }, job.owner);
+  let dropped = 0;
   await context.link.files(agent, attemptId(job.id, job.attempt), async (file) => {
     if (files.size >= maxFiles || files.has(file.path)) {
       throw new TidepoolError('upstream', `worker ${job.vmName} sent a file list that ${job.id} cannot have made`);
     }
-    const blob = await context.blobs.put(file.content, leftBytes);
-    leftBytes -= blob.sizeBytes;
+    leftBytes -= file.size;
+    if (leftBytes < 0) {
+      throw new TidepoolError('upstream', `worker ${job.vmName} sent more files than the limit of ${job.id} allows`);
+    }
+    if (file.size > allowedBytes) {
+      dropped += 1;
+      return;
+    }
+    const blob = await blobs.put(file.content, file.size);
+    allowedBytes -= blob.sizeBytes;
     files.set(file.path, { path: file.path, sizeBytes: blob.sizeBytes, blob: blob.id });
   });
-  return [...files.values()];
+  return { files: [...files.values()], dropped };
 }

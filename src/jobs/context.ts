@@ -1,8 +1,9 @@
 import type { AgentLink } from '../domain/agent-link.ts';
+import type { ArchiveReader } from '../domain/archive.ts';
 import type { BlobStore, LogStore } from '../domain/blob-store.ts';
 import type { Clock } from '../domain/clock.ts';
-import type { DatasetReader } from '../domain/dataset.ts';
 import type { RuntimeShelf } from '../domain/image.ts';
+import type { StorageRules } from '../domain/storage.ts';
 import type { Store } from '../domain/store.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import type { SchedulingRules } from './rules.ts';
@@ -13,7 +14,7 @@ export interface JobContext {
   readonly link: AgentLink;
   readonly blobs: BlobStore;
   readonly logs: LogStore;
-  readonly datasets: DatasetReader;
+  readonly archives: ArchiveReader;
   readonly runtimes: RuntimeShelf;
   readonly clock: Clock;
   /** Topics: a job's id (its state or log changed), `queue` (there may be something to schedule), see also cancel.ts. */
@@ -21,6 +22,7 @@ export interface JobContext {
   /** How often a job may be started in all, when workers are lost under it. */
   readonly maxAttempts: number;
   readonly rules: SchedulingRules;
+  readonly storage: StorageRules;
   /** Pools whose VMs run jobs; the VMs of others belong to services. */
   readonly workerPools: ReadonlySet<string>;
   log(message: string): void;

@@ -16,17 +16,21 @@ export function jobStateOf(outcome: AttemptOutcome): JobState {
   return states[outcome];
 }
 
-/** The evidence of an ended attempt, as the job keeps it. */
-export function jobResultOf(report: AttemptReport): JobResult {
+/**
+ * The evidence of an ended attempt, as the job keeps it. Pure.
+ * @param droppedFiles for which its owner had no room any more
+ */
+export function jobResultOf(report: AttemptReport, droppedFiles: number): JobResult {
+  const dropped = `${droppedFiles} files were not kept: its owner may keep no more`;
   return {
     exitCode: report.exitCode,
     signal: report.signal,
     syntaxProblem: report.syntaxProblem,
-    message: report.message,
+    message: droppedFiles === 0 ? report.message : [report.message, dropped].filter(Boolean).join('; '),
     wallMs: report.wallMs,
     cpuMs: report.cpuMs,
     peakMemoryBytes: report.peakMemoryBytes,
-    limitsHit: report.limitsHit,
+    limitsHit: droppedFiles === 0 ? report.limitsHit : [...report.limitsHit, 'storage'],
     outputTruncated: report.outputTruncated,
   };
 }

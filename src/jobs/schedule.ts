@@ -63,7 +63,7 @@ class Run implements Schedule {
   /** Those in which a job might find room. */
   #open: readonly Room[];
   #reservations = 0;
-  /** Shapes of jobs that no room takes. Room only gets less during a run, so that stays so. */
+  /** Shapes of jobs that no room takes, now or later. Room only gets less during a run, so that stays so. */
   readonly #refused = new Map<string, WaitReason>();
   readonly #placement: Placement;
   readonly #nowMs: number;
@@ -102,16 +102,21 @@ class Run implements Schedule {
 
   #place(turn: Turn, job: QueuedJob): boolean {
     turn.pass();
-    if (this.#assign(job) || this.#reserve(job)) {
-      turn.count(job);
-      return true;
+    const key = shape(job);
+    let refusal = this.#refused.get(key);
+    if (refusal === undefined) {
+      if (this.#assign(job) || this.#reserve(job)) {
+        turn.count(job);
+        return true;
+      }
+      refusal = noRoom(job, this.#rooms);
+      this.#refused.set(key, refusal);
     }
-    this.waiting.set(job.id, this.#refuse(job));
+    this.waiting.set(job.id, refusal);
     return false;
   }
 
   #assign(job: QueuedJob): boolean {
-    if (this.#refused.has(shape(job))) return false;
     const untilMs = this.#nowMs + job.timeoutMs + overheadMs;
     const room = this.#choose(this.#open.filter((one) => one.accepts(job, untilMs)));
     if (room === undefined) return false;
@@ -136,14 +141,6 @@ class Run implements Schedule {
     this.#reservations += 1;
     this.waiting.set(job.id, reserved(best.room.worker.name, best.atMs - this.#nowMs));
     return true;
-  }
-
-  #refuse(job: QueuedJob): WaitReason {
-    const known = this.#refused.get(shape(job));
-    if (known !== undefined) return known;
-    const why = noRoom(job, this.#rooms);
-    this.#refused.set(shape(job), why);
-    return why;
   }
 
   #choose(rooms: readonly Room[]): Room | undefined {

@@ -1,18 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { defaultDatasetLimits } from '../domain/dataset.ts';
+import { type ArchiveFacts, defaultArchiveLimits } from '../domain/archive.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Flavor } from '../domain/flavor.ts';
 import { sortableId } from '../domain/id.ts';
-import type { Job, JobSpec } from '../domain/job.ts';
-import { defaultJobLimits, type JobLimits, jobLimitRanges } from '../domain/limits.ts';
-import { pathProblem } from '../protocol/file-stream.ts';
+import type { InputBytes, Job, JobSpec } from '../domain/job.ts';
+import type { JobLimits } from '../domain/limits.ts';
+import type { OnceAnswer, OnceKey } from '../domain/once.ts';
+import { checkQuota } from '../storage/quota.ts';
+import { checkLimits } from './check-limits.ts';
 import type { JobContext } from './context.ts';
+import { checkEntrypoint, projectEntrypoint } from './entrypoint.ts';
 
-/** A submission as it comes in; blobs are stored already. */
+/** A submission as it comes in; blobs are stored already, and held until it is done. */
 export interface Submission {
   readonly owner: string;
   readonly name?: string | undefined;
-  readonly entrypoint: string;
+  /** Of a project it may be left out where there is one file that must be meant. */
+  readonly entrypoint?: string | undefined;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly runtime: string;
@@ -20,8 +24,11 @@ export interface Submission {
   readonly network: boolean;
   readonly priority: number;
   readonly labels: Readonly<Record<string, string>>;
+  readonly source: JobSpec['source'];
   readonly scriptBlob: string;
   readonly dataBlob: string | null;
+  readonly requirementsBlob: string | null;
+  readonly inputBytes: InputBytes;
 }
 
 export interface SubmissionRules {
@@ -30,15 +37,20 @@ export interface SubmissionRules {
   readonly maxQueued: number;
 }
 
-/** Memory of a VM that jobs never get: kernel, agent and their reserve. */
-export const reservedMemoryBytes = 384 * 1024 ** 2;
-
 /**
  * Checks a submission and puts it into the queue. Errors: `invalid` (unknown runtime, limits out of range or larger
- * than any VM, bad file name, bad dataset), `too_large` (dataset), `exhausted` (queue full).
+ * than any VM, bad file name, bad archive), `too_large` (archive), `exhausted` (queue or storage full), `conflict` (the key
+ * was another request's).
+ * @param once gives the job of an earlier request with this key, if there is one
  */
-export async function submitJob(context: JobContext, rules: SubmissionRules, submission: Submission): Promise<Job> {
-  checkEntrypoint(submission.entrypoint);
+export async function submitJob(
+  context: JobContext,
+  rules: SubmissionRules,
+  submission: Submission,
+  once?: OnceKey,
+): Promise<Job> {
+  const earlier = once === undefined ? undefined : await jobOfEarlier(context, once);
+  if (earlier !== undefined) return earlier;
   const known = await context.runtimes.names();
   if (!known.includes(submission.runtime)) {
     throw new TidepoolError(
@@ -48,15 +60,29 @@ export async function submitJob(context: JobContext, rules: SubmissionRules, sub
   }
   const limits = checkLimits(submission.limits, rules.flavors);
   await checkQueue(context, rules, submission.owner);
-  if (submission.dataBlob !== null) {
-    const path = await context.blobs.path(submission.dataBlob);
-    const facts = await context.datasets.check(path, { ...defaultDatasetLimits, maxBytes: limits.diskBytes });
-    context.log(`dataset ${submission.dataBlob.slice(0, 12)}: ${facts.files} files, ${facts.sizeBytes} bytes`);
+  await checkQuota({ store: context.store, rules: context.storage }, submission.owner, blobsOf(submission));
+  const entrypoint = await checkFiles(context, submission, limits);
+  const job = queuedJob(submission, entrypoint, limits, context.clock.now());
+  if (once === undefined) await context.store.jobs.insert(job);
+  else {
+    const answer = await context.store.jobs.insertOnce(job, once);
+    if (answer.state !== 'first') return jobOf(context, answer);
   }
-  const job = queuedJob(submission, limits, context.clock.now());
-  await context.store.jobs.insert(job);
   context.changes.notify('queue');
   return job;
+}
+
+/** The job that a request with this key made before. Error: `conflict` when it was another request. */
+export async function jobOfEarlier(context: JobContext, once: OnceKey): Promise<Job | undefined> {
+  const answer = await context.store.once.find(once, context.clock.now());
+  return answer === undefined ? undefined : jobOf(context, answer);
+}
+
+async function jobOf(context: JobContext, answer: OnceAnswer): Promise<Job> {
+  if (answer.state === 'other') throw new TidepoolError('conflict', 'the Idempotency-Key was sent with another request');
+  const job = await context.store.jobs.get(answer.outcome);
+  if (job !== undefined) return job;
+  throw new TidepoolError('conflict', `the job ${answer.outcome} of this Idempotency-Key has been deleted`);
 }
 
 async function checkQueue(context: JobContext, rules: SubmissionRules, owner: string): Promise<void> {
@@ -69,16 +95,41 @@ async function checkQueue(context: JobContext, rules: SubmissionRules, owner: st
     throw new TidepoolError(
       'exhausted',
       `${owner} has ${maxQueued} jobs waiting, the most that are allowed; try again later`,
-      {
-        details: { maxQueued },
-      },
+      { details: { maxQueued } },
     );
   }
 }
 
-function queuedJob(submission: Submission, limits: JobLimits, nowMs: number): Job {
-  const { owner, name = submission.entrypoint, limits: _asked, ...rest } = submission;
-  const spec: JobSpec = { ...rest, name, limits };
+function blobsOf({ scriptBlob, dataBlob, requirementsBlob, inputBytes }: Submission) {
+  return [
+    { id: scriptBlob, sizeBytes: inputBytes.script },
+    ...(dataBlob === null ? [] : [{ id: dataBlob, sizeBytes: inputBytes.data }]),
+    ...(requirementsBlob === null ? [] : [{ id: requirementsBlob, sizeBytes: inputBytes.requirements }]),
+  ];
+}
+
+/** What the archives hold, and whether there is the file to run; gives its path. */
+async function checkFiles(context: JobContext, submission: Submission, { diskBytes }: JobLimits): Promise<string> {
+  const { source, scriptBlob, dataBlob } = submission;
+  const check = async (blob: string, what: string, leftBytes: number): Promise<ArchiveFacts> => {
+    const maxBytes = Math.min(leftBytes, defaultArchiveLimits.maxBytes);
+    return context.archives.check(await context.blobs.path(blob), { ...defaultArchiveLimits, maxBytes }, what);
+  };
+  let leftBytes = diskBytes;
+  let entrypoint = submission.entrypoint ?? '';
+  if (source === 'script') checkEntrypoint(entrypoint);
+  else {
+    const project = await check(scriptBlob, 'the project', leftBytes);
+    entrypoint = projectEntrypoint(submission.entrypoint, project.files, dataBlob !== null);
+    leftBytes -= project.sizeBytes;
+  }
+  if (dataBlob !== null) await check(dataBlob, 'the dataset', leftBytes);
+  return entrypoint;
+}
+
+function queuedJob(submission: Submission, entrypoint: string, limits: JobLimits, nowMs: number): Job {
+  const { owner, name = entrypoint, limits: _asked, ...rest } = submission;
+  const spec: JobSpec = { ...rest, name, entrypoint, limits };
   return {
     id: sortableId(nowMs, randomBytes(10)),
     owner,
@@ -94,41 +145,3 @@ function queuedJob(submission: Submission, limits: JobLimits, nowMs: number): Jo
   };
 }
 
-function checkEntrypoint(name: string): void {
-  const problem = name.includes('/') ? 'it has a slash' : pathProblem(name);
-  if (problem !== undefined) throw new TidepoolError('invalid', `the script's file name cannot be used: ${problem}`);
-  if (name === 'data' || name === 'out') {
-    throw new TidepoolError('invalid', `the script may not be named ${name}: that is a folder of the job`);
-  }
-}
-
-/** The limits asked for, the rest filled in, all within their ranges and within the largest VM. Pure. */
-export function checkLimits(asked: Partial<JobLimits>, flavors: readonly Flavor[]): JobLimits {
-  const limits = { ...defaultJobLimits, ...asked };
-  for (const name of Object.keys(jobLimitRanges) as (keyof JobLimits)[]) {
-    const { min, max } = jobLimitRanges[name];
-    const value = limits[name];
-    // Written so that NaN fails too.
-    if (!(value >= min && value <= max)) {
-      throw new TidepoolError('invalid', `${name} is ${value}; it must be from ${min} to ${max}`, {
-        details: { name },
-      });
-    }
-    if (name !== 'cpus' && !Number.isInteger(value)) {
-      throw new TidepoolError('invalid', `${name} is ${value}; it must be a whole number`, { details: { name } });
-    }
-  }
-  const cpus = Math.max(...flavors.map((flavor) => flavor.vcpus));
-  if (limits.cpus > cpus) {
-    throw new TidepoolError('invalid', `${limits.cpus} CPUs were asked for; the largest VM has ${cpus}`);
-  }
-  const memoryBytes = Math.max(...flavors.map((flavor) => flavor.memoryMiB)) * 1024 ** 2 - reservedMemoryBytes;
-  if (limits.memoryBytes > memoryBytes) {
-    const most = Math.floor(memoryBytes / 1024 ** 2);
-    throw new TidepoolError(
-      'invalid',
-      `${limits.memoryBytes} bytes of memory were asked for; the largest VM gives ${most} MiB`,
-    );
-  }
-  return limits;
-}

@@ -1,10 +1,13 @@
 import type { Kysely, Selectable, Transaction } from 'kysely';
-import { type Job, jobCan } from '../domain/job.ts';
+import { type Job, type JobFile, jobCan } from '../domain/job.ts';
 import type { JobEnd, JobPage, JobStore } from '../domain/job-store.ts';
+import type { OnceAnswer, OnceKey } from '../domain/once.ts';
 import type { GroupCommit } from './group-commit.ts';
+import { rememberOnce } from './once.ts';
 import * as queue from './queue.ts';
 import type { Tables } from './schema.ts';
 import { statesThatCan } from './states.ts';
+import { insertInputs } from './storage.ts';
 
 type Row = Selectable<Tables['job']>;
 type Db = Kysely<Tables>;
@@ -17,10 +20,11 @@ type Db = Kysely<Tables>;
 export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: number): JobStore {
   return {
     insert: (job) => group.run((tx) => insert(tx, job)),
+    insertOnce: (job, once) => group.run((tx) => insertOnce(tx, job, once)),
     get: (id) => getJob(db, id),
     list: (page) => listJobs(db, page),
     queueUsers: () => queue.queueUsers(db),
-    queuedOf: (user, limit) => queue.queuedOf(db, user, limit),
+    queuedOf: (users, limit) => queue.queuedOf(db, users, limit),
     countQueued: (user) => queue.countQueued(db, user),
     countAhead: (job) => queue.countAhead(db, job),
     active: () => active(db),
@@ -32,16 +36,43 @@ export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: numb
     cancel: (id, nowMs) => group.run((tx) => cancel(tx, id, nowMs)),
     cancelMany: (filter, limit, nowMs) => group.run((tx) => queue.cancelMany(tx, filter, limit, nowMs)),
     meanRunMs: (count) => meanRunMs(db, count),
-    async files(id) {
-      const rows = await db.selectFrom('job_file').selectAll().where('job_id', '=', id).orderBy('path').execute();
-      return rows.map((row) => ({ path: row.path, sizeBytes: row.size_bytes, blob: row.blob }));
+    async files(id, page) {
+      let query = db.selectFrom('job_file').selectAll().where('job_id', '=', id).orderBy('path');
+      if (page !== undefined) query = query.limit(page.limit);
+      if (page?.after !== undefined) query = query.where('path', '>', page.after);
+      return (await query.execute()).map(fileOf);
+    },
+    async file(id, path) {
+      const query = db.selectFrom('job_file').selectAll().where('job_id', '=', id).where('path', '=', path);
+      const row = await query.executeTakeFirst();
+      return row === undefined ? undefined : fileOf(row);
+    },
+    async attempts(id) {
+      const query = db.selectFrom('attempt').selectAll().where('job_id', '=', id).orderBy('number');
+      return (await query.execute()).map((row) => ({
+        number: row.number,
+        vmName: row.vm_name,
+        assignedAtMs: row.assigned_at_ms,
+        outcome: row.outcome,
+      }));
     },
   };
 }
 
 async function insert(tx: Transaction<Tables>, job: Job): Promise<void> {
   await tx.insertInto('job').values(toRow(job)).execute();
+  await insertInputs(tx, job);
   await queue.joinQueue(tx, job.owner, job.createdAtMs);
+}
+
+async function insertOnce(tx: Transaction<Tables>, job: Job, once: OnceKey): Promise<OnceAnswer> {
+  const answer = await rememberOnce(tx, once, job.id, job.createdAtMs);
+  if (answer.state === 'first') await insert(tx, job);
+  return answer;
+}
+
+function fileOf({ path, size_bytes: sizeBytes, blob }: Selectable<Tables['job_file']>): JobFile {
+  return { path, sizeBytes, blob };
 }
 
 async function getJob(db: Db, id: string): Promise<Job | undefined> {
@@ -81,7 +112,12 @@ async function finish(
 ): Promise<boolean> {
   const job = await tx
     .updateTable('job')
-    .set({ state: end.state, ended_at_ms: end.nowMs, result_json: JSON.stringify(end.result) })
+    .set({
+      state: end.state,
+      ended_at_ms: end.nowMs,
+      result_json: JSON.stringify(end.result),
+      kept_bytes: end.files.reduce((sum, file) => sum + file.sizeBytes, end.logBytes ?? 0),
+    })
     .where('id', '=', id)
     .where('attempt', '=', attempt)
     .where('state', 'in', statesThatCan('finish'))
@@ -176,11 +212,18 @@ function toRow(job: Job): Row {
     memory_bytes: job.spec.limits.memoryBytes,
     timeout_ms: job.spec.limits.timeoutMs,
     assigned_at_ms: null,
+    kept_bytes: 0,
   };
 }
 
 /** What specs did not have yet when old jobs were written. */
-const laterSpecFields = { priority: 0, labels: {} };
+const laterSpecFields = {
+  priority: 0,
+  labels: {},
+  source: 'script',
+  requirementsBlob: null,
+  inputBytes: { script: 0, data: 0, requirements: 0 },
+} as const;
 
 function fromRow(row: Row): Job {
   return {

@@ -18,7 +18,7 @@ test('jobs of a database from before are scheduled as the others', async () => {
     try {
       const [ann, ...others] = await store.jobs.queueUsers();
       assert.deepEqual([ann?.name, ann?.queued, ann?.usage.cpuMs, others.length], ['ann', 1, 0, 0]);
-      const [queued] = await store.jobs.queuedOf('ann', 9);
+      const [queued] = (await store.jobs.queuedOf(['ann'], 9)).get('ann') ?? [];
       assert.deepEqual([queued?.id, queued?.cpus, queued?.runtime, queued?.priority], ['waits', 3, 'ml', 0]);
       const [holding] = await store.jobs.holdings();
       assert.deepEqual([holding?.jobId, holding?.cpus, holding?.assignedAtMs], ['runs', 3, 77]);

@@ -34,7 +34,9 @@ export function queueStoreConformance(name: string, open: (halfLifeMs: number) =
     ] as const) {
       await store.jobs.insert(job(id, owner, { priority }));
     }
-    const queue = await store.jobs.queuedOf('ann', 10);
+    const queues = await store.jobs.queuedOf(['ann', 'nobody', 'ben'], 10);
+    assert.deepEqual([queues.get('ben')?.length, queues.get('nobody')?.length], [1, 0]);
+    const queue = queues.get('ann') ?? [];
     assert.deepEqual(
       queue.map((one) => one.id),
       ['d', 'e', 'a', 'b'],
@@ -49,7 +51,7 @@ export function queueStoreConformance(name: string, open: (halfLifeMs: number) =
       timeoutMs: emptySpec.limits.timeoutMs,
       createdAtMs: 1_000,
     });
-    assert.equal((await store.jobs.queuedOf('ann', 2)).length, 2);
+    assert.equal((await store.jobs.queuedOf(['ann'], 2)).get('ann')?.length, 2);
     for (const [ahead, one] of queue.entries()) assert.equal(await store.jobs.countAhead(one), ahead);
     assert.deepEqual([await store.jobs.countQueued(), await store.jobs.countQueued('ben')], [5, 1]);
     assert.equal(await store.jobs.countQueued('nobody'), 0);
@@ -202,8 +204,12 @@ async function carryOut(store: Store, actions: readonly Action[]): Promise<void>
 async function queuesOf(store: Store): Promise<Map<string, { ids: string[]; queued: number; changes: number }>> {
   const users = await store.jobs.queueUsers();
   const queues = new Map<string, { ids: string[]; queued: number; changes: number }>();
+  const jobs = await store.jobs.queuedOf(
+    users.map(({ name }) => name),
+    99,
+  );
   for (const { name, queued, changes } of users) {
-    queues.set(name, { ids: (await store.jobs.queuedOf(name, 99)).map(({ id }) => id), queued, changes });
+    queues.set(name, { ids: (jobs.get(name) ?? []).map(({ id }) => id), queued, changes });
   }
   const listed = await store.jobs.list({ limit: 1_000, states: ['queued'] });
   assert.deepEqual(listed.map(({ id }) => id).sort(), [...queues.values()].flatMap(({ ids }) => ids).sort());

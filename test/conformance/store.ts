@@ -32,7 +32,7 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
   withStore('the queue is oldest first, the list newest first and paged', async (store) => {
     for (const id of ['a', 'b', 'c']) await store.jobs.insert(queuedJob({ id }));
     assert.deepEqual(
-      (await store.jobs.queuedOf('admin', 2)).map((job) => job.id),
+      (await store.jobs.queuedOf(['admin'], 2)).get('admin')?.map((job) => job.id),
       ['a', 'b'],
     );
     const first = await store.jobs.list({ limit: 2 });

@@ -12,12 +12,14 @@ export function instantWorkers(): AgentLink {
     remove: async () => undefined,
     attempts: async () => [],
     stop: async (_agent, id) => ended(id),
-    setClock: async () => undefined,
+    setClock: () => none('clock'),
     close: async () => undefined,
-    health: async () => {
-      throw new TidepoolError('unavailable', 'there is no agent to be asked for its health');
-    },
+    health: () => none('health'),
   };
+}
+
+async function none(what: string): Promise<never> {
+  throw new TidepoolError('unavailable', `these workers have no ${what}`);
 }
 
 function ended(id: string): AttemptReport {
