@@ -138,8 +138,10 @@ async function update(context: ServiceContext, known: Service, deployment: Deplo
     ...(isMoved ? { port: await choosePort(context, port, others) } : {}),
   };
   await store.services.change(name, changes);
-  if (isOpen) await pools.change(name, given(deployment.settings));
-  else await store.pools.put({ name, desired: state?.desired ?? settings.min, overrides: {} });
+  if (isOpen) {
+    const asked = given(deployment.settings);
+    if (Object.keys(asked).length > 0) await pools.change(name, asked);
+  } else await store.pools.put({ name, desired: state?.desired ?? settings.min, overrides: {} });
   return { ...known, ...changes };
 }
 

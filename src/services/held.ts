@@ -17,6 +17,8 @@ export interface HeldRevision {
   readonly stateSinceMs: number;
   readonly message: string;
   readonly traceback: string;
+  /** How often its processes have ended by themselves since it was started. */
+  readonly restarts: number;
   readonly traffic: Traffic;
   readonly trafficSinceMs: number;
   /** When one that failed may be started anew. */

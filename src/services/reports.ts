@@ -49,7 +49,7 @@ export class ReportMemory {
 
   /** The agent did not take a revision: it counts as failed there. */
   refused(number: number, slot: Slot, message: string, nowMs: number): void {
-    const counts = { inFlight: 0, requests: 0, errors: 0 };
+    const counts = { restarts: 0, inFlight: 0, requests: 0, errors: 0 };
     const retryAtMs = nowMs + this.#pauseMs(number);
     const state = { state: 'failed' as const, stateSinceMs: nowMs, retryAtMs, message, traceback: '' };
     this.forget(number);
@@ -65,14 +65,14 @@ export class ReportMemory {
     const number = Number(report.id.slice(this.#service.length + 1));
     const slot = servicePorts.indexOf(report.port);
     if (report.id !== revisionId(this.#service, number) || (slot !== 0 && slot !== 1)) return undefined;
-    const { state, message, traceback, inFlight, requests, errors } = report;
+    const { state, message, traceback, restarts, inFlight, requests, errors } = report;
     const last = this.#known.find((one) => one.number === number);
     const isSame = last?.state === state;
     const hasServed = last?.state === 'serving' && nowMs - last.stateSinceMs >= provenMs;
     if (!isSame && hasServed) this.#failures.delete(number);
     const retryAtMs = isSame ? last.retryAtMs : state === 'failed' ? nowMs + this.#pauseMs(number) : 0;
     const since = { stateSinceMs: isSame ? last.stateSinceMs : nowMs, retryAtMs };
-    return { number, slot, state, message, traceback, inFlight, requests, errors, ...since };
+    return { number, slot, state, message, traceback, restarts, inFlight, requests, errors, ...since };
   }
 
   #pauseMs(number: number): number {

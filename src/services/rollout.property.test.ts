@@ -158,7 +158,7 @@ function stepped(world: World, vm: RolloutVm, step: RolloutStep | undefined): He
     'it starts in a free slot',
   );
   const { number, slot } = step;
-  const fresh = { message: '', traceback: '', stateSinceMs: 0, trafficSinceMs: -10_000, retryAtMs: 0 };
+  const fresh = { message: '', traceback: '', stateSinceMs: 0, trafficSinceMs: -10_000, retryAtMs: 0, restarts: 0 };
   return [...held, { number, slot, state: 'starting', traffic: 'none', ...fresh }];
 }
 

@@ -7,7 +7,7 @@ const nowMs = 1_000_000;
 
 function held(number: number, slot: 0 | 1, fields: Partial<HeldRevision> = {}): HeldRevision {
   return {
-    ...{ number, slot, state: 'serving', stateSinceMs: nowMs, message: '', traceback: '', retryAtMs: 0 },
+    ...{ number, slot, state: 'serving', stateSinceMs: nowMs, message: '', traceback: '', retryAtMs: 0, restarts: 0 },
     ...{ traffic: 'open', trafficSinceMs: nowMs - 2_000 },
     ...fields,
   };
@@ -113,6 +113,13 @@ test('it fails too when it never starts, or never passes the health check of the
   assert.equal(with2({ stateSinceMs: 0, traffic: 'opening' }), undefined);
   const leaving = vm('b', [held(2, 0, { state: 'failed' })], { phase: 'draining' });
   assert.equal(told(two, [leaving]).verdict, undefined, 'what ends on a VM that leaves says nothing');
+});
+
+test('beside one that serves, one whose processes end again and again has failed', () => {
+  const crashing = (restarts: number) => held(2, 1, { restarts, state: 'starting', traffic: 'opening' });
+  assert.equal(told(two, [vm('a', [held(1, 0), crashing(1)])]).verdict, undefined);
+  assert.equal(told(two, [vm('a', [held(1, 0), crashing(2)])]).verdict, '2 failed');
+  assert.equal(told([revision(2, 'rolling')], [vm('a', [crashing(2)])]).verdict, undefined, 'its agent judges');
 });
 
 test('a first revision that fails is removed, and nothing serves', () => {

@@ -47,7 +47,7 @@ const provingMs = 2_000;
 export function rollout(revisions: readonly RolloutRevision[], vms: readonly RolloutVm[], nowMs: number): Rollout {
   const current = revisions.find((one) => one.state === 'current');
   const rolling = revisions.find((one) => one.state === 'rolling');
-  const failure = rolling === undefined ? undefined : firstFailure(rolling.number, vms, nowMs);
+  const failure = rolling === undefined ? undefined : firstFailure(rolling.number, current !== undefined, vms, nowMs);
   const next = failure === undefined ? rolling : undefined;
   const movers = next === undefined ? new Set<string>() : moversTo(next, vms);
   const goals: Goals = {
