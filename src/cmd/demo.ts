@@ -7,7 +7,7 @@ import { systemClock } from '../clock/system-clock.ts';
 import { findServer } from '../config/connection.ts';
 import { defaultCacheDir, prepareCacheDir } from '../config/paths.ts';
 import { command, type Stage } from '../demo/stage.ts';
-import { play } from '../demo/story.ts';
+import { demoPolicy, play } from '../demo/story.ts';
 import { shortcomings, summary } from '../demo/summary.ts';
 import { Watch } from '../demo/watch.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
@@ -24,7 +24,11 @@ const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
 const config = {
   port: 0,
   pools: [{ name: 'default', prefix: 'demo', min: 0, max: 1, policies: ['queue'] }],
-  policies: [{ name: 'queue', kind: 'backlog', stabiliseInMs: 5_000 }],
+  policies: [
+    { name: 'queue', kind: 'backlog', stabiliseInMs: 5_000 },
+    // Emulated VMs share the host's few CPUs, so that none may ever come near to full use of its own.
+    { name: demoPolicy, kind: 'target', cpu: 0.4, windowMs: 5_000, stabiliseInMs: 10_000 },
+  ],
 };
 
 /**

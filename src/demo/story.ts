@@ -33,7 +33,9 @@ export interface LoadSummary {
   readonly p99Ms: number;
 }
 
-export const service = 'fibonacci';
+const service = 'fibonacci';
+/** The autoscaling policy of the service, which the configuration of the server has to define. */
+export const demoPolicy = 'demo';
 const growLimitMs = 90_000;
 const repairLimitMs = 60_000;
 const shrinkLimitMs = 90_000;
@@ -52,17 +54,28 @@ export async function play(stage: Stage, client: ApiClient, props: Props): Promi
     () => stage.now() - beganMs,
   );
   job.catch(() => undefined); // It is awaited below, which may be long after it failed.
-  const sizes = ['--min', '1', '--max', '3', '--warm', '1', '--policy', 'window5-80-35'];
+  const sizes = ['--min', '1', '--max', '3', '--warm', '1', '--policy', demoPolicy];
   await command(stage, ['service', 'deploy', props.service, '--name', service, ...sizes], 'deploy');
   const deployMs = stage.now() - beganMs;
 
   stage.say('Act 2: some requests, which one VM answers with ease');
-  const load = stage.start(['load', service, '--path', '/24', '--record', props.recording, '--json']);
+  const load = stage.start([
+    'load',
+    service,
+    '--path',
+    '/24',
+    '--record',
+    props.recording,
+    '--timeout',
+    '60s',
+    '--json',
+  ]);
   try {
     load.type('low');
-    const jobMs = await job;
     await stage.sleep(quietMs);
-    return { jobMs, deployMs, ...(await rise(stage, client, load)), ...(await fall(stage, client, load)) };
+    const risen = await rise(stage, client, load);
+    const fallen = await fall(stage, client, load);
+    return { deployMs, ...risen, ...fallen, jobMs: await job };
   } finally {
     load.interrupt();
   }
