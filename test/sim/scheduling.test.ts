@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { defaultJobLimits } from '../../src/domain/limits.ts';
+import type { Store } from '../../src/domain/store.ts';
+import { FakeAgentLink } from '../../src/fake/agent-link.ts';
+import { FakeClock } from '../../src/fake/clock.ts';
+import { emptySpec, queuedJob } from '../../src/fake/job.ts';
+import { readyVm } from '../../src/fake/vm.ts';
+import { cancelJobs } from '../../src/jobs/cancel.ts';
+import type { JobContext } from '../../src/jobs/context.ts';
+import { JobController } from '../../src/jobs/controller.ts';
+import { defaultUserRules, type UserRules } from '../../src/jobs/rules.ts';
+import { Changes } from '../../src/reconcile/changes.ts';
+import { openSqliteStore } from '../../src/sqlite/store.ts';
+import { temporaryFolder } from '../support/server.ts';
+import { MemoryLogs, noDatasets, onlyPython, textBlobs } from './parts.ts';
+
+const GiB = 1024 ** 3;
+const capacity = { cpus: 4, memoryBytes: 16 * GiB, diskBytes: 64 * GiB };
+
+/** The job service with everything but VMs: workers are fake agents, time is the test's. */
+class Service {
+  readonly clock = new FakeClock();
+  readonly link = new FakeAgentLink(this.clock);
+  readonly store: Store;
+  readonly context: JobContext;
+  jobs: JobController;
+  #made = 0;
+
+  constructor(store: Store, users: Readonly<Record<string, Partial<UserRules>>> = {}) {
+    this.store = store;
+    this.context = {
+      store,
+      link: this.link,
+      clock: this.clock,
+      blobs: textBlobs,
+      logs: new MemoryLogs(),
+      datasets: noDatasets,
+      runtimes: onlyPython,
+      changes: new Changes(),
+      maxAttempts: 3,
+      workerPools: new Set(['default']),
+      rules: {
+        placement: 'pack',
+        halfLifeMs: 3_600_000,
+        maxWaitMs: 3_600_000,
+        userRules: (user) => ({ ...defaultUserRules, ...users[user] }),
+      },
+      log: () => undefined,
+    };
+    this.jobs = new JobController(this.context);
+  }
+
+  async addWorker(name: string): Promise<void> {
+    const vm = readyVm({ name, capacity, port: Number(name.slice(1)) });
+    this.link.boot({ host: vm.host ?? '', port: vm.port ?? 0, keyId: vm.keyId, key: vm.key }, { capacity });
+    await this.store.vms.insert(vm);
+  }
+
+  /** Its machine is gone, and the pool has noticed. */
+  async loseWorker(name: string): Promise<void> {
+    const vm = await this.store.vms.get(name);
+    assert.ok(vm !== undefined);
+    this.link.lose({ host: vm.host ?? '', port: vm.port ?? 0, keyId: vm.keyId, key: vm.key });
+    await this.store.vms.move(name, ['ready'], { state: 'failed', reason: 'lost', nowMs: this.clock.now() });
+  }
+
+  async submit(owner: string, seconds: number, fields: { cpus?: number; priority?: number } = {}): Promise<string> {
+    const id = `job-${String(this.#made++).padStart(5, '0')}`;
+    const { cpus = 1, priority = 0 } = fields;
+    const limits = { ...defaultJobLimits, cpus, timeoutMs: 60_000 };
+    const spec = { ...emptySpec, priority, limits, scriptBlob: `import time\ntime.sleep(${seconds})` };
+    await this.store.jobs.insert(queuedJob({ id, owner, spec, createdAtMs: this.clock.now() }));
+    this.context.changes.notify('queue');
+    return id;
+  }
+
+  async waiting(id: string): Promise<{ code: string; place: number }> {
+    const job = await this.store.jobs.get(id);
+    assert.ok(job?.state === 'queued', `${id} does not wait`);
+    const { reason, place } = await this.jobs.waiting(job);
+    return { code: reason.code, place };
+  }
+
+  async states(): Promise<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const { state } of await this.store.jobs.list({ limit: 1_000 })) counts[state] = (counts[state] ?? 0) + 1;
+    return counts;
+  }
+
+  async stop(): Promise<void> {
+    const stopped = this.jobs.stop();
+    await this.clock.advance(2_000);
+    await stopped;
+    await this.store.close();
+  }
+}
+
+const inMemory = async (users?: Readonly<Record<string, Partial<UserRules>>>): Promise<Service> =>
+  new Service(await openSqliteStore(':memory:'), users);
+
+test('jobs of several users run through, each user by his weight, none over what the workers have', async () => {
+  const service = await inMemory({ ann: { weight: 3 } });
+  await service.addWorker('w1');
+  await service.addWorker('w2');
+  for (let i = 0; i < 80; i += 1) for (const owner of ['ann', 'ben']) await service.submit(owner, 8 + (i % 5));
+  service.jobs.start();
+  for (let second = 0; second < 60; second += 5) {
+    await service.clock.advance(5_000);
+    const holdings = await service.store.jobs.holdings();
+    for (const worker of ['w1', 'w2']) {
+      const cpus = holdings.filter((one) => one.worker === worker).reduce((sum, one) => sum + one.cpus, 0);
+      assert.ok(cpus <= 4, `${worker} has ${cpus}`);
+      assert.ok(cpus >= 3, `${worker} idles with ${cpus} while jobs wait`);
+    }
+  }
+  const ended = (await service.store.jobs.list({ limit: 1_000, states: ['succeeded'] })).map(({ owner }) => owner);
+  const ratio = ended.filter((owner) => owner === 'ann').length / ended.filter((owner) => owner === 'ben').length;
+  assert.ok(ratio > 2 && ratio < 4.5, `ann got ${ratio} times what ben got`);
+  await service.clock.advance(600_000);
+  assert.deepEqual(await service.states(), { succeeded: 160 });
+  await service.stop();
+});
+
+test('a waiting job is told why, and its place moves up', async () => {
+  const service = await inMemory({ cat: { maxRunning: 1 } });
+  service.jobs.start();
+  const first = await service.submit('ann', 10, { cpus: 4 });
+  await service.clock.advance(2_000);
+  assert.deepEqual(await service.waiting(first), { code: 'no_worker', place: 0 });
+  await service.addWorker('w1');
+  const large = await service.submit('ann', 10, { cpus: 4 });
+  const behind = await service.submit('ann', 10, { cpus: 4 });
+  const urgent = await service.submit('ann', 10, { cpus: 4, priority: 1 });
+  await service.clock.advance(2_000);
+  assert.deepEqual(await service.waiting(first), { code: 'reserved', place: 0 }, 'the urgent one runs');
+  assert.deepEqual(await service.waiting(large), { code: 'no_cpus', place: 1 });
+  assert.deepEqual(await service.waiting(behind), { code: 'no_cpus', place: 2 });
+  await service.clock.advance(10_000);
+  assert.equal((await service.store.jobs.get(urgent))?.state, 'succeeded');
+  assert.deepEqual(await service.waiting(behind), { code: 'no_cpus', place: 1 });
+  await service.addWorker('w2');
+  await service.submit('cat', 100, { cpus: 0.5 });
+  const limited = await service.submit('cat', 100, { cpus: 0.5 });
+  await service.clock.advance(1_500);
+  assert.equal((await service.waiting(limited)).code, 'user_running');
+  await service.stop();
+});
+
+test('a job whose workers are lost is tried again, so often and no more; a failing script is not', async () => {
+  const service = await inMemory();
+  service.jobs.start();
+  const unlucky = await service.submit('ann', 20);
+  for (const name of ['w1', 'w2', 'w3']) {
+    await service.addWorker(name);
+    await service.clock.advance(5_000);
+    assert.equal((await service.store.jobs.get(unlucky))?.vmName, name);
+    await service.loseWorker(name);
+    await service.clock.advance(2_000);
+  }
+  const job = await service.store.jobs.get(unlucky);
+  assert.deepEqual([job?.state, job?.attempt], ['lost', 3]);
+  await service.stop();
+});
+
+test('what an earlier process began is carried to its end', async () => {
+  const service = await inMemory();
+  await service.addWorker('w1');
+  service.jobs.start();
+  for (let i = 0; i < 8; i += 1) await service.submit('ann', 20);
+  await service.clock.advance(10_000);
+  const stopped = service.jobs.stop();
+  await service.clock.advance(1_000);
+  await stopped;
+  service.jobs = new JobController(service.context);
+  service.jobs.start();
+  await service.clock.advance(60_000);
+  const jobs = await service.store.jobs.list({ limit: 100 });
+  assert.deepEqual(await service.states(), { succeeded: 8 });
+  assert.ok(jobs.every(({ attempt }) => attempt === 1));
+  await service.stop();
+});
+
+test('1,000 queued jobs are cancelled within a second, beside others that run on', async () => {
+  const folder = await temporaryFolder('cancel');
+  try {
+    const service = new Service(await openSqliteStore(`${folder.path}/tidepool.db`));
+    const ids = await Promise.all(Array.from({ length: 1_000 }, () => service.submit('ann', 5)));
+    await service.submit('ben', 5);
+    const startedAtMs = performance.now();
+    const done = await cancelJobs(service.context, { owner: 'ann', states: ['queued'] });
+    const tookMs = performance.now() - startedAtMs;
+    assert.deepEqual(done, { cancelled: 1_000, stopping: 0 });
+    assert.ok(tookMs < 1_000, `${tookMs} ms`);
+    assert.equal(await service.store.jobs.countQueued(), 1);
+    assert.equal((await service.store.jobs.get(ids[999] ?? ''))?.state, 'cancelled');
+    const again = await Promise.all(Array.from({ length: 1_000 }, () => service.submit('ann', 5)));
+    const oneByOneAtMs = performance.now();
+    await Promise.all(again.map((id) => service.store.jobs.cancel(id, 1)));
+    const oneByOneMs = performance.now() - oneByOneAtMs;
+    assert.ok(oneByOneMs < 1_000, `one by one ${oneByOneMs} ms`);
+    await service.store.close();
+  } finally {
+    await folder.remove();
+  }
+});
