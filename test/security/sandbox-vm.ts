@@ -7,7 +7,7 @@ import { type AgentVm, startAgentVm } from '../support/agent-vm.ts';
 import { attemptSpec, type Result, runScript } from '../support/attempts.ts';
 
 /** While an attack runs, the agent's slowest answer may take this long: emulated, on a machine that does other things. */
-const slowestHealthMs = 2_500;
+export const slowestHealthMs = 2_500;
 const askEveryMs = 200;
 
 export interface Attack {
@@ -67,7 +67,7 @@ async function runAttack(vm: AgentVm, attack: Attack): Promise<Result> {
 }
 
 /** Asks for health all the time; the returned function stops that and tells the slowest answer. */
-function watchHealth(vm: AgentVm): () => Promise<number> {
+export function watchHealth(vm: AgentVm): () => Promise<number> {
   const stopping = new AbortController();
   const watching = (async (): Promise<number> => {
     let slowestMs = 0;
