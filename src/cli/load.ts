@@ -84,7 +84,7 @@ export async function load(host: LoadHost, service: string, options: LoadCommand
   if (plan.start !== undefined) session.setPace(plan.start);
   await untilEnd(clock, session, signal, plan.forMs);
   const ending: Ending = over.signal.aborted ? over.signal.reason : host.signal.aborted ? 'leave' : 'time';
-  await session.end(ending === 'leave' ? graceMs.leave : plan.limits.timeoutMs + graceMs.noticed);
+  await session.end(ending === 'leave' ? graceMs.leave : plan.timeoutMs + graceMs.noticed);
   if (ending === 'exit') {
     await feed.stop();
     display.say(`${service} is stopped: its VMs are shut down`);

@@ -58,7 +58,7 @@ export class FakeCloud {
       '/pools': { pools: [pool], queuedJobs: 0 },
       [`/pools/${this.facts.name}`]: pool,
       '/usage': { vms: [exampleUsage(`${this.facts.name}-0000`, [0.5], { pool: this.facts.name })] },
-      '/events': { events: [] },
+      '/events': { events: [], nextCursor: null },
     };
     const body = bodies[path];
     const problem = { type: '', title: '', status: 404, detail: 'there is no such service', code: 'not_found' };

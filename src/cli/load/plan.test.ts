@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode } from '../../domain/errors.ts';
-import { type LoadCommandOptions, laneAgeMs, messageSpecOf, planOf } from './plan.ts';
+import { type LoadCommandOptions, limitsOf, messageSpecOf, planOf } from './plan.ts';
 
 const defaults: LoadCommandOptions = { rates: '1,5,20', timeout: '10s', path: '/' };
 
@@ -20,11 +20,10 @@ test('the ways to start', () => {
 
 test('modes can be set, and limits have their defaults', () => {
   assert.deepEqual(plan({ rates: '0.5,2,100' }).modes.high.pace, { kind: 'every', everyMs: 10 });
-  assert.equal(plan({}).limits.lanesPerServer, 500);
-  assert.equal(plan({ rate: 'max' }).limits.lanesPerServer, 50);
-  assert.equal(plan({ connections: '3' }).limits.lanesPerServer, 3);
+  assert.equal(limitsOf(plan({}), 'http').lanesPerServer, 500);
+  assert.equal(limitsOf(plan({ connections: '3' }), 'http').lanesPerServer, 3);
   assert.deepEqual([plan({ for: '1m' }).forMs, plan({}).forMs], [60_000, undefined]);
-  assert.ok(laneAgeMs('tcp') < laneAgeMs('http'));
+  assert.ok(limitsOf(plan({}), 'tcp').laneAgeMs < limitsOf(plan({}), 'http').laneAgeMs);
 });
 
 test('what is asked depends on the protocol', () => {

@@ -39,11 +39,18 @@ export interface LoadPlan {
   readonly start: NamedPace | undefined;
   readonly modes: Readonly<Record<Mode, NamedPace>>;
   readonly forMs: number | undefined;
-  readonly limits: Omit<LoadLimits, 'laneAgeMs'>;
+  readonly timeoutMs: number;
+  /** Undefined: as many as suit the protocol. */
+  readonly connections: number | undefined;
   readonly logLevel: LogLevel;
 }
 
-const defaultConnections = { open: 500, max: 50 } as const;
+/**
+ * To one server. Of datagrams that are sent all at once, as after a time without servers, so many fit into a receive buffer
+ * as Linux has it.
+ */
+const defaultConnections = { http: 500, tcp: 500, udp: 100 } as const;
+const defaultLoop = 50;
 const mostConnections = 10_000;
 const mostInFlight = 20_000;
 const mostRate = 100_000;
@@ -56,7 +63,6 @@ const tcpLaneAgeMs = 5_000;
 export function planOf(options: LoadCommandOptions): LoadPlan {
   const given = (['mode', 'every', 'rate'] as const).filter((name) => options[name] !== undefined);
   if (given.length > 1) throw invalid(`--${given.join(' and --')} exclude one another`);
-  const isMax = options.rate === 'max';
   const connections = wholeNumber('--connections', options.connections, mostConnections);
   const modes = modesOf(options.rates);
   const timeoutMs = parseDuration(options.timeout);
@@ -64,21 +70,23 @@ export function planOf(options: LoadCommandOptions): LoadPlan {
     throw invalid(`--timeout ${options.timeout} is not between 100ms and 10m`);
   }
   return {
-    start: startOf(options, modes, connections ?? defaultConnections.max),
+    start: startOf(options, modes, connections ?? defaultLoop),
     modes,
     forMs: options.for === undefined ? undefined : parseDuration(options.for),
-    limits: {
-      timeoutMs,
-      mostInFlight,
-      lanesPerServer: connections ?? (isMax ? defaultConnections.max : defaultConnections.open),
-    },
+    timeoutMs,
+    connections,
     logLevel: parseLogLevel(options.loglevel ?? 'info'),
   };
 }
 
-/** How long a connection to a service of this protocol is used. Pure. */
-export function laneAgeMs(protocol: MessageSpec['protocol']): number {
-  return protocol === 'tcp' ? tcpLaneAgeMs : Number.POSITIVE_INFINITY;
+/** The limits of a load for a service of this protocol. Pure. */
+export function limitsOf({ timeoutMs, connections }: LoadPlan, protocol: MessageSpec['protocol']): LoadLimits {
+  return {
+    timeoutMs,
+    mostInFlight,
+    lanesPerServer: connections ?? defaultConnections[protocol],
+    laneAgeMs: protocol === 'tcp' ? tcpLaneAgeMs : Number.POSITIVE_INFINITY,
+  };
 }
 
 /** What is asked of a service of this protocol. Errors: `invalid` for an option that is for another protocol. */

@@ -6,7 +6,7 @@ import type { ServerAddress } from '../../loadgen/server.ts';
 import { clean } from '../top/spans.ts';
 import type { Display } from './display.ts';
 import type { Log, LogLevel } from './log.ts';
-import { everyPace, type LoadPlan, laneAgeMs, type NamedPace } from './plan.ts';
+import { everyPace, type LoadPlan, limitsOf, type NamedPace } from './plan.ts';
 import type { Records } from './records.ts';
 import { ServerList } from './server-list.ts';
 import type { Endpoint, EndpointEvent, ServiceFacts, ServiceFeed, ServiceListener } from './service.ts';
@@ -58,8 +58,12 @@ export class Session implements ServiceListener {
     this.#log = options.log;
     this.#records = options.records;
     this.#address = options.isDirect ? null : facts.address;
-    const limits = { ...plan.limits, laneAgeMs: laneAgeMs(facts.protocol) };
-    this.#load = new Load({ clock, message, ...limits, onEnd: (request) => this.#ended(request) });
+    this.#load = new Load({
+      clock,
+      message,
+      ...limitsOf(plan, facts.protocol),
+      onEnd: (request) => this.#ended(request),
+    });
     this.#listFrontDoor();
   }
 
@@ -203,14 +207,15 @@ export class Session implements ServiceListener {
   }
 
   #changeServers(command: Extract<Command, { kind: 'add' | 'remove' | 'clear' | 'servers' }>): void {
-    if (command.kind === 'add' || command.kind === 'remove') {
-      const { kind, host, port } = command;
-      const isChanged = kind === 'add' ? this.#list.add(command) : this.#list.remove(command);
-      if (!isChanged) this.#tell(`${host} ${port} is ${kind === 'add' ? 'there already' : 'not there'}`);
-    }
     if (command.kind === 'clear') this.#list.clear();
-    this.#applyServers();
-    this.#tell(this.#serversInWords());
+    if (command.kind === 'add' && !this.#list.add(command)) {
+      this.#tell(`${command.host} ${command.port} is there already`);
+    } else if (command.kind === 'remove' && !this.#list.remove(command)) {
+      this.#tell(`${command.host} ${command.port} is not there`);
+    } else {
+      this.#applyServers();
+      this.#tell(this.#serversInWords());
+    }
   }
 
   async #refresh(): Promise<void> {
