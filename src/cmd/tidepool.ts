@@ -232,7 +232,10 @@ program
   .option('--rate <r>', 'so many requests a second, or max: as fast as the connections can; instead of a console')
   .option('--rates <low,mid,high>', 'what the modes are, in requests a second', '1,5,20')
   .option('--for <time>', 'end after this time; without it at Ctrl-C')
-  .option('--connections <n>', 'most connections (udp: sockets) to one server (default: 500; with --rate max: 50)')
+  .option(
+    '--connections <n>',
+    'most connections (udp: sockets) to one server (default: 500, udp: 100); of --rate max: how many there are (50)',
+  )
   .option('--timeout <time>', 'a request that has not been answered by then has failed', '10s')
   .option('--path <template>', 'http: what is asked; {n} is the number of the request, {random:1-9} a number', '/')
   .option('--method <method>', 'http: default GET, or POST with a body')
