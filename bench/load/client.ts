@@ -14,7 +14,7 @@ const load = new Load({
   lanesPerServer: connections,
   laneAgeMs: Number.POSITIVE_INFINITY,
 });
-load.addServer({ name: 'server', host: '127.0.0.1', port });
+load.setServers([{ name: 'server', host: '127.0.0.1', port }]);
 load.setPace({ kind: 'max', connections });
 // As it does while somebody looks on.
 const look = setInterval(() => load.takeRecent(), 1_000);

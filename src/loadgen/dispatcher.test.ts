@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { hasCode } from '../domain/errors.ts';
 import { FakeClock } from '../fake/clock.ts';
-import { Dispatcher, type DispatcherOptions } from './dispatcher.ts';
+import { Dispatcher, type DispatcherOptions, mostServers } from './dispatcher.ts';
 import { countOutcomes, FakeLanes } from './lane.fake.ts';
 import { type LoadRequest, newRequest } from './request.ts';
 
@@ -115,8 +116,8 @@ test('what a removed server has is still answered, and it gets nothing more', as
   one.add(first);
   submit(2);
   lanes.busy()[0]?.answer();
-  assert.equal(one.remove(first), true);
-  assert.equal(one.remove(first), false);
+  one.remove(first);
+  one.remove(first);
   assert.equal(lanes.all.filter(({ isClosed }) => isClosed).length, 1, 'the idle lane is closed');
   submit();
   assert.equal(lanes.busy().length, 1);
@@ -174,14 +175,17 @@ test('a server that is named anew keeps its lanes; there is a limit to how many 
   const { dispatcher: one, lanes, submit, ended } = dispatcher();
   one.add(first);
   submit();
-  assert.equal(one.add({ ...first, name: 'default-0007' }), true);
+  one.add({ ...first, name: 'default-0007' });
   lanes.busy()[0]?.answer();
   assert.deepEqual(
     ended.map(({ server }) => server),
     ['default-0007'],
   );
-  const added = Array.from({ length: 2_100 }, (_, i) => one.add({ name: '', host: '127.0.0.1', port: 100 + i }));
-  assert.equal(added.filter((isAdded) => !isAdded).length, 101);
+  for (let i = 1; i < mostServers; i += 1) one.add({ name: '', host: '127.0.0.1', port: 100 + i });
+  assert.throws(
+    () => one.add({ name: '', host: '127.0.0.1', port: 50 }),
+    (error) => hasCode(error, 'exhausted'),
+  );
 });
 
 test('closed: nothing is heard of any more', async () => {

@@ -1,4 +1,6 @@
+import { TidepoolError } from '../domain/errors.ts';
 import type { RequestOutcome } from '../protocol/recording.ts';
+import type { Address } from './lane.ts';
 import { Queue } from './queue.ts';
 import type { LoadRequest } from './request.ts';
 import { type SendOptions, Server, type ServerAddress } from './server.ts';
@@ -12,8 +14,8 @@ export interface DispatcherOptions extends SendOptions {
 }
 
 const sweepMs = 100;
-/** More servers than a pool can have. */
-const mostServers = 2_000;
+/** More than a pool can have. */
+export const mostServers = 2_000;
 
 /** Sends requests to the server that has the fewest in flight, and sees to it that each ends. */
 export class Dispatcher {
@@ -41,24 +43,22 @@ export class Dispatcher {
     return this.#servers;
   }
 
-  /** Adds a server; one that is there already at this address only gets the name. False when there are too many. */
-  add(address: ServerAddress): boolean {
+  /** Adds a server; one that is there already at this address only gets the name. Errors: `exhausted`. */
+  add(address: ServerAddress): void {
     const known = this.#find(address);
     if (known !== undefined) known.name = address.name;
-    else if (this.#servers.length >= mostServers) return false;
-    else this.#servers.push(new Server(address, this.#options, this));
+    else if (this.#servers.length < mostServers) this.#servers.push(new Server(address, this.#options, this));
+    else throw new TidepoolError('exhausted', `there are ${mostServers} servers, and no more are taken`);
     this.#sendWaiting();
-    return true;
   }
 
-  /** What it was sent is still waited for. False when there is none at this address. */
-  remove({ host, port }: Pick<ServerAddress, 'host' | 'port'>): boolean {
-    const server = this.#find({ host, port });
-    if (server === undefined) return false;
+  /** What it was sent is still waited for. */
+  remove(address: Address): void {
+    const server = this.#find(address);
+    if (server === undefined) return;
     this.#servers = this.#servers.filter((other) => other !== server);
     this.#leaving.push(server);
     server.leave();
-    return true;
   }
 
   /** Sends a request, keeps it waiting, or drops it. */
@@ -139,7 +139,7 @@ export class Dispatcher {
     this.#options.onEnd(request);
   }
 
-  #find({ host, port }: Pick<ServerAddress, 'host' | 'port'>): Server | undefined {
+  #find({ host, port }: Address): Server | undefined {
     return this.#servers.find((server) => server.host === host && server.port === port);
   }
 

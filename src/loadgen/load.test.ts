@@ -27,7 +27,7 @@ function fakeLoad(answerMs: (nowMs: number) => number | undefined, changes: Part
     };
   };
   const load = new Load({ clock, message: { openLane: lanes.open, canRepeat: false }, ...limits, ...changes });
-  load.addServer(server);
+  load.setServers([server]);
   return { load, clock, lanes, sent: () => sent };
 }
 
@@ -162,7 +162,7 @@ test('a real server that stands still for a second: every request of that time w
       if (ended === 400) resolve();
     },
   });
-  load.addServer({ name: 'real', host: '127.0.0.1', port: (real.address() as AddressInfo).port });
+  load.setServers([{ name: 'real', host: '127.0.0.1', port: (real.address() as AddressInfo).port }]);
   load.setPace({ kind: 'every', everyMs: 10 });
   await promise;
   await load.end(5_000);

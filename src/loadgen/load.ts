@@ -1,6 +1,6 @@
 import type { RequestOutcome } from '../protocol/recording.ts';
 import type { LoadClock } from './clock.ts';
-import { Dispatcher } from './dispatcher.ts';
+import { Dispatcher, type DispatcherOptions } from './dispatcher.ts';
 import type { Message } from './message.ts';
 import { type LoadRequest, newRequest } from './request.ts';
 import { Schedule } from './schedule.ts';
@@ -16,12 +16,7 @@ export type Pace =
   | { readonly kind: 'max'; readonly connections: number };
 
 /** Limits of a load. */
-export interface LoadLimits {
-  readonly timeoutMs: number;
-  readonly mostInFlight: number;
-  readonly lanesPerServer: number;
-  readonly laneAgeMs: number;
-}
+export type LoadLimits = Pick<DispatcherOptions, 'timeoutMs' | 'mostInFlight' | 'lanesPerServer' | 'laneAgeMs'>;
 
 export interface LoadOptions extends LoadLimits {
   readonly clock: LoadClock;
@@ -78,21 +73,11 @@ export class Load {
     if (pace.kind === 'max') while (this.#slots < pace.connections) this.#fillSlot();
   }
 
-  /** False when there are too many. One that is there at this address gets the name. */
-  addServer(server: ServerAddress): boolean {
-    return this.#dispatcher.add(server);
-  }
-
-  /** False when there is none at this address. */
-  removeServer(server: Pick<ServerAddress, 'host' | 'port'>): boolean {
-    return this.#dispatcher.remove(server);
-  }
-
-  /** Makes these the servers; those that are among them already stay as they are. */
+  /** Makes these (at most `mostServers`) the servers; those that are among them already stay as they are. */
   setServers(servers: readonly ServerAddress[]): void {
     const isWanted = ({ host, port }: ServerAddress) => servers.some((one) => one.host === host && one.port === port);
-    for (const server of this.servers.filter((one) => !isWanted(one))) this.removeServer(server);
-    for (const server of servers) this.addServer(server);
+    for (const server of this.servers.filter((one) => !isWanted(one))) this.#dispatcher.remove(server);
+    for (const server of servers) this.#dispatcher.add(server);
   }
 
   /** What happened since the last call. */

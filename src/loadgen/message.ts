@@ -4,7 +4,7 @@ import { HttpAnswer } from './http-answer.ts';
 import type { Address, LaneOwner, OpenLane } from './lane.ts';
 import { LineAnswer } from './line-answer.ts';
 import { type Render, StreamLane } from './stream-lane.ts';
-import { parseTemplate, type Template } from './template.ts';
+import { parseTemplate } from './template.ts';
 import { UdpLane } from './udp-lane.ts';
 
 /** What is asked, as the user gave it. Texts are templates (template.ts). */
@@ -69,9 +69,8 @@ function payload(spec: Extract<MessageSpec, { protocol: 'tcp' | 'udp' }>, random
   if (/^0x/i.test(text) && hexadecimal === undefined) {
     throw new TidepoolError('invalid', `the payload ${text} is not an even number of hexadecimal digits after 0x`);
   }
-  const template: Template = parseTemplate(text, random);
-  const longest = Buffer.byteLength(text) + 16 * 20;
-  if (protocol === 'udp' && longest > mostDatagramBytes) {
+  const template = parseTemplate(text, random);
+  if (protocol === 'udp' && Buffer.byteLength(template.render(1)) > mostDatagramBytes) {
     throw new TidepoolError('invalid', `the payload is longer than a datagram can be (${mostDatagramBytes} bytes)`);
   }
   if (hexadecimal !== undefined) {

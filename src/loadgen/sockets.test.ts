@@ -35,7 +35,7 @@ async function ask(
     },
     ...changes,
   });
-  load.addServer({ name: 'front', host: '127.0.0.1', port });
+  load.setServers([{ name: 'front', host: '127.0.0.1', port }]);
   // Timers of the load do not keep this process alive.
   const alive = setInterval(() => undefined, 1_000);
   load.setPace({ kind: 'every', everyMs });

@@ -1,4 +1,5 @@
 import { TidepoolError, toTidepoolError } from '../../domain/errors.ts';
+import { mostServers } from '../../loadgen/dispatcher.ts';
 import { Load } from '../../loadgen/load.ts';
 import type { Message } from '../../loadgen/message.ts';
 import type { LoadRequest } from '../../loadgen/request.ts';
@@ -39,6 +40,7 @@ export interface SessionOptions {
 
 const off: NamedPace = { pace: { kind: 'off' }, words: 'off' };
 const frontDoor = 'front door';
+const toldServers = 20;
 
 /** One run of the load client: what its user says and its service tells, brought to the engine. */
 export class Session implements ServiceListener {
@@ -208,7 +210,9 @@ export class Session implements ServiceListener {
 
   #changeServers(command: Extract<Command, { kind: 'add' | 'remove' | 'clear' | 'servers' }>): void {
     if (command.kind === 'clear') this.#list.clear();
-    if (command.kind === 'add' && !this.#list.add(command)) {
+    if (command.kind === 'add' && this.#list.all.length >= mostServers) {
+      this.#complain(new TidepoolError('exhausted', `there are ${mostServers} servers, and no more are taken`));
+    } else if (command.kind === 'add' && !this.#list.add(command)) {
       this.#tell(`${command.host} ${command.port} is there already`);
     } else if (command.kind === 'remove' && !this.#list.remove(command)) {
       this.#tell(`${command.host} ${command.port} is not there`);
@@ -238,10 +242,13 @@ export class Session implements ServiceListener {
   }
 
   #serversInWords(): string {
-    const all = this.#list.all.map(({ name, host, port }) =>
-      name === `${host}:${port}` ? name : `${name} ${host}:${port}`,
-    );
-    return all.length === 0 ? 'no servers' : `${all.length} server${all.length === 1 ? '' : 's'}: ${all.join(', ')}`;
+    const { all } = this.#list;
+    if (all.length === 0) return 'no servers';
+    const named = all
+      .slice(0, toldServers)
+      .map(({ name, host, port }) => (name === `${host}:${port}` ? name : `${name} ${host}:${port}`));
+    const rest = all.length > toldServers ? `, and ${all.length - toldServers} more` : '';
+    return `${all.length} server${all.length === 1 ? '' : 's'}: ${named.join(', ')}${rest}`;
   }
 
   #ended(request: LoadRequest): void {
