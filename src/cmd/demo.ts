@@ -110,7 +110,7 @@ async function perform(folder: string, page: string, signal: AbortSignal, onQuit
     };
     const account = await play(stage, await stage.client(), props);
     await watch.stop();
-    await command(stage, ['report', recording, '--html', page]);
+    await command(stage, ['report', recording, '--out', page]);
     const wrong = shortcomings(account).map((what) => `NOT AS IT SHOULD BE: ${what}`);
     print(['', ...(stdout.isTTY ? told : []), '', summary(account, page), ...wrong].join('\n'));
     return wrong.length === 0 ? 0 : 1;
