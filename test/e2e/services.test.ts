@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { ApiClient } from '../../src/cli/client.ts';
+import { findServer } from '../../src/config/connection.ts';
+import type { PoolView } from '../../src/protocol/api.ts';
+import { qemuPid } from '../support/libvirt-harness.ts';
+import { until } from '../support/poll.ts';
+import { startServer, startTidepool, type TestServer, temporaryFolder, tidepool } from '../support/server.ts';
+import { wrk } from '../support/wrk.ts';
+
+/** Services as a user sees them: real VMs, the real HAProxy, requests from outside. No pool for jobs has a VM. */
+const config = { pools: [{ name: 'jobs', prefix: 'svc-jobs', min: 0, max: 1 }] };
+const minute = 60_000;
+
+let server: TestServer;
+let client: ApiClient;
+let dataDir: string;
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+
+const start = async (): Promise<void> => {
+  server = await startServer(dataDir, ['--config', join(folder.path, 'config.json')]);
+  client = new ApiClient(await findServer(dataDir));
+};
+before(async () => {
+  folder = await temporaryFolder('services');
+  dataDir = join(folder.path, 'data');
+  await writeFile(join(folder.path, 'config.json'), JSON.stringify(config));
+  await start();
+});
+after(async () => {
+  server.signal('SIGINT');
+  assert.equal(await server.ended, 0, server.output());
+  await folder.remove();
+});
+
+async function deploy(file: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await tidepool(dataDir, ['service', 'deploy', file, ...args]);
+  assert.equal(code, 0, `${stdout}${stderr}`);
+  return /at (http:\S+)/.exec(stdout)?.[1] ?? '';
+}
+const example = (name: string): string => `examples/services/${name}.py`;
+const json = async (url: string, init: RequestInit = {}) => {
+  const response = await fetch(url, { ...init, signal: AbortSignal.timeout(minute) });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+};
+const inService = (pool: string, count: number): Promise<PoolView> =>
+  until(
+    () => client.pool(pool),
+    ({ counts }) => counts.ready === count && counts.desired === count && counts.draining === 0,
+    2 * minute,
+  );
+const readyVm = async (pool: string): Promise<string> => {
+  const vm = (await client.vms()).find((one) => one.pool === pool && one.state === 'ready');
+  assert.ok(vm, `a VM of ${pool} is ready`);
+  return vm.name;
+};
+const remove = async (name: string): Promise<void> => {
+  assert.equal((await tidepool(dataDir, ['service', 'delete', name])).code, 0);
+  await until(
+    () => client.vms(),
+    (vms) => vms.every((vm) => vm.pool !== name),
+    minute,
+  );
+};
+
+test('fibonacci: VMs come, go and are killed under load, HAProxy and the control plane die: no request fails', {
+  timeout: 6 * minute,
+}, async () => {
+  const url = await deploy(example('fibonacci'), '--min', '1', '--max', '3', '--warm', '1');
+  const { status, body } = await json(`${url}/10`);
+  assert.equal(status, 200);
+  assert.deepEqual([body.input, body.result], [10, 55]);
+  assert.match(String(body.server), /^fibonacci-\d{4}$/);
+  const negative = await json(`${url}/-5`);
+  assert.equal(negative.status, 400);
+  assert.match(String(negative.body.error), /negative/);
+
+  const changes = startTidepool(dataDir, ['service', 'endpoints', 'fibonacci', '--watch', '--commands']);
+  const load = wrk(`${url}/5`, 45, 4);
+  await client.scalePool('fibonacci', 2);
+  await inService('fibonacci', 2);
+  await client.scalePool('fibonacci', 1);
+  await inService('fibonacci', 1);
+  await client.scalePool('fibonacci', 2);
+  await inService('fibonacci', 2);
+  const victim = await readyVm('fibonacci');
+  process.kill(await qemuPid(victim), 'SIGKILL');
+  await until(
+    () => client.vms(),
+    (vms) => vms.filter((vm) => vm.pool === 'fibonacci' && vm.state === 'ready' && vm.name !== victim).length > 0,
+    minute,
+  );
+  const seen = await load;
+  assert.equal(seen.failed, 0, JSON.stringify(seen));
+  assert.ok(seen.requests > 500, `${seen.requests} requests were enough of a load`);
+  await inService('fibonacci', 2);
+
+  server.signal('SIGKILL');
+  await server.ended;
+  const alone = await wrk(`${url}/5`, 3, 2);
+  assert.equal(alone.failed, 0, 'the front door serves without the control plane');
+  assert.ok(alone.requests > 10);
+  await start();
+  await inService('fibonacci', 2);
+  assert.equal((await json(`${url}/7`)).body.result, 13);
+
+  changes.child.kill('SIGINT');
+  const lines = (await changes.done).stdout.trim().split('\n');
+  assert.ok(lines.length >= 4, lines.join('; '));
+  for (const line of lines) assert.match(line, /^[+-] 127\.0\.0\.1 \d+$/);
+});
+
+test('a revision that does not import is taken back with its traceback; the old one answers all the while', {
+  timeout: 3 * minute,
+}, async () => {
+  const broken = join(folder.path, 'broken.py');
+  await writeFile(broken, 'import nothing_of_this_name\n\ndef handler(request):\n    return "never"\n');
+  const { address } = JSON.parse((await tidepool(dataDir, ['service', 'show', 'fibonacci', '--json'])).stdout);
+  const url = `http://${address.host}:${address.port}`;
+  const load = wrk(`${url}/5`, 15, 2);
+  const { code, stdout, stderr } = await tidepool(dataDir, ['service', 'deploy', broken, '--name', 'fibonacci']);
+  assert.equal(code, 1);
+  assert.match(stdout + stderr, /ModuleNotFoundError: No module named 'nothing_of_this_name'/);
+  assert.equal((await load).failed, 0);
+  assert.equal((await json(`${url}/9`)).body.result, 34);
+  await remove('fibonacci');
+  await assert.rejects(json(`${url}/9`), 'nothing listens there any more');
+});
+
+test('licence: what one VM stored every other knows, also after the first was killed', {
+  timeout: 4 * minute,
+}, async () => {
+  const url = await deploy(example('licence'), '--min', '2', '--max', '2');
+  await inService('licence', 2);
+  const plates = Array.from({ length: 300 }, (_, i) => `B-TP-${i}`);
+  const stored = new Map<string, string>();
+  const servers = new Set<string>();
+  for (let i = 0; i < plates.length; i += 20) {
+    const answers = plates.slice(i, i + 20).map(async (plate) => {
+      const { body } = await json(`${url}/${plate}`, { method: 'POST' });
+      stored.set(plate, String(body.result));
+      servers.add(String(body.server));
+    });
+    await Promise.all(answers);
+  }
+  assert.equal(servers.size, 2, 'both VMs took part');
+  const [hash, salt] = stored.get('B-TP-0')?.split(':') ?? [];
+  assert.equal(createHash('sha256').update(`${salt}B-TP-0`).digest('hex'), hash);
+  process.kill(await qemuPid(await readyVm('licence')), 'SIGKILL');
+  for (const plate of plates) {
+    const { body } = await json(`${url}/${plate}?hash=${stored.get(plate)}`);
+    assert.equal(body.result, true, plate);
+  }
+  assert.equal((await json(`${url}/B-TP-1?hash=${stored.get('B-TP-2')}`)).body.result, false);
+  assert.equal((await json(`${url}/B-TP-NEW`)).status, 404);
+  await remove('licence');
+});
+
+test('collision: the smallest number whose hash begins as that of the input', { timeout: 3 * minute }, async () => {
+  const url = await deploy(example('collision'));
+  const [first, second] = smallestPair();
+  const { body } = await json(`${url}/${second}`);
+  assert.deepEqual([body.input, body.result], [second, first]);
+  await remove('collision');
+});
+
+/** The first two numbers whose SHA-256 in hex share their first six digits: the answer for the second is the first. */
+function smallestPair(): [string, string] {
+  const seen = new Map<string, string>();
+  for (let i = 0; ; i += 1) {
+    const start = createHash('sha256').update(String(i)).digest('hex').slice(0, 6);
+    const before = seen.get(start);
+    if (before !== undefined) return [before, String(i)];
+    seen.set(start, String(i));
+  }
+}
+
+test('powmod: over UDP, by the endpoints; datagrams of any other length do no harm', {
+  timeout: 3 * minute,
+}, async () => {
+  await deploy(example('powmod'), '--protocol', 'udp');
+  const { stdout } = await tidepool(dataDir, ['service', 'endpoints', 'powmod', '--json']);
+  const [endpoint] = JSON.parse(stdout);
+  const socket = createSocket('udp4');
+  const send = (bytes: Buffer): void => socket.send(bytes, endpoint.port, endpoint.host);
+  for (const length of [0, 1, 3, 5, 1500]) send(Buffer.alloc(length, 0xff));
+  for (const n of [0, 10, 1021, 4_294_967_295]) {
+    const question = Buffer.alloc(4);
+    question.writeUInt32BE(n);
+    // A datagram may be lost on the way; the question has no side effect.
+    const again = setInterval(() => send(question), 2_000);
+    send(question);
+    const [answer] = (await once(socket, 'message', { signal: AbortSignal.timeout(30_000) })) as [Buffer];
+    clearInterval(again);
+    assert.equal(answer.length, 8);
+    assert.equal(answer.readBigUInt64BE(), powmod(BigInt(n)), `n = ${n}`);
+  }
+  socket.close();
+  await remove('powmod');
+});
+
+function powmod(n: bigint): bigint {
+  let result = 1n;
+  let base = 2n;
+  for (let rest = n; rest > 0n; rest >>= 1n) {
+    if (rest & 1n) result = (result * base) % 1021n;
+    base = (base * base) % 1021n;
+  }
+  return result;
+}
