@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { hasCode } from '../domain/errors.ts';
+import { FakeClock } from '../fake/clock.ts';
 import { openBlobFolder } from './blob-folder.ts';
 import { openLogFolder } from './log-folder.ts';
+
+const clock = new FakeClock();
 
 async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'tidepool-blobs-'));
@@ -22,7 +25,7 @@ async function* chunks(...texts: string[]): AsyncGenerator<Uint8Array> {
 
 test('a blob is its content: same bytes, same id, once on disk', () =>
   inFolder(async (folder) => {
-    const blobs = await openBlobFolder(folder);
+    const blobs = await openBlobFolder(folder, clock);
     const one = await blobs.put(chunks('ab', 'c'), 10);
     const two = await blobs.put(chunks('abc'), 10);
     assert.deepEqual(one, two);
@@ -33,7 +36,7 @@ test('a blob is its content: same bytes, same id, once on disk', () =>
 
 test('a blob over its limit, or of a broken source, leaves nothing', () =>
   inFolder(async (folder) => {
-    const blobs = await openBlobFolder(folder);
+    const blobs = await openBlobFolder(folder, clock);
     await assert.rejects(blobs.put(chunks('abc'), 2), (error) => hasCode(error, 'too_large'));
     const broken = (async function* () {
       yield Buffer.from('a');
@@ -45,13 +48,96 @@ test('a blob over its limit, or of a broken source, leaves nothing', () =>
 
 test('what a crash left half-written is swept, and strange ids are not paths', () =>
   inFolder(async (folder) => {
-    await openBlobFolder(folder);
+    await openBlobFolder(folder, clock);
     await writeFile(join(folder, 'tmp', 'draft'), 'half');
-    const blobs = await openBlobFolder(folder);
+    const blobs = await openBlobFolder(folder, clock);
     assert.deepEqual(await readdir(join(folder, 'tmp')), []);
     for (const id of ['../../etc/passwd', '', 'a'.repeat(64)]) {
       await assert.rejects(blobs.read(id), (error) => hasCode(error, 'not_found'));
     }
+  }));
+
+async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const one of source) found.push(one);
+  return found;
+}
+
+const text = async (content: AsyncIterable<Uint8Array>): Promise<string> =>
+  Buffer.concat(await all(content)).toString();
+
+test('a part of a blob is read', () =>
+  inFolder(async (folder) => {
+    const blobs = await openBlobFolder(folder, clock);
+    const { id } = await blobs.put(chunks('0123456789'), 10);
+    const { sizeBytes, content } = await blobs.read(id, { start: 2, end: 4 });
+    assert.deepEqual([sizeBytes, await text(content)], [10, '234']);
+  }));
+
+test('blobs are listed and removed; not those that are held or came back', () =>
+  inFolder(async (folder) => {
+    const blobs = await openBlobFolder(folder, clock);
+    const nowMs = clock.now();
+    const { id: one } = await blobs.put(chunks('one'), 9);
+    const hold = blobs.hold();
+    const { id: two } = await hold.put(chunks('two'), 9);
+    assert.deepEqual(await hold.keep(one), { id: one, sizeBytes: 3 });
+    const listed = (await all(blobs.list())).map(({ id, sizeBytes }) => [id, sizeBytes]);
+    assert.deepEqual(
+      listed.sort(),
+      [
+        [one, 3],
+        [two, 3],
+      ].sort(),
+    );
+    for (const id of [one, two]) assert.equal(await blobs.remove(id, nowMs), false, 'held');
+    hold[Symbol.dispose]();
+    assert.equal(await blobs.remove(one, nowMs - 1), false, 'put after that');
+    assert.equal(await blobs.remove(one, nowMs), true);
+    assert.equal(await blobs.remove(one, nowMs), false, 'gone');
+    await assert.rejects(blobs.hold().keep(one), (error) => hasCode(error, 'not_found'));
+    await clock.advance(5_000);
+    await blobs.put(chunks('two'), 9);
+    assert.equal(await blobs.remove(two, nowMs), false, 'the same content came again');
+    await clock.advance(5_000);
+    const later = blobs.hold();
+    await later.keep(two);
+    later[Symbol.dispose]();
+    assert.equal(await blobs.remove(two, nowMs + 5_000), false, 'kept again');
+    assert.equal(await blobs.remove(two, nowMs + 10_000), true);
+  }));
+
+test('of a blob that is put and removed at the same time, what was held is there', () =>
+  inFolder(async (folder) => {
+    const blobs = await openBlobFolder(folder, clock);
+    const nowMs = clock.now();
+    const { id } = await blobs.put(chunks('x'), 1);
+    let removals = 0;
+    for (let round = 0; round < 200; round += 1) {
+      using hold = blobs.hold();
+      const early = round % 2 === 0 ? blobs.remove(id, nowMs) : undefined;
+      const putting = hold.put(chunks('x'), 1);
+      const late = blobs.remove(id, nowMs);
+      await putting;
+      for (const removal of [early, late]) removals += Number((await removal) === true);
+      assert.equal(await text((await blobs.read(id)).content), 'x');
+    }
+    assert.ok(removals > 0, 'some removals came through');
+  }));
+
+test('logs are listed and removed', () =>
+  inFolder(async (folder) => {
+    const logs = await openLogFolder(folder);
+    await logs.append('a-b', 12, Buffer.from('x'));
+    await logs.append('c', 1, Buffer.from('y'));
+    const listed = (await all(logs.list())).map(({ jobId, attempt }) => [jobId, attempt]);
+    assert.deepEqual(listed.sort(), [
+      ['a-b', 12],
+      ['c', 1],
+    ]);
+    await logs.remove('c', 1);
+    await logs.remove('c', 1);
+    assert.equal(await logs.size('c', 1), 0);
   }));
 
 test('a log is appended to and read from any offset', () =>

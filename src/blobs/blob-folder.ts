@@ -1,21 +1,26 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, opendir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BlobStore } from '../domain/blob-store.ts';
+import type { BlobKeeper, StoredBlob } from '../domain/blob-store.ts';
+import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { Holds } from './holds.ts';
+
+const idPattern = /^[0-9a-f]{64}$/;
 
 /**
- * BlobStore in a folder: `<root>/ab/abcdef...`, written as `<root>/tmp/<random>`, flushed, then renamed, so a blob that
- * is there is whole. What a crash left in tmp is swept at opening.
+ * BlobKeeper in a folder: `<root>/ab/abcdef...`, written as `<root>/tmp/<random>`, flushed, then renamed, so a blob that
+ * is there is whole. What a crash left in tmp is swept at opening. A file's time is when its blob was put or kept last.
  */
-export async function openBlobFolder(root: string): Promise<BlobStore> {
+export async function openBlobFolder(root: string, clock: Pick<Clock, 'now'>): Promise<BlobKeeper> {
   const temporary = join(root, 'tmp');
   await mkdir(temporary, { recursive: true, mode: 0o700 });
   for (const leftover of await readdir(temporary)) await rm(join(temporary, leftover), { force: true });
+  const holds = new Holds();
 
   const pathOf = (id: string): string => {
-    if (!/^[0-9a-f]{64}$/.test(id)) throw new TidepoolError('not_found', 'a blob id is 64 hexadecimal digits');
+    if (!idPattern.test(id)) throw new TidepoolError('not_found', 'a blob id is 64 hexadecimal digits');
     return join(root, id.slice(0, 2), id);
   };
   const existing = async (id: string): Promise<{ path: string; sizeBytes: number }> => {
@@ -26,35 +31,89 @@ export async function openBlobFolder(root: string): Promise<BlobStore> {
       throw new TidepoolError('not_found', `there is no blob ${id}`, { cause });
     }
   };
+  /** @param onId told of the id before there is a blob of it */
+  const put = async (
+    source: AsyncIterable<Uint8Array>,
+    maxBytes: number,
+    onId: (id: string) => void,
+  ): Promise<StoredBlob> => {
+    const draft = join(temporary, randomUUID());
+    try {
+      const blob = await writeDraft(draft, source, maxBytes, clock);
+      onId(blob.id);
+      // A removal that began before would take the new file for the old one.
+      await holds.removed(blob.id);
+      const folder = join(root, blob.id.slice(0, 2));
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await rename(draft, pathOf(blob.id));
+      await syncFolder(folder);
+      return blob;
+    } catch (error) {
+      await rm(draft, { force: true });
+      throw error;
+    }
+  };
 
   return {
     async put(source, maxBytes) {
-      const draft = join(temporary, randomUUID());
-      try {
-        const { id, sizeBytes } = await writeDraft(draft, source, maxBytes);
-        await mkdir(join(root, id.slice(0, 2)), { recursive: true, mode: 0o700 });
-        await rename(draft, pathOf(id));
-        return { id, sizeBytes };
-      } catch (error) {
-        await rm(draft, { force: true });
-        throw error;
-      }
+      const hold = holds.begin();
+      return put(source, maxBytes, (id) => hold.add(id)).finally(() => hold.end());
     },
-    async read(id) {
+    async read(id, range) {
       const { path, sizeBytes } = await existing(id);
-      return { sizeBytes, content: createReadStream(path) };
+      return { sizeBytes, content: createReadStream(path, range) };
     },
     async path(id) {
       return (await existing(id)).path;
     },
+    hold() {
+      const hold = holds.begin();
+      return {
+        put: (source, maxBytes) => put(source, maxBytes, (id) => hold.add(id)),
+        async keep(id) {
+          hold.add(id);
+          await holds.removed(id);
+          const { path, sizeBytes } = await existing(id);
+          // A sweep that has asked already who needs it must see that it is new.
+          const now = clock.now() / 1_000;
+          await utimes(path, now, now);
+          return { id, sizeBytes };
+        },
+        [Symbol.dispose]: () => hold.end(),
+      };
+    },
+    async *list() {
+      for await (const { parentPath, name } of files(root)) {
+        // What is removed meanwhile is not there any more.
+        const facts = await stat(join(parentPath, name)).catch(() => undefined);
+        if (facts !== undefined) yield { id: name, sizeBytes: facts.size, changedAtMs: facts.mtimeMs };
+      }
+    },
+    async remove(id, unchangedSinceMs) {
+      const path = pathOf(id);
+      return holds.remove(id, async () => {
+        const facts = await stat(path).catch(() => undefined);
+        if (facts === undefined || facts.mtimeMs > unchangedSinceMs) return false;
+        await rm(path);
+        return true;
+      });
+    },
   };
+}
+
+async function* files(root: string) {
+  for await (const folder of await opendir(root)) {
+    if (!/^[0-9a-f]{2}$/.test(folder.name)) continue;
+    for await (const file of await opendir(join(root, folder.name))) if (idPattern.test(file.name)) yield file;
+  }
 }
 
 async function writeDraft(
   path: string,
   source: AsyncIterable<Uint8Array>,
   maxBytes: number,
-): Promise<{ id: string; sizeBytes: number }> {
+  clock: Pick<Clock, 'now'>,
+): Promise<StoredBlob> {
   const hash = createHash('sha256');
   let sizeBytes = 0;
   const file = await open(path, 'wx', 0o600);
@@ -69,9 +128,21 @@ async function writeDraft(
       hash.update(chunk);
       await file.writeFile(chunk);
     }
+    const now = clock.now() / 1_000;
+    await file.utimes(now, now);
     await file.datasync();
   } finally {
     await file.close();
   }
   return { id: hash.digest('hex'), sizeBytes };
+}
+
+/** The rename itself survives a power cut only after this. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }

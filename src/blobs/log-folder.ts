@@ -1,10 +1,10 @@
-import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, opendir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { LogStore } from '../domain/blob-store.ts';
+import type { LogKeeper } from '../domain/blob-store.ts';
 import { TidepoolError } from '../domain/errors.ts';
 
-/** LogStore in a folder: one file `<root>/<job id>-<attempt>.frames` each. */
-export async function openLogFolder(root: string): Promise<LogStore> {
+/** LogKeeper in a folder: one file `<root>/<job id>-<attempt>.frames` each. */
+export async function openLogFolder(root: string): Promise<LogKeeper> {
   await mkdir(root, { recursive: true, mode: 0o700 });
 
   const fileOf = (jobId: string, attempt: number): string => {
@@ -25,6 +25,16 @@ export async function openLogFolder(root: string): Promise<LogStore> {
       const { bytesRead } = await withFile(path, 'r', (file) => file.read(buffer, 0, buffer.length, offset));
       return buffer.subarray(0, bytesRead);
     },
+    async *list() {
+      for await (const { name } of await opendir(root)) {
+        const match = /^(.+)-(\d+)\.frames$/.exec(name);
+        // What is removed meanwhile is not there any more.
+        const facts = await stat(join(root, name)).catch(() => undefined);
+        if (match === null || facts === undefined) continue;
+        yield { jobId: match[1] ?? '', attempt: Number(match[2]), changedAtMs: facts.mtimeMs };
+      }
+    },
+    remove: (jobId, attempt) => rm(fileOf(jobId, attempt), { force: true }),
   };
 }
 

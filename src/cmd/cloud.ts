@@ -7,6 +7,7 @@ import { type AccountContext, purgeEnded } from '../accounts/context.ts';
 import { HttpsAgentLink } from '../agentlink/agent-link.ts';
 import { Connections } from '../agentlink/connections.ts';
 import { zipReader } from '../archive/zip.ts';
+import { writeZip } from '../archive/zip-writer.ts';
 import { openBlobFolder } from '../blobs/blob-folder.ts';
 import { openLogFolder } from '../blobs/log-folder.ts';
 import { systemClock } from '../clock/system-clock.ts';
@@ -31,17 +32,21 @@ import { Sampler } from '../metrics/sampler.ts';
 import { Changes } from '../reconcile/changes.ts';
 import { startLoop } from '../reconcile/loop.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
+import type { StorageContext } from '../storage/context.ts';
+import { keepStorage } from '../storage/keep.ts';
 import { openAccounts } from './accounts.ts';
 import { jobPools, retirePools } from './job-pools.ts';
 import { namedPlanner } from './policies.ts';
 import { Pools } from './pools.ts';
 import { schedulingRules } from './scheduling.ts';
 import { openServices, type Services } from './services.ts';
+import { storageRules } from './storage.ts';
 import { version } from './version.ts';
 
 const sweepEveryMs = 30_000;
 const sampleEveryMs = 1_000;
 const purgeEveryMs = 3_600_000;
+const storageEveryMs = 3_600_000;
 
 export interface CloudOptions {
   readonly config: Config;
@@ -94,20 +99,23 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const hypervisor = parts.adopt(await openHypervisor(options, installationId), (opened) => opened.close());
   const sampler = new Sampler(hypervisor, systemClock);
   const runtimes = openRuntimes(options, changes, parts);
-  const jobContext = await makeJobContext(options, { store, link, runtimes, changes });
+  const storage = await openStorage(options, store);
+  const jobContext = makeJobContext(options, { store, link, runtimes, changes }, storage);
   const jobs = new JobController(jobContext);
   const accounts = await openAccounts({ ...options, store, changes });
   const accelerator = await pickAccelerator(options, hypervisor);
   const planner = namedPlanner(config.policies);
   const poolParts = { ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler, planner };
   const pools = parts.adopt(new Pools(poolParts), (opened) => opened.stop());
-  const { blobs } = jobContext;
+  const { blobs } = storage;
   const services = await openServices({ ...poolParts, dataDir, installationId, blobs, connections, pools });
   parts.adopt(services.context.balancer, (opened) => opened.close());
 
   let status: 'starting' | 'ready' | 'stopping' = 'starting';
   const server = await buildServer({
     jobs: jobContext,
+    storage,
+    writeArchive: writeZip,
     rules: { flavors: flavorsInUse(config), maxQueued: config.jobs.maxQueued },
     maxUploadBytes: config.jobs.maxUploadBytes,
     pools: pools.served,
@@ -124,7 +132,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   parts.adopt(server, (listening) => listening.close());
   const url = await listen(server, config);
   parts.defer(await announceServer(url, dataDir));
-  await startLoops({ options, jobs, jobContext, pools, services, hypervisor, sampler, accounts }, parts);
+  await startLoops({ options, jobs, jobContext, storage, pools, services, hypervisor, sampler, accounts }, parts);
 
   return {
     url,
@@ -160,15 +168,28 @@ function openRuntimes(options: CloudOptions, changes: Changes, parts: AsyncDispo
   });
 }
 
-async function makeJobContext(
-  { dataDir, config, log }: CloudOptions,
+async function openStorage({ dataDir, config, log }: CloudOptions, store: Store): Promise<StorageContext> {
+  return {
+    store,
+    blobs: await openBlobFolder(join(dataDir, 'blobs'), systemClock),
+    logs: await openLogFolder(join(dataDir, 'logs')),
+    rules: storageRules(config.jobs),
+    clock: systemClock,
+    log,
+  };
+}
+
+function makeJobContext(
+  { config, log }: CloudOptions,
   shared: Pick<JobContext, 'store' | 'link' | 'runtimes' | 'changes'>,
-): Promise<JobContext> {
+  { blobs, logs, rules }: StorageContext,
+): JobContext {
   return {
     ...shared,
-    blobs: await openBlobFolder(join(dataDir, 'blobs')),
-    logs: await openLogFolder(join(dataDir, 'logs')),
-    datasets: zipReader,
+    blobs,
+    logs,
+    storage: rules,
+    archives: zipReader,
     clock: systemClock,
     maxAttempts: config.jobs.maxAttempts,
     rules: schedulingRules(config.jobs),
@@ -181,6 +202,7 @@ interface LoopParts {
   readonly options: CloudOptions;
   readonly jobs: JobController;
   readonly jobContext: JobContext;
+  readonly storage: StorageContext;
   readonly pools: Pools;
   readonly services: Services;
   readonly hypervisor: Hypervisor;
@@ -189,7 +211,7 @@ interface LoopParts {
 }
 
 async function startLoops(
-  { options, jobs, jobContext, pools, services, hypervisor, sampler, accounts }: LoopParts,
+  { options, jobs, jobContext, storage, pools, services, hypervisor, sampler, accounts }: LoopParts,
   parts: AsyncDisposableStack,
 ): Promise<void> {
   const loop = (name: string, periodMs: number, step: () => Promise<void>): void => {
@@ -203,6 +225,7 @@ async function startLoops(
   parts.adopt(jobs, (started) => started.stop()).start();
   loop('sweep', sweepEveryMs, () => sweepWorkers(jobContext));
   loop('purge', purgeEveryMs, () => purgeEnded(accounts));
+  loop('storage', storageEveryMs, () => keepStorage(storage));
 }
 
 function flavorsInUse(config: Config): Flavor[] {

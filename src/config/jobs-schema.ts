@@ -7,6 +7,22 @@ const userLimits = {
   maxQueued: z.int().min(1).max(1_000_000).optional(),
 };
 
+/** All that their jobs keep: inputs, produced files, logs. */
+const maxStoredBytes = z
+  .int()
+  .min(0)
+  .max(1024 ** 5);
+const maxAgeMs = 10 * 366 * 24 * 3_600_000;
+
+/** How long ended jobs are kept; without a number for ever. */
+const retentionSchema = z.strictObject({
+  maxAgeMs: z.int().min(60_000).max(maxAgeMs).optional(),
+  /** Of each user, the newest. */
+  maxJobs: z.int().min(1).max(1_000_000).optional(),
+  /** Of each user; the oldest go first. */
+  maxBytes: maxStoredBytes.optional(),
+});
+
 /** `jobs` of the configuration: the queue, and how it is scheduled. */
 export const jobsSchema = z.strictObject({
   maxQueued: z.int().min(1).max(1_000_000).default(100_000),
@@ -35,13 +51,18 @@ export const jobsSchema = z.strictObject({
     })
     .prefault({}),
   /** Of each user. */
-  limits: z.strictObject(userLimits).prefault({}),
+  limits: z.strictObject({ ...userLimits, maxStoredBytes: maxStoredBytes.default(20 * 1024 ** 3) }).prefault({}),
   /** Users by name, where they differ. */
   users: z
     .record(
       z.string().min(1).max(64),
-      z.strictObject({ ...userLimits, weight: z.number().min(0.001).max(1_000_000).optional() }),
+      z.strictObject({
+        ...userLimits,
+        maxStoredBytes: maxStoredBytes.optional(),
+        weight: z.number().min(0.001).max(1_000_000).optional(),
+      }),
     )
     .default({}),
+  retention: retentionSchema.prefault({}),
 });
 export type JobsConfig = z.output<typeof jobsSchema>;

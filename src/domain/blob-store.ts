@@ -1,14 +1,46 @@
+/** A blob that is there. */
+export interface StoredBlob {
+  /** Lower-case hexadecimal SHA-256 of its content. */
+  readonly id: string;
+  readonly sizeBytes: number;
+}
+
+/** Bytes `start` to `end`, both included. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
- * Port: content-addressed bytes (scripts, datasets, produced files). A blob is written whole or not at all; its id is
- * the lower-case hex SHA-256 of its content, so writing the same content twice is one blob.
+ * Port: content-addressed bytes (scripts, datasets, produced files). A blob is written whole or not at all; its id is that
+ * of its content, so writing the same content twice is one blob.
  */
 export interface BlobStore {
   /** `too_large` when the source has more than `maxBytes`; nothing is kept then. */
-  put(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<{ id: string; sizeBytes: number }>;
-  /** `not_found` when there is no such blob. */
-  read(id: string): Promise<{ sizeBytes: number; content: AsyncIterable<Uint8Array> }>;
+  put(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredBlob>;
+  /** `not_found` when there is no such blob. @param range of it; all of it unless given */
+  read(id: string, range?: ByteRange): Promise<{ sizeBytes: number; content: AsyncIterable<Uint8Array> }>;
   /** A file with that content, for readers that must seek. Read only. `not_found` when there is none. */
   path(id: string): Promise<string>;
+  /**
+   * For who puts blobs and only later writes down that they are needed: what goes through the hold is not removed while
+   * that lasts. It ends with the process.
+   */
+  hold(): BlobHold;
+}
+
+/** Disposing of it ends it. */
+export interface BlobHold extends Pick<BlobStore, 'put'>, Disposable {
+  /** Holds a blob that is there. `not_found` when there is none. */
+  keep(id: string): Promise<StoredBlob>;
+}
+
+/** A BlobStore from which blobs can be removed; whether anybody needs them is for the caller to know. */
+export interface BlobKeeper extends BlobStore {
+  /** All blobs, in no order. `changedAtMs` is when it was put last. */
+  list(): AsyncIterable<StoredBlob & { readonly changedAtMs: number }>;
+  /** False, and nothing is removed, when it is held, was put after this time, or is not there. */
+  remove(id: string, unchangedSinceMs: number): Promise<boolean>;
 }
 
 /**
@@ -22,4 +54,12 @@ export interface LogStore {
   sync(jobId: string, attempt: number): Promise<void>;
   /** Up to `maxBytes` bytes from `offset`; empty at the end. */
   read(jobId: string, attempt: number, offset: number, maxBytes: number): Promise<Uint8Array>;
+}
+
+/** A LogStore from which logs can be removed. */
+export interface LogKeeper extends LogStore {
+  /** All logs, in no order. `changedAtMs` is when something was appended last. */
+  list(): AsyncIterable<{ readonly jobId: string; readonly attempt: number; readonly changedAtMs: number }>;
+  /** Does nothing when there is none. */
+  remove(jobId: string, attempt: number): Promise<void>;
 }

@@ -50,7 +50,7 @@ export const priorityRange = { min: -100, max: 100 } as const;
 export interface JobSpec {
   /** For a person; the script's file name unless given. */
   readonly name: string;
-  /** File name of the script in the working folder. */
+  /** The file to run, by its path in the working folder. */
   readonly entrypoint: string;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -61,10 +61,22 @@ export interface JobSpec {
   readonly priority: number;
   /** For finding and cancelling many at once. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Content address of the script. */
+  /** Whether `scriptBlob` is the script alone, or the ZIP of a project that is unpacked to the working folder. */
+  readonly source: 'script' | 'project';
+  /** Content address. */
   readonly scriptBlob: string;
   /** Content address of the dataset ZIP, unpacked to ./data; null when there is none. */
   readonly dataBlob: string | null;
+  /** Content address of the `requirements.txt`, what must be installed before it runs; null when there is none. */
+  readonly requirementsBlob: string | null;
+  /** Bytes of these blobs; 0 where there is none. */
+  readonly inputBytes: InputBytes;
+}
+
+export interface InputBytes {
+  readonly script: number;
+  readonly data: number;
+  readonly requirements: number;
 }
 
 /** How a run went: the evidence behind the final state. */

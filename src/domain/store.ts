@@ -1,8 +1,10 @@
 import type { AccountStore } from './account.ts';
 import type { CloudEvent, NewEvent } from './event.ts';
 import type { JobStore } from './job-store.ts';
+import type { OnceStore } from './once.ts';
 import type { PoolState } from './pool.ts';
 import type { KeyValueStore, ServiceStore } from './service.ts';
+import type { StorageStore } from './storage.ts';
 import type { Vm, VmState } from './vm.ts';
 
 /**
@@ -19,6 +21,8 @@ export interface Store {
   readonly services: ServiceStore;
   readonly keyValues: KeyValueStore;
   readonly accounts: AccountStore;
+  readonly storage: StorageStore;
+  readonly once: OnceStore;
   /** A value made once per installation, e.g. its id. */
   setting(name: string, makeDefault: () => string): Promise<string>;
   close(): Promise<void>;
@@ -54,8 +58,8 @@ export interface EventStore {
   append(event: NewEvent): Promise<CloudEvent>;
   /** Oldest first, those after `afterId`. */
   after(afterId: number, limit: number): Promise<CloudEvent[]>;
-  /** The newest `limit`, oldest first. */
-  newest(limit: number): Promise<CloudEvent[]>;
+  /** The newest `limit` (of those before `beforeId`, if it is given), oldest first. */
+  newest(limit: number, beforeId?: number): Promise<CloudEvent[]>;
 }
 
 /** Events that are kept: some weeks of a quiet pool, a day of a busy one. */

@@ -12,8 +12,11 @@ export const emptySpec: JobSpec = {
   network: false,
   priority: 0,
   labels: {},
+  source: 'script',
   scriptBlob: '0'.repeat(64),
   dataBlob: null,
+  requirementsBlob: null,
+  inputBytes: { script: 0, data: 0, requirements: 0 },
 };
 
 /** A queued job for tests; every field may be given. */

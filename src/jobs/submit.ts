@@ -79,7 +79,8 @@ export async function jobOfEarlier(context: JobContext, once: OnceKey): Promise<
 }
 
 async function jobOf(context: JobContext, answer: OnceAnswer): Promise<Job> {
-  if (answer.state === 'other') throw new TidepoolError('conflict', 'the Idempotency-Key was sent with another request');
+  if (answer.state === 'other')
+    throw new TidepoolError('conflict', 'the Idempotency-Key was sent with another request');
   const job = await context.store.jobs.get(answer.outcome);
   if (job !== undefined) return job;
   throw new TidepoolError('conflict', `the job ${answer.outcome} of this Idempotency-Key has been deleted`);
@@ -144,4 +145,3 @@ function queuedJob(submission: Submission, entrypoint: string, limits: JobLimits
     result: null,
   };
 }
-

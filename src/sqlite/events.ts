@@ -14,8 +14,9 @@ export function sqlEventStore(db: Kysely<Tables>): EventStore {
       const query = db.selectFrom('event').selectAll().where('id', '>', afterId).orderBy('id').limit(limit);
       return (await query.execute()).map(fromRow);
     },
-    async newest(limit) {
-      const query = db.selectFrom('event').selectAll().orderBy('id', 'desc').limit(limit);
+    async newest(limit, beforeId) {
+      let query = db.selectFrom('event').selectAll().orderBy('id', 'desc').limit(limit);
+      if (beforeId !== undefined) query = query.where('id', '<', beforeId);
       return (await query.execute()).map(fromRow).reverse();
     },
   };

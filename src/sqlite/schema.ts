@@ -5,23 +5,25 @@ import type { VmState } from '../domain/vm.ts';
 import { type AccountTables, accountMigration } from './account-schema.ts';
 import { type QueueColumns, type QueueTables, queueMigration } from './queue-schema.ts';
 import { type ServiceTables, serviceMigration } from './service-schema.ts';
+import { type StorageColumns, type StorageTables, storageMigration } from './storage-schema.ts';
 
 /** Rows as they lie in the database. Times are milliseconds since 1970; `*_json` columns hold domain values. */
-export interface Tables extends QueueTables, ServiceTables, AccountTables {
+export interface Tables extends QueueTables, ServiceTables, AccountTables, StorageTables {
   setting: { name: string; value: string };
-  job: QueueColumns & {
-    id: string;
-    owner: string;
-    state: JobState;
-    spec_json: string;
-    attempt: number;
-    vm_name: string | null;
-    cancel_requested: number;
-    created_at_ms: number;
-    started_at_ms: number | null;
-    ended_at_ms: number | null;
-    result_json: string | null;
-  };
+  job: QueueColumns &
+    StorageColumns & {
+      id: string;
+      owner: string;
+      state: JobState;
+      spec_json: string;
+      attempt: number;
+      vm_name: string | null;
+      cancel_requested: number;
+      created_at_ms: number;
+      started_at_ms: number | null;
+      ended_at_ms: number | null;
+      result_json: string | null;
+    };
   attempt: {
     job_id: string;
     number: number;
@@ -87,6 +89,7 @@ export const migrations: Record<string, Migration> = {
   '0004-services': serviceMigration,
   '0005-accounts': accountMigration,
   '0006-queue': queueMigration,
+  '0007-storage': storageMigration,
 };
 
 const firstSchema = [

@@ -10,9 +10,11 @@ import { sqlEventStore } from './events.ts';
 import { endOfTurn, GroupCommit } from './group-commit.ts';
 import { sqlJobStore } from './jobs.ts';
 import { sqlKeyValueStore } from './key-values.ts';
+import { sqlOnceStore } from './once.ts';
 import { sqlPoolStore } from './pools.ts';
 import { migrations, type Tables } from './schema.ts';
 import { sqlServiceStore } from './services.ts';
+import { sqlStorageStore } from './storage.ts';
 import { sqlVmStore } from './vms.ts';
 
 /**
@@ -47,6 +49,8 @@ export async function openSqliteStore(
     services: sqlServiceStore(db),
     keyValues: sqlKeyValueStore(db, group, keyValueLimits),
     accounts: sqlAccountStore(db),
+    storage: sqlStorageStore(db, group),
+    once: sqlOnceStore(db, group),
     setting: (name, makeDefault) => setting(db, name, makeDefault),
     async close() {
       await group.settled();

@@ -13,9 +13,10 @@ export function sqlTokenStore(db: Kysely<Tables>): TokenStore {
     async touch(hash, nowMs) {
       await db.updateTable('api_token').set({ used_at_ms: nowMs }).where('hash', '=', hash).execute();
     },
-    async list(account, limit) {
+    async list(account, limit, before) {
       let query = db.selectFrom('api_token').selectAll().orderBy('id', 'desc').limit(limit);
       if (account !== null) query = query.where('account', '=', account);
+      if (before !== undefined) query = query.where('id', '<', before);
       return (await query.execute()).map(tokenOf);
     },
     async get(id) {

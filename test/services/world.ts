@@ -118,6 +118,8 @@ interface WorldParts {
   readonly clock: FakeClock;
   readonly changes: Changes;
   readonly maxServices?: number;
+  /** In memory unless given. */
+  readonly blobs?: BlobStore;
 }
 
 /** The service part with everything around it in memory, in time of its own. */
@@ -133,7 +135,7 @@ export class ServiceWorld {
   readonly silent = new Set<string>();
   /** What starting is refused with. */
   refusal: ErrorCode | undefined;
-  readonly blobs = new MemoryBlobs();
+  readonly blobs: BlobStore;
   readonly changes: Changes;
   readonly log: string[] = [];
   readonly store: Store;
@@ -147,6 +149,7 @@ export class ServiceWorld {
   private constructor(parts: WorldParts) {
     const { store } = parts;
     this.store = store;
+    this.blobs = parts.blobs ?? new MemoryBlobs();
     this.clock = parts.clock;
     this.changes = parts.changes;
     this.link = new FakeServiceLink(this.clock);

@@ -1,5 +1,5 @@
+import type { ArchiveReader } from '../../src/domain/archive.ts';
 import type { BlobStore, LogStore } from '../../src/domain/blob-store.ts';
-import type { DatasetReader } from '../../src/domain/dataset.ts';
 import { TidepoolError } from '../../src/domain/errors.ts';
 import type { Image, RuntimeShelf } from '../../src/domain/image.ts';
 
@@ -18,6 +18,11 @@ export const textBlobs: BlobStore = {
   async path() {
     throw new TidepoolError('not_found', 'a text has no file');
   },
+  hold: () => ({
+    put: (source, maxBytes) => textBlobs.put(source, maxBytes),
+    keep: async (id) => ({ id, sizeBytes: Buffer.byteLength(id) }),
+    [Symbol.dispose]: () => undefined,
+  }),
 };
 
 async function* oneChunk(content: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -47,9 +52,9 @@ export class MemoryLogs implements LogStore {
   }
 }
 
-export const noDatasets: DatasetReader = {
+export const noArchives: ArchiveReader = {
   async check() {
-    return { files: 0, sizeBytes: 0 };
+    return { files: new Set(), sizeBytes: 0 };
   },
   async *files() {},
 };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defaultJobLimits } from '../../src/domain/limits.ts';
+import { unlimitedStorage } from '../../src/domain/storage.ts';
 import type { Store } from '../../src/domain/store.ts';
 import { FakeAgentLink } from '../../src/fake/agent-link.ts';
 import { FakeClock } from '../../src/fake/clock.ts';
@@ -13,7 +14,7 @@ import { defaultUserRules, type UserRules } from '../../src/jobs/rules.ts';
 import { Changes } from '../../src/reconcile/changes.ts';
 import { openSqliteStore } from '../../src/sqlite/store.ts';
 import { temporaryFolder } from '../support/server.ts';
-import { MemoryLogs, noDatasets, onlyPython, textBlobs } from './parts.ts';
+import { MemoryLogs, noArchives, onlyPython, textBlobs } from './parts.ts';
 
 const GiB = 1024 ** 3;
 const capacity = { cpus: 4, memoryBytes: 16 * GiB, diskBytes: 64 * GiB };
@@ -35,7 +36,8 @@ class Service {
       clock: this.clock,
       blobs: textBlobs,
       logs: new MemoryLogs(),
-      datasets: noDatasets,
+      archives: noArchives,
+      storage: unlimitedStorage,
       runtimes: onlyPython,
       changes: new Changes(),
       maxAttempts: 3,

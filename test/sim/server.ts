@@ -1,4 +1,5 @@
 import type { PoolSettings } from '../../src/domain/pool.ts';
+import { unlimitedStorage } from '../../src/domain/storage.ts';
 import type { Store } from '../../src/domain/store.ts';
 import type { FakeHypervisor } from '../../src/fake/hypervisor.ts';
 import { JobController } from '../../src/jobs/controller.ts';
@@ -11,7 +12,7 @@ import { jobsWorkload } from '../../src/pool/workload.ts';
 import { Changes } from '../../src/reconcile/changes.ts';
 import { type Loop, startLoop } from '../../src/reconcile/loop.ts';
 import { type Life, mortal } from './mortal.ts';
-import { image, noDatasets, onlyPython, textBlobs } from './parts.ts';
+import { image, noArchives, onlyPython, textBlobs } from './parts.ts';
 import { flavor, poolName, type World } from './world.ts';
 
 export interface ServerOptions {
@@ -70,7 +71,8 @@ export class SimServer {
     const jobs = { store, link, clock, changes: this.changes, blobs: textBlobs, logs: mortal(world.logs, life) };
     const jobContext = {
       ...jobs,
-      datasets: noDatasets,
+      archives: noArchives,
+      storage: unlimitedStorage,
       runtimes: onlyPython,
       maxAttempts,
       rules,

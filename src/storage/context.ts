@@ -1,0 +1,14 @@
+import type { BlobKeeper, LogKeeper } from '../domain/blob-store.ts';
+import type { Clock } from '../domain/clock.ts';
+import type { StorageRules } from '../domain/storage.ts';
+import type { Store } from '../domain/store.ts';
+
+/** What keeping and removing works with. */
+export interface StorageContext {
+  readonly store: Pick<Store, 'storage' | 'services' | 'once'>;
+  readonly blobs: BlobKeeper;
+  readonly logs: LogKeeper;
+  readonly rules: StorageRules;
+  readonly clock: Clock;
+  log(message: string): void;
+}

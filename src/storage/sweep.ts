@@ -1,0 +1,68 @@
+import type { StorageContext } from './context.ts';
+
+/** What is younger than this may belong to something that is just being written down. */
+export const graceMs = 3_600_000;
+/** Ids in one question to the database. */
+const batch = 1_000;
+
+/**
+ * Mark and sweep: removes blobs that no job and no revision of a service refers to, and logs of jobs that are not there.
+ *
+ * The folder is read before the references are: what is put later is too young to be removed, and what is referred to anew
+ * is held until that is written down (BlobStore.hold). A crash leaves less to do, or the same again.
+ */
+export async function sweepStorage(context: StorageContext): Promise<{ blobs: number; bytes: number; logs: number }> {
+  const olderThanMs = context.clock.now() - graceMs;
+  const done = { blobs: 0, bytes: 0, logs: await sweepLogs(context, olderThanMs) };
+  for await (const blobs of batches(context.blobs.list(), ({ changedAtMs }) => changedAtMs <= olderThanMs)) {
+    const used = await inUse(
+      context,
+      blobs.map(({ id }) => id),
+    );
+    for (const { id, sizeBytes } of blobs) {
+      if (used.has(id) || !(await context.blobs.remove(id, olderThanMs))) continue;
+      done.blobs += 1;
+      done.bytes += sizeBytes;
+    }
+  }
+  if (done.blobs + done.logs > 0)
+    context.log(`removed ${done.blobs} blobs (${done.bytes} bytes) and ${done.logs} logs that nothing refers to`);
+  return done;
+}
+
+/** Removes those of these blobs at once that nobody holds or refers to. */
+export async function discardBlobs(context: StorageContext, ids: readonly string[]): Promise<void> {
+  const used = await inUse(context, ids);
+  for (const id of ids) if (!used.has(id)) await context.blobs.remove(id, Number.POSITIVE_INFINITY);
+}
+
+async function inUse({ store }: StorageContext, ids: readonly string[]): Promise<Set<string>> {
+  const used = await store.storage.inUse(ids);
+  for (const { name } of await store.services.list()) {
+    for (const { spec } of await store.services.revisions(name)) for (const { blob } of spec.files) used.add(blob);
+  }
+  return used;
+}
+
+async function sweepLogs({ store, logs }: StorageContext, olderThanMs: number): Promise<number> {
+  let removed = 0;
+  for await (const some of batches(logs.list(), ({ changedAtMs }) => changedAtMs <= olderThanMs)) {
+    const known = await store.storage.known(some.map(({ jobId }) => jobId));
+    for (const { jobId, attempt } of some.filter((one) => !known.has(one.jobId))) {
+      await logs.remove(jobId, attempt);
+      removed += 1;
+    }
+  }
+  return removed;
+}
+
+async function* batches<T>(source: AsyncIterable<T>, isMeant: (one: T) => boolean): AsyncGenerator<T[]> {
+  let some: T[] = [];
+  for await (const one of source) {
+    if (isMeant(one)) some.push(one);
+    if (some.length < batch) continue;
+    yield some;
+    some = [];
+  }
+  if (some.length > 0) yield some;
+}
