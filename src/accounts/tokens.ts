@@ -10,8 +10,6 @@ import { makeSecret, secretHash } from './secrets.ts';
 
 /** Of one account. */
 const maxTokens = 50;
-/** In one list of everybody's. */
-const maxListed = 1_000;
 
 export interface TokenWish {
   /** For a person, to know it again. */
@@ -54,17 +52,20 @@ export async function makeToken(
 /**
  * Tokens, newest first: their own; for an administrator everybody's, or those of one.
  * @param owner only this one's; undefined is no wish
+ * @param page at most so many, of those older than `before`
  */
 export async function listTokens(
   { store }: AccountContext,
   identity: Identity,
   owner: string | undefined,
+  page: { readonly limit: number; readonly before?: string | undefined },
 ): Promise<ApiToken[]> {
   const wanted = owner === undefined ? null : foldName(owner);
   // No name at all, or another's: nothing that they could see.
   if (wanted === undefined) return [];
-  if (isAdmin(identity)) return store.tokens.list(wanted, maxListed);
-  return wanted === null || wanted === identity.name ? store.tokens.list(identity.name, maxListed) : [];
+  const list = (account: string | null) => store.tokens.list(account, page.limit, page.before);
+  if (isAdmin(identity)) return list(wanted);
+  return wanted === null || wanted === identity.name ? list(identity.name) : [];
 }
 
 /** Deletes a token of theirs; an administrator anybody's. Errors: `not_found`, also when it is another's. */

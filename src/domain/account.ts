@@ -96,8 +96,8 @@ export interface TokenStore {
   add(token: ApiToken, max: number): Promise<'done' | 'full' | 'unknown'>;
   find(hash: string): Promise<{ token: ApiToken; account: Account } | undefined>;
   touch(hash: string, nowMs: number): Promise<void>;
-  /** Newest first, at most as many as `add` lets there be; null: of all accounts, at most `limit`. */
-  list(account: string | null, limit: number): Promise<ApiToken[]>;
+  /** Newest first, at most `limit` (of those older than `before`, if it is given); null: of all accounts. */
+  list(account: string | null, limit: number, before?: string): Promise<ApiToken[]>;
   get(id: string): Promise<ApiToken | undefined>;
   remove(id: string): Promise<void>;
 }

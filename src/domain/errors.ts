@@ -15,6 +15,8 @@ export const errorCodes = {
   not_found: { httpStatus: 404, exitCode: 66 },
   /** The action does not fit the state that the thing is in. */
   conflict: { httpStatus: 409, exitCode: 65 },
+  /** A part was asked for that is not there: of a file, behind its end. */
+  out_of_range: { httpStatus: 416, exitCode: 2 },
   /** A size, count or ratio limit was passed. */
   too_large: { httpStatus: 413, exitCode: 2 },
   /** A queue, pool or host is full. Trying later may work. */

@@ -35,15 +35,22 @@ export function needs(scope: Scope): Access {
   return { access: 'user', scope };
 }
 
-/** Refuses routes that do not say who may use them; must be called before there are any. */
+/**
+ * A server with a route that does not say who may use it does not get ready. Must be called before there are any. Checked
+ * at the end, for a scope with a package's routes in it may say it for them.
+ */
 export function requireDeclarations(app: FastifyInstance, onRoute: (route: RouteOptions) => void): void {
   app.decorateRequest('identity', null);
+  const routes: RouteOptions[] = [];
   app.addHook('onRoute', (route) => {
-    const { access, scope } = route.config ?? {};
-    if (access === undefined || (access !== 'public' && scope === undefined)) {
-      throw new TidepoolError('internal', `${String(route.method)} ${route.url} does not say who may use it (config)`);
-    }
+    routes.push(route);
     onRoute(route);
+  });
+  app.addHook('onReady', async () => {
+    for (const { method, url, config: { access, scope } = {} } of routes) {
+      if (access === 'public' || (access !== undefined && scope !== undefined)) continue;
+      throw new TidepoolError('internal', `${String(method)} ${url} does not say who may use it (config)`);
+    }
   });
 }
 

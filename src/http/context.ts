@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { AccountContext } from '../accounts/context.ts';
 import type { Autoscaler } from '../autoscaler/live.ts';
+import type { ArchiveWriter } from '../domain/archive.ts';
 import type { Job } from '../domain/job.ts';
 import type { JobContext } from '../jobs/context.ts';
 import type { Waiting } from '../jobs/controller.ts';
@@ -8,6 +9,7 @@ import type { SubmissionRules } from '../jobs/submit.ts';
 import type { Usage } from '../metrics/usage.ts';
 import type { PoolController } from '../pool/controller.ts';
 import type { HealthView } from '../protocol/api.ts';
+import type { StorageContext } from '../storage/context.ts';
 import type { ServedServices } from './service-views.ts';
 
 /** A pool with those who steer it. */
@@ -21,8 +23,11 @@ export interface ServedPool {
 /** What the HTTP routes work with. */
 export interface HttpContext {
   readonly jobs: JobContext;
+  readonly storage: StorageContext;
+  /** Makes the archive of a job's files. */
+  readonly writeArchive: ArchiveWriter;
   readonly rules: SubmissionRules;
-  /** The largest dataset that may be uploaded. */
+  /** The largest project, and the largest dataset, that may be uploaded. */
   readonly maxUploadBytes: number;
   readonly pools: readonly ServedPool[];
   readonly services: ServedServices;

@@ -6,10 +6,19 @@ import type { PoolSettings } from '../domain/pool.ts';
 import type { RevisionSpec, ServiceFile } from '../domain/service.ts';
 import { deploymentSchema, maxServiceFileBytes, maxServiceFiles } from '../protocol/services.ts';
 import type { Deployment } from '../services/deploy.ts';
-import { parseJsonPart, storePart } from './multipart.ts';
+import { hashOf, parseJsonPart, storePart } from './multipart.ts';
+
+const fileLimit = { limit: 'files of a service', maxBytes: maxServiceFileBytes };
+
+/** A deployment as it was sent; its owner is not known from it. */
+export interface SentDeployment {
+  readonly deployment: Omit<Deployment, 'owner'>;
+  /** The same for the same request, however it was sent. */
+  readonly hash: string;
+}
 
 /** Reads a multipart deployment; files go straight into the blob store. Errors: `invalid`, `too_large`. */
-export async function readDeployment(request: FastifyRequest, blobs: BlobStore): Promise<Omit<Deployment, 'owner'>> {
+export async function readDeployment(request: FastifyRequest, blobs: Pick<BlobStore, 'put'>): Promise<SentDeployment> {
   if (!request.isMultipart())
     throw new TidepoolError('invalid', 'a deployment is multipart/form-data with the parts spec and file');
   let spec: z.output<typeof deploymentSchema> | undefined;
@@ -17,14 +26,15 @@ export async function readDeployment(request: FastifyRequest, blobs: BlobStore):
   for await (const part of request.parts({ limits: { parts: maxServiceFiles + 2 } })) {
     if (part.fieldname === 'spec') spec = await parseJsonPart(part, deploymentSchema);
     else if (part.type === 'file' && part.fieldname === 'file') {
-      files.push({ name: part.filename, blob: await storePart(part, blobs, maxServiceFileBytes) });
+      files.push({ name: part.filename, blob: (await storePart(request, part, blobs, fileLimit)).id });
     } else {
       throw new TidepoolError('invalid', `there is no part named ${JSON.stringify(part.fieldname)} in a deployment`);
     }
   }
   if (spec === undefined) throw new TidepoolError('invalid', 'the part spec is missing: what to deploy, as JSON');
   const { name, protocol, flavor, port, settings } = spec;
-  return { name, protocol, flavor, port, settings: given(settings), spec: revisionSpec(spec, files) };
+  const deployment = { name, protocol, flavor, port, settings: given(settings), spec: revisionSpec(spec, files) };
+  return { deployment, hash: hashOf([spec, files]) };
 }
 
 function revisionSpec(spec: z.output<typeof deploymentSchema>, files: readonly ServiceFile[]): RevisionSpec {

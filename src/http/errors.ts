@@ -23,6 +23,8 @@ export function sendError(
   };
   const { retryAfterSeconds } = known.details;
   if (typeof retryAfterSeconds === 'number') reply.header('retry-after', retryAfterSeconds);
+  const { sizeBytes } = known.details;
+  if (status === 416 && typeof sizeBytes === 'number') reply.header('content-range', `bytes */${sizeBytes}`);
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   void reply.code(status).type('application/problem+json').send(JSON.stringify(problem));
 }

@@ -1,10 +1,18 @@
+import { createHash } from 'node:crypto';
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
+import type { FastifyRequest } from 'fastify';
 import { prettifyError, type z } from 'zod';
-import type { BlobStore } from '../domain/blob-store.ts';
-import { TidepoolError } from '../domain/errors.ts';
+import type { BlobStore, StoredBlob } from '../domain/blob-store.ts';
+import { hasCode, TidepoolError } from '../domain/errors.ts';
 
 /** Of a part that is JSON; server.ts holds fields to the same. */
 const maxJsonBytes = 1024 * 1024;
+
+/** How large a part may be, and by which setting or rule. */
+export interface PartLimit {
+  readonly limit: string;
+  readonly maxBytes: number;
+}
 
 /** A part that is JSON of this schema, sent as a field or as a file. Errors: `invalid`, `too_large`. */
 export async function parseJsonPart<T extends z.ZodType>(
@@ -23,14 +31,33 @@ export async function parseJsonPart<T extends z.ZodType>(
   throw new TidepoolError('invalid', `the part ${part.fieldname} is not right:\n${prettifyError(parsed.error)}`);
 }
 
-/** Puts a file straight into the blob store and gives its id. Errors: `too_large`. */
-export async function storePart(part: MultipartFile, blobs: BlobStore, maxBytes: number): Promise<string> {
+/** Puts a file straight into the blob store. Errors: `too_large`, with the limit and the size. */
+export async function storePart(
+  request: FastifyRequest,
+  part: MultipartFile,
+  blobs: Pick<BlobStore, 'put'>,
+  { limit, maxBytes }: PartLimit,
+): Promise<StoredBlob> {
   try {
-    return (await blobs.put(part.file, maxBytes)).id;
+    return await blobs.put(part.file, maxBytes);
+  } catch (cause) {
+    if (!hasCode(cause, 'too_large')) throw cause;
+    const sent = Number(request.headers['content-length'] ?? Number.NaN);
+    const size = Number.isSafeInteger(sent) ? ` (the request has ${sent})` : '';
+    throw new TidepoolError(
+      'too_large',
+      `the part ${part.fieldname} has more than the allowed ${maxBytes} bytes${size}; the limit is ${limit}`,
+      { cause, details: { limit, allowed: maxBytes, part: part.fieldname, ...(size === '' ? {} : { sent }) } },
+    );
   } finally {
     // What was not read would hold up the parts behind it.
     part.file.resume();
   }
+}
+
+/** SHA-256 of a value as JSON, to know the same request again. */
+export function hashOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
 }
 
 async function textOf(part: MultipartFile): Promise<string> {

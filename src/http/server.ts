@@ -1,23 +1,17 @@
 import multipart from '@fastify/multipart';
-import swagger from '@fastify/swagger';
 import { type FastifyInstance, fastify, type RouteOptions } from 'fastify';
-import {
-  jsonSchemaTransform,
-  serializerCompiler,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from 'fastify-type-provider-zod';
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { TidepoolError } from '../domain/errors.ts';
-import { healthSchema } from '../protocol/api.ts';
-import { open, reads, requireDeclarations } from './access.ts';
+import { requireDeclarations } from './access.ts';
 import type { HttpContext } from './context.ts';
+import { addDocuments } from './docs.ts';
 import { sendError } from './errors.ts';
-import { prometheusText } from './prometheus.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { eventRoutes } from './routes/events.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { poolRoutes } from './routes/pools.ts';
 import { resultRoutes } from './routes/results.ts';
+import { metricsRoute, serverRoutes } from './routes/server.ts';
 import { serviceRoutes } from './routes/services.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { userRoutes } from './routes/users.ts';
@@ -48,27 +42,13 @@ export async function buildServer(
     const error = new TidepoolError('not_found', `there is nothing at ${request.method} ${request.url}`);
     sendError(error, request, reply, context.jobs.log);
   });
-  await app.register(swagger, {
-    openapi: { openapi: '3.1.0', info: { title: 'Tidepool', version: context.version } },
-    transform: jsonSchemaTransform,
-  });
+  await addDocuments(app, context.version);
   await app.register(multipart, { limits: { parts: 8, fieldSize: 1024 * 1024, fileSize: Number.MAX_SAFE_INTEGER } });
 
-  app.get('/api/openapi.json', { schema: { hide: true }, config: open }, async () => app.swagger());
-  app.get(
-    '/api/v1/health',
-    { schema: { summary: 'Whether jobs are accepted', response: { 200: healthSchema } }, config: open },
-    async () => {
-      const vms = await context.jobs.store.vms.list();
-      const readyVms = vms.filter((vm) => vm.state === 'ready').length;
-      return { status: context.status(), version: context.version, readyVms };
-    },
-  );
-  app.get('/metrics', { schema: { hide: true }, config: reads }, async (_request, reply) =>
-    reply.type('text/plain; version=0.0.4').send(await prometheusText(context)),
-  );
+  await app.register(metricsRoute(context));
   await app.register(
     async (api) => {
+      await api.register(serverRoutes(context));
       await api.register(accountRoutes(context));
       await api.register(userRoutes(context));
       await api.register(tokenRoutes(context));
@@ -76,7 +56,7 @@ export async function buildServer(
       await api.register(resultRoutes(context));
       await api.register(vmRoutes(context));
       await api.register(poolRoutes(context));
-      await api.register(serviceRoutes(context.services));
+      await api.register(serviceRoutes(context));
       await api.register(eventRoutes(context));
     },
     { prefix: '/api/v1' },

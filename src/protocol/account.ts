@@ -84,7 +84,7 @@ export const tokenSchema = z.object({
   usedAtMs: z.number().nullable(),
 });
 export type TokenView = z.infer<typeof tokenSchema>;
-export const tokenListSchema = z.object({ tokens: z.array(tokenSchema) });
+export const tokenListSchema = z.object({ tokens: z.array(tokenSchema), nextCursor: z.string().nullable() });
 /** The token itself is in this answer and nowhere else. */
 export const newTokenAnswerSchema = tokenSchema.extend({ token: z.string() });
 export type NewTokenView = z.infer<typeof newTokenAnswerSchema>;

@@ -28,9 +28,14 @@ const labelsSchema = z
   .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/), z.string().max(256))
   .refine((labels) => Object.keys(labels).length <= 32, 'at most 32 labels');
 
-/** The `spec` part of a submission; `script` and `data` are the file parts beside it. Ranges: domain/limits.ts. */
+/**
+ * The `spec` part of a submission. Beside it stand the file parts: `script` or `project` (a ZIP file), and perhaps `data` (a
+ * ZIP file) and `requirements` (a requirements.txt). Ranges: domain/limits.ts.
+ */
 export const submissionSchema = z.strictObject({
   name: z.string().min(1).max(200).optional(),
+  /** The file of the project to run; `main.py` unless given. */
+  entrypoint: z.string().min(1).max(1_024).optional(),
   runtime: z.string().min(1).max(64).default('python'),
   args: z.array(z.string().max(32_768)).max(1_000).default([]),
   environment: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), z.string().max(32_768)).default({}),
@@ -67,8 +72,12 @@ export const jobSchema = z.object({
   priority: z.number(),
   labels: z.record(z.string(), z.string()),
   runtime: z.string(),
+  /** What was sent: a script, or the ZIP of a project. */
+  source: z.enum(['script', 'project']),
   entrypoint: z.string(),
   args: z.array(z.string()),
+  /** Bytes of what it begins with; 0 where there is none. */
+  inputBytes: z.object({ script: z.number(), data: z.number(), requirements: z.number() }),
   limits: limitsSchema,
   attempt: z.number(),
   vm: z.string().nullable(),
@@ -89,7 +98,10 @@ export type JobView = z.infer<typeof jobSchema>;
 /** Body of POST /jobs/cancel: jobs that fit everything that is given. `{}` is all of yours. */
 export const cancelSchema = z.strictObject({
   ids: z.array(z.string().max(64)).min(1).max(10_000).optional(),
-  states: z.array(z.enum(['queued', 'starting', 'running'])).min(1).optional(),
+  states: z
+    .array(z.enum(['queued', 'starting', 'running']))
+    .min(1)
+    .optional(),
   labels: labelsSchema.optional(),
 });
 export type CancelBody = z.infer<typeof cancelSchema>;
@@ -101,8 +113,25 @@ export const cancelledSchema = z.object({
 });
 export type CancelledView = z.infer<typeof cancelledSchema>;
 
-export const jobListSchema = z.object({ jobs: z.array(jobSchema), nextCursor: z.string().nullable() });
-export const jobFilesSchema = z.object({ files: z.array(jobFileSchema) });
+/** Of a list that goes on: send it back as `cursor`. Null at the end. */
+const nextCursor = z.string().nullable();
+export const jobListSchema = z.object({ jobs: z.array(jobSchema), nextCursor });
+export const jobFilesSchema = z.object({ files: z.array(jobFileSchema), nextCursor });
+export type JobFileListView = z.infer<typeof jobFilesSchema>;
+
+/** The tries of a job, the first one first. */
+export const attemptListSchema = z.object({
+  attempts: z.array(
+    z.object({
+      number: z.number(),
+      vm: z.string(),
+      assignedAtMs: z.number(),
+      /** The job's final state, or `requeued` when its worker was lost; null while it lasts. */
+      outcome: z.string().nullable(),
+    }),
+  ),
+});
+export type AttemptView = z.infer<typeof attemptListSchema>['attempts'][number];
 export type JobFileView = z.infer<typeof jobFileSchema>;
 
 export const vmSchema = z.object({
@@ -230,4 +259,4 @@ export const eventSchema = z.object({
   data: z.record(z.string(), z.unknown()),
 });
 export type EventView = z.infer<typeof eventSchema>;
-export const eventListSchema = z.object({ events: z.array(eventSchema) });
+export const eventListSchema = z.object({ events: z.array(eventSchema), nextCursor });

@@ -59,6 +59,14 @@ function submission(): FormData {
 
 const matrix: Readonly<Record<string, Row>> = {
   'GET /api/openapi.json': { expected: forAll(200) },
+  'GET /api/docs': { expected: forAll(200) },
+  'GET /api/docs/json': { expected: forAll(200) },
+  'GET /api/docs/yaml': { expected: forAll(200) },
+  // It leads to the page itself.
+  'GET /api/docs/static/index.html': { expected: forAll(200) },
+  'GET /api/docs/static/swagger-initializer.js': { expected: forAll(200) },
+  'GET /api/docs/static/*': { expected: forAll(200), path: () => '/api/docs/static/swagger-ui.css' },
+  'HEAD /api/docs/static/*': { expected: forAll(200), path: () => '/api/docs/static/swagger-ui.css' },
   'GET /api/v1/health': { expected: forAll(200) },
   'GET /metrics': { expected: signedIn(200) },
 
@@ -100,9 +108,15 @@ const matrix: Readonly<Record<string, Row>> = {
   'POST /api/v1/jobs': { expected: anyChange(201), body: submission },
   'GET /api/v1/jobs': { expected: signedIn(200) },
   'GET /api/v1/jobs/:id': { expected: ownReading, path: job },
+  'DELETE /api/v1/jobs/:id': { expected: ownChange(204), path: ({ endedJob }) => `/api/v1/jobs/${endedJob}` },
+  'GET /api/v1/jobs/:id/attempts': { expected: ownReading, path: (target) => `${job(target)}/attempts` },
+  // Its script is not in the blob store.
+  'POST /api/v1/jobs/:id/rerun': { expected: ownChange(409), path: (target) => `${job(target)}/rerun` },
   'POST /api/v1/jobs/cancel': { expected: anyChange(200), body: () => ({ labels: { none: 'such' } }) },
   'POST /api/v1/jobs/:id/cancel': { expected: ownChange(200), path: (target) => `${job(target)}/cancel` },
   'GET /api/v1/jobs/:id/logs': { expected: ownReading, path: (target) => `${job(target)}/logs` },
+  'GET /api/v1/jobs/:id/output': { expected: ownReading, path: (target) => `${job(target)}/output` },
+  'GET /api/v1/jobs/:id/archive': { expected: ownReading, path: (target) => `${job(target)}/archive` },
   'GET /api/v1/jobs/:id/files': { expected: ownReading, path: (target) => `${job(target)}/files` },
   'GET /api/v1/jobs/:id/files/*': {
     expected: ownReading,

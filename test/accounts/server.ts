@@ -2,10 +2,12 @@ import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import type { RouteOptions } from 'fastify';
 import { zipReader } from '../../src/archive/zip.ts';
+import { writeZip } from '../../src/archive/zip-writer.ts';
 import { openBlobFolder } from '../../src/blobs/blob-folder.ts';
 import { openLogFolder } from '../../src/blobs/log-folder.ts';
 import { defaultFlavors } from '../../src/domain/flavor.ts';
 import { emptyResult, type Job } from '../../src/domain/job.ts';
+import { unlimitedStorage } from '../../src/domain/storage.ts';
 import { queuedJob } from '../../src/fake/job.ts';
 import { readyVm } from '../../src/fake/vm.ts';
 import type { HttpContext, ServedPool } from '../../src/http/context.ts';
@@ -39,28 +41,32 @@ export async function openTestWeb(
   const folder = await temporaryFolder('web');
   const { root: store, clock, changes } = accounts;
   await store.vms.insert(readyVm());
-  const blobs = await openBlobFolder(`${folder.path}/blobs`);
+  const blobs = await openBlobFolder(`${folder.path}/blobs`, clock);
   const runtimes = { list: async () => [], names: async () => ['python'], want: async () => undefined };
   const logs = await openLogFolder(`${folder.path}/logs`);
+  const storage = { store, clock, blobs, logs, rules: unlimitedStorage, log: () => undefined };
   const parts = {
     store,
     changes,
     clock,
     blobs,
     logs,
-    datasets: zipReader,
+    archives: zipReader,
     runtimes,
     maxAttempts: 3,
     workerPools: new Set(['default']),
     rules: { userRules: () => ({ maxQueued: Number.POSITIVE_INFINITY }) },
+    storage: storage.rules,
     log: () => undefined,
   };
   const routes: string[] = [];
-  const services = ServiceWorld.around({ store, clock, changes });
+  const services = ServiceWorld.around({ store, clock, changes, blobs });
   const app = await buildServer(
     {
       // The link to agents and what schedules jobs are never asked for by HTTP.
       jobs: parts as unknown as JobContext,
+      storage,
+      writeArchive: writeZip,
       rules: { flavors: defaultFlavors, maxQueued: 1_000_000 } as HttpContext['rules'],
       maxUploadBytes: 1024,
       pools: [stillPool()],

@@ -6,6 +6,8 @@ import { changeUser, resetPassword } from '../../src/accounts/users.ts';
 import { hasCode } from '../../src/domain/errors.ts';
 import { addTestUser, adminToken, hourMs, openTestAccounts, tokenOf, whoIs } from './support.ts';
 
+const page = { limit: 100 };
+
 const user = (name: string, role: 'user' | 'admin' = 'user'): Identity => ({
   name,
   role,
@@ -21,7 +23,7 @@ test('a token is shown once, is kept as a hash, and is good until it expires', a
   const { secret, token } = await makeToken(accounts, user('ann'), wish);
   assert.match(secret, /^tpt_[A-Za-z0-9_-]{43}$/);
   assert.ok(
-    !JSON.stringify([token, await listTokens(accounts, user('ann'), undefined), accounts.lines]).includes(secret),
+    !JSON.stringify([token, await listTokens(accounts, user('ann'), undefined, page), accounts.lines]).includes(secret),
   );
   assert.equal(await whoIs(accounts, secret), 'ann user');
   await accounts.clock.advance(hourMs - 1);
@@ -76,7 +78,7 @@ test('who is disabled has no tokens that work; deleted, none at all; a new passw
   await changeUser(accounts, 'ann', { state: 'active' });
   assert.equal(await whoIs(accounts, secret), 'ann user');
   await changeUser(accounts, 'ann', { state: 'deleted' });
-  assert.deepEqual(await listTokens(accounts, user('admin', 'admin'), 'ann'), []);
+  assert.deepEqual(await listTokens(accounts, user('admin', 'admin'), 'ann', page), []);
 });
 
 test('tokens of others are neither seen nor deleted, but by administrators', async () => {
@@ -84,7 +86,7 @@ test('tokens of others are neither seen nor deleted, but by administrators', asy
   for (const name of ['ann', 'bob']) await addTestUser(accounts, name);
   const { token } = await makeToken(accounts, user('ann'), wish);
   const seen = async (who: Identity, owner?: string) =>
-    (await listTokens(accounts, who, owner)).map(({ account }) => account);
+    (await listTokens(accounts, who, owner, page)).map(({ account }) => account);
   assert.deepEqual(await seen(user('bob')), []);
   assert.deepEqual(await seen(user('bob'), 'ann'), []);
   assert.deepEqual(await seen(user('ann'), 'Ann'), ['ann']);

@@ -16,6 +16,7 @@ import { userView, whoView } from '../account-views.ts';
 import type { HttpContext } from '../context.ts';
 import { clearSessionCookie, sessionCookie, setSessionCookie } from '../cookie.ts';
 
+const tags = ['account'];
 const empty = z.null();
 
 /** Signing in, out and up, and their own password. */
@@ -25,7 +26,8 @@ export function accountRoutes({ accounts }: HttpContext): FastifyPluginAsyncZod 
     setSessionCookie(request, reply, secret, sessionMaxMs);
   return async (app) => {
     const signInDocs = {
-      summary: 'Sign in by name and password; the answer sets the cookie of the session',
+      ...{ tags, operationId: 'signIn', summary: 'Sign in by name and password' },
+      description: 'The answer sets the cookie of the session.',
       body: signInSchema,
       response: { 200: userSchema },
     };
@@ -38,18 +40,29 @@ export function accountRoutes({ accounts }: HttpContext): FastifyPluginAsyncZod 
       return userView(account);
     });
 
-    const signOutDocs = { summary: 'Sign out: ends the session', response: { 204: empty } };
+    const signOutDocs = {
+      tags,
+      operationId: 'signOut',
+      summary: 'Sign out: ends the session',
+      response: { 204: empty },
+    };
     app.delete('/session', { schema: signOutDocs, config: needs('account') }, async (request, reply) => {
       await signOut(accounts, viewer(request));
       clearSessionCookie(request, reply);
       return reply.code(204).send(null);
     });
 
-    const whoDocs = { summary: 'Who is asking, and by what', response: { 200: whoSchema } };
+    const whoDocs = {
+      tags,
+      operationId: 'whoAmI',
+      summary: 'Who is asking, and by what',
+      response: { 200: whoSchema },
+    };
     app.get('/account', { schema: whoDocs, config: reads }, async (request) => whoView(viewer(request)));
 
     const passwordDocs = {
-      summary: 'Change the password; all other sessions end, API tokens stay',
+      ...{ tags, operationId: 'changePassword', summary: 'Change the password' },
+      description: 'All other sessions end, API tokens stay.',
       body: passwordChangeSchema,
       response: { 204: empty },
     };
@@ -60,11 +73,14 @@ export function accountRoutes({ accounts }: HttpContext): FastifyPluginAsyncZod 
       return reply.code(204).send(null);
     });
 
-    const openDocs = { summary: 'Whether anybody may make an account', response: { 200: signUpStateSchema } };
+    const openDocs = {
+      ...{ tags, operationId: 'getSignUp', summary: 'Whether anybody may make an account' },
+      response: { 200: signUpStateSchema },
+    };
     app.get('/signup', { schema: openDocs, config: open }, async () => ({ open: accounts.settings.signUp }));
 
     const signUpDocs = {
-      summary: 'Make an account, where that is open to anybody',
+      ...{ tags, operationId: 'signUp', summary: 'Make an account, where that is open to anybody' },
       body: signInSchema,
       response: { 201: userSchema },
     };

@@ -1,37 +1,42 @@
-import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { eventListSchema } from '../../protocol/api.ts';
 import { reads } from '../access.ts';
 import type { HttpContext } from '../context.ts';
+import { resumeHeaders } from '../docs.ts';
 import { followEvents } from '../event-stream.ts';
+import { pageOf, pageQuery } from '../page.ts';
+import { sendEvents } from '../sse.ts';
 
-const newestDefault = 100;
+const tags = ['events'];
 
 /** What happened to VMs and pools: as a list, or followed as server-sent events. */
 export function eventRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { events } = context.jobs.store;
   return async (app) => {
-    const querystring = z.object({ limit: z.coerce.number().int().min(1).max(1_000).default(newestDefault) });
-    const listDocs = { summary: 'The newest events, oldest first', querystring, response: { 200: eventListSchema } };
-    app.get('/events', { schema: listDocs, config: reads }, async (request) => ({
-      events: await events.newest(request.query.limit),
-    }));
-
-    const followQuery = z.object({ after: z.coerce.number().int().min(0).optional() });
-    const followDocs = {
-      summary: 'Events as they happen (SSE); resumes after Last-Event-ID or `after`',
-      querystring: followQuery,
+    const listDocs = {
+      ...{ tags, operationId: 'listEvents', summary: 'The newest events, oldest first' },
+      description: 'With `cursor` those before them.',
+      querystring: z.object({ ...pageQuery(1_000, 100), cursor: z.coerce.number().int().min(0).optional() }),
+      response: { 200: eventListSchema },
     };
-    app.get('/events/stream', { schema: followDocs, config: reads }, async (request, reply) => {
-      const gone = new AbortController();
-      reply.raw.on('close', () => gone.abort());
+    app.get('/events', { schema: listDocs, config: reads }, async (request) => {
+      const { limit, cursor } = request.query;
+      const newestFirst = (await events.newest(limit + 1, cursor)).reverse();
+      const { page, nextCursor } = pageOf(newestFirst, limit, ({ id }) => String(id));
+      return { events: page.reverse(), nextCursor };
+    });
+
+    const followDocs = {
+      ...{ tags, operationId: 'followEvents', summary: 'Events as they happen, as server-sent events' },
+      description: 'Goes on after `Last-Event-ID` or `after`; else from now.',
+      querystring: z.object({ after: z.coerce.number().int().min(0).optional() }),
+    };
+    const streams = { ...reads, sends: 'text/event-stream', headers: resumeHeaders } as const;
+    app.get('/events/stream', { schema: followDocs, config: streams }, async (request, reply) => {
       const lastId = Number(request.headers['last-event-id'] ?? request.query.after ?? Number.NaN);
       const from = Number.isSafeInteger(lastId) ? lastId : ((await events.newest(1)).at(-1)?.id ?? 0);
-      return reply
-        .header('content-type', 'text/event-stream')
-        .header('cache-control', 'no-store')
-        .send(Readable.from(followEvents(context, from, gone.signal)));
+      return sendEvents(reply, (gone) => followEvents(context, from, gone));
     });
   };
 }

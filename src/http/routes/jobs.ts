@@ -1,40 +1,75 @@
+import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Job } from '../../domain/job.ts';
 import { cancelJob, cancelJobs } from '../../jobs/cancel.ts';
+import { rerunJob } from '../../jobs/rerun.ts';
 import { submitJob } from '../../jobs/submit.ts';
-import { cancelledSchema, cancelSchema, jobListSchema, jobSchema, jobStateSchema } from '../../protocol/api.ts';
+import {
+  attemptListSchema,
+  cancelledSchema,
+  cancelSchema,
+  jobListSchema,
+  jobSchema,
+  jobStateSchema,
+  submissionSchema,
+} from '../../protocol/api.ts';
+import { checkQuota } from '../../storage/quota.ts';
+import { deleteJob } from '../../storage/retention.ts';
+import { withUpload } from '../../storage/upload.ts';
 import { needs, reads, viewer, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
+import { binary, onceHeaders } from '../docs.ts';
 import { findJob } from '../log-stream.ts';
+import { onceKey } from '../once.ts';
+import { pageOf, pageQuery } from '../page.ts';
 import { readSubmission } from '../submission.ts';
 import { jobView } from '../views.ts';
 
-const idParams = z.object({ id: z.string().max(64) });
+const params = z.object({ id: z.string().max(64) });
+const tags = ['jobs'];
+const writes = needs('jobs');
+/** Of what makes a job. */
+const makes = { ...writes, headers: onceHeaders };
 
-/** Submit, list, show and cancel jobs. */
+/** What a submission is made of, for the documents. */
+const submissionForm = z.object({
+  spec: submissionSchema.optional(),
+  script: binary.optional().describe('The Python file to run'),
+  project: binary.optional().describe('Instead of a script: a ZIP file that is unpacked to the working folder'),
+  data: binary.optional().describe('A ZIP file that is unpacked to ./data'),
+  requirements: binary.optional().describe('A requirements.txt: what is installed before it runs'),
+});
+
+/** Submit, list, show, cancel, run again and delete jobs. */
 export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store } = context.jobs;
+  const find = (request: FastifyRequest & { params: { id: string } }): Promise<Job> =>
+    findJob(context, request.params.id, visibleOwner(request));
   return async (app) => {
     const submitDocs = {
-      summary: 'Submit a job: multipart/form-data with `spec` (JSON), `script` (file) and perhaps `data` (a ZIP file)',
-      consumes: ['multipart/form-data'],
+      ...{ tags, operationId: 'submitJob', summary: 'Submit a job' },
+      description: 'Files are stored as they come. The job is queued when the answer is there.',
       response: { 201: jobSchema },
     };
-    app.post('/jobs', { schema: submitDocs, config: needs('jobs') }, async (request, reply) => {
-      const submission = await readSubmission(request, context);
-      const job = await submitJob(context.jobs, context.rules, { ...submission, owner: viewer(request).name });
+    app.post('/jobs', { schema: submitDocs, config: { ...makes, form: submissionForm } }, async (request, reply) => {
+      const owner = viewer(request).name;
+      await checkQuota(context.storage, owner, []);
+      const job = await withUpload(context.storage, async (blobs) => {
+        const { submission, hash } = await readSubmission(request, blobs, context.maxUploadBytes);
+        return submitJob(context.jobs, context.rules, { ...submission, owner }, onceKey(request, owner, hash));
+      });
       return reply.code(201).send(await jobView(context, job));
     });
 
-    const querystring = z.object({
-      state: jobStateSchema.optional(),
-      limit: z.coerce.number().int().min(1).max(200).default(50),
-      cursor: z.string().max(64).optional(),
-      owner: z.string().max(64).optional(),
-    });
     const listDocs = {
-      summary: 'Their own jobs, newest first; for administrators those of all users, or of `owner`',
-      querystring,
+      ...{ tags, operationId: 'listJobs', summary: 'Their own jobs, newest first' },
+      description: 'For administrators those of all users, or of `owner`.',
+      querystring: z.object({
+        state: jobStateSchema.optional(),
+        owner: z.string().max(64).optional(),
+        ...pageQuery(200, 50),
+      }),
       response: { 200: jobListSchema },
     };
     app.get('/jobs', { schema: listDocs, config: reads }, async (request) => {
@@ -44,41 +79,67 @@ export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
       // Another's name gives what it would give if there were no such user.
       if (visible !== null && owner !== undefined && owner !== visible) return { jobs: [], nextCursor: null };
       const wanted = visible ?? owner;
-      const jobs = await store.jobs.list({
-        limit,
+      const rows = await store.jobs.list({
+        limit: limit + 1,
         ...(wanted === undefined ? {} : { owner: wanted }),
         ...(state === undefined ? {} : { states: [state] }),
         ...(cursor === undefined ? {} : { before: cursor }),
       });
-      const nextCursor = jobs.length === limit ? (jobs.at(-1)?.id ?? null) : null;
-      return { jobs: await Promise.all(jobs.map((job) => jobView(context, job))), nextCursor };
+      const { page, nextCursor } = pageOf(rows, limit, ({ id }) => id);
+      return { jobs: await Promise.all(page.map((job) => jobView(context, job))), nextCursor };
     });
 
-    const showDocs = { summary: 'One job', params: idParams, response: { 200: jobSchema } };
-    app.get('/jobs/:id', { schema: showDocs, config: reads }, async (request) =>
-      jobView(context, await findJob(context, request.params.id, visibleOwner(request))),
-    );
+    const one = { tags, params, response: { 200: jobSchema } };
+    const showDocs = { ...one, operationId: 'getJob', summary: 'One job: why it waits, or how it ended' };
+    app.get('/jobs/:id', { schema: showDocs, config: reads }, async (request) => jobView(context, await find(request)));
 
-    const cancelDocs = {
-      summary: 'Cancel a job, whatever it is doing',
-      params: idParams,
-      response: { 200: jobSchema },
+    const attemptDocs = {
+      ...{ tags, operationId: 'listJobAttempts', summary: 'The tries of a job, the first one first', params },
+      response: { 200: attemptListSchema },
     };
+    app.get('/jobs/:id/attempts', { schema: attemptDocs, config: reads }, async (request) => {
+      const attempts = await store.jobs.attempts((await find(request)).id);
+      return { attempts: attempts.map(({ vmName: vm, ...rest }) => ({ vm, ...rest })) };
+    });
+
     const cancelManyDocs = {
-      summary: 'Cancel many jobs at once: their own, for administrators those of all users, that fit all that is given',
+      ...{ tags, operationId: 'cancelJobs', summary: 'Cancel many jobs at once' },
+      description: 'Their own, for administrators those of all users, that fit all that is given.',
       body: cancelSchema,
       response: { 200: cancelledSchema },
     };
-    app.post('/jobs/cancel', { schema: cancelManyDocs, config: needs('jobs') }, async (request) => {
+    app.post('/jobs/cancel', { schema: cancelManyDocs, config: writes }, async (request) => {
       const owner = visibleOwner(request);
       return cancelJobs(context.jobs, { ...request.body, owner: owner ?? undefined });
     });
 
-    app.post('/jobs/:id/cancel', { schema: cancelDocs, config: needs('jobs') }, async (request) => {
-      const { id } = request.params;
-      await findJob(context, id, visibleOwner(request));
+    const cancelDocs = { ...one, operationId: 'cancelJob', summary: 'Cancel a job, whatever it is doing' };
+    app.post('/jobs/:id/cancel', { schema: cancelDocs, config: writes }, async (request) => {
+      const { id } = await find(request);
       await cancelJob(context.jobs, id);
       return jobView(context, await findJob(context, id, null));
+    });
+
+    const rerunDocs = {
+      ...{ tags, operationId: 'rerunJob', summary: 'Submit the same again, as a new job of the same owner', params },
+      response: { 201: jobSchema },
+    };
+    app.post('/jobs/:id/rerun', { schema: rerunDocs, config: makes }, async (request, reply) => {
+      const job = await find(request);
+      const once = onceKey(request, viewer(request).name, job.id);
+      const rerun = await withUpload(context.storage, (blobs) =>
+        rerunJob(context.jobs, context.rules, job, blobs, once),
+      );
+      return reply.code(201).send(await jobView(context, rerun));
+    });
+
+    const deleteDocs = {
+      ...{ tags, operationId: 'deleteJob', summary: 'Delete an ended job with its output and files', params },
+      response: { 204: z.null() },
+    };
+    app.delete('/jobs/:id', { schema: deleteDocs, config: writes }, async (request, reply) => {
+      await deleteJob(context.storage, await find(request));
+      return reply.code(204).send(null);
     });
   };
 }

@@ -14,6 +14,7 @@ import { adminOnly, reads } from '../access.ts';
 import type { HttpContext, ServedPool } from '../context.ts';
 import { poolView } from '../views.ts';
 
+const tags = ['pools'];
 const nameParams = z.object({ name: z.string().max(64) });
 
 /** Pools: look, scale by hand, change, pause. */
@@ -21,22 +22,22 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store } = context.jobs;
   const view = async (pool: ServedPool) => poolView(pool, await store.vms.list());
   return async (app) => {
-    const listDocs = { summary: 'All pools', response: { 200: poolListSchema } };
+    const listDocs = { tags, operationId: 'listPools', summary: 'All pools', response: { 200: poolListSchema } };
     app.get('/pools', { schema: listDocs, config: reads }, async () => ({
       pools: await Promise.all(context.pools.map(view)),
       queuedJobs: await store.jobs.countQueued(),
     }));
 
-    const showDocs = { summary: 'One pool', params: nameParams, response: { 200: poolSchema } };
+    const one = { tags, params: nameParams, response: { 200: poolSchema } };
+    const showDocs = { ...one, operationId: 'getPool', summary: 'One pool' };
     app.get('/pools/:name', { schema: showDocs, config: reads }, async (request) =>
       view(findPool(context, request.params.name)),
     );
 
     const scaleDocs = {
-      summary: 'Set the number of VMs in service (the autoscaler may change it again unless it is paused)',
-      params: nameParams,
+      ...{ ...one, operationId: 'scalePool', summary: 'Set the number of VMs in service' },
+      description: 'The autoscaler may change it again unless it is paused.',
       body: poolScaleSchema,
-      response: { 200: poolSchema },
     };
     app.post('/pools/:name/scale', { schema: scaleDocs, config: adminOnly }, async (request) => {
       const pool = findPool(context, request.params.name);
@@ -53,10 +54,8 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
     });
 
     const changeDocs = {
-      summary: 'Change settings',
-      params: nameParams,
+      ...{ ...one, operationId: 'changePool', summary: 'Change settings' },
       body: poolChangeSchema,
-      response: { 200: poolSchema },
     };
     app.patch('/pools/:name', { schema: changeDocs, config: adminOnly }, async (request) => {
       const pool = findPool(context, request.params.name);
@@ -71,9 +70,7 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
       ['resume', false],
     ] as const) {
       const docs = {
-        summary: `${paused ? 'Pause' : 'Resume'} the autoscaler`,
-        params: nameParams,
-        response: { 200: poolSchema },
+        ...{ ...one, operationId: `${verb}Pool`, summary: `${paused ? 'Pause' : 'Resume'} the autoscaler` },
       };
       app.post(`/pools/:name/${verb}`, { schema: docs, config: adminOnly }, async (request) => {
         const pool = findPool(context, request.params.name);
@@ -83,7 +80,7 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
     }
 
     const planDocs = {
-      summary: 'What would be decided now, and why; nothing is changed',
+      ...{ tags, operationId: 'planPool', summary: 'What would be decided now, and why; nothing is changed' },
       params: nameParams,
       response: { 200: decisionSchema },
     };
@@ -93,7 +90,8 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
     });
 
     const usageDocs = {
-      summary: 'CPU, memory, disk and network of every VM, a value a second, oldest first',
+      ...{ tags: ['vms'], operationId: 'listUsage', summary: 'CPU, memory, disk and network of every VM' },
+      description: 'A value a second, oldest first.',
       querystring: z.object({ sinceMs: z.coerce.number().min(0).default(0) }),
       response: { 200: usageListSchema },
     };

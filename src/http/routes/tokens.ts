@@ -5,24 +5,29 @@ import { newTokenAnswerSchema, newTokenSchema, tokenListSchema } from '../../pro
 import { needs, viewer } from '../access.ts';
 import { tokenView } from '../account-views.ts';
 import type { HttpContext } from '../context.ts';
+import { pageOf, pageQuery } from '../page.ts';
+
+const tags = ['tokens'];
 
 /** API tokens of who asks; administrators see everybody's and may delete them. */
 export function tokenRoutes({ accounts }: HttpContext): FastifyPluginAsyncZod {
   const config = needs('account');
   return async (app) => {
-    const querystring = z.object({ owner: z.string().max(64).optional() });
     const listDocs = {
-      summary: 'Their own tokens, newest first; for administrators those of all users, or of `owner`',
-      querystring,
+      ...{ tags, operationId: 'listTokens', summary: 'Their own tokens, newest first' },
+      description: 'For administrators those of all users, or of `owner`.',
+      querystring: z.object({ owner: z.string().max(64).optional(), ...pageQuery(1_000, 100) }),
       response: { 200: tokenListSchema },
     };
     app.get('/tokens', { schema: listDocs, config }, async (request) => {
-      const tokens = await listTokens(accounts, viewer(request), request.query.owner);
-      return { tokens: tokens.map(tokenView) };
+      const { owner, limit, cursor: before } = request.query;
+      const rows = await listTokens(accounts, viewer(request), owner, { limit: limit + 1, before });
+      const { page, nextCursor } = pageOf(rows, limit, ({ id }) => id);
+      return { tokens: page.map(tokenView), nextCursor };
     });
 
     const makeDocs = {
-      summary: 'Make a token; it is in this answer only',
+      ...{ tags, operationId: 'makeToken', summary: 'Make a token; it is in this answer only' },
       body: newTokenSchema,
       response: { 201: newTokenAnswerSchema },
     };
@@ -32,8 +37,8 @@ export function tokenRoutes({ accounts }: HttpContext): FastifyPluginAsyncZod {
     });
 
     const params = z.object({ id: z.string().max(64) });
-    const deleteDocs = { summary: 'Delete a token', params, response: { 204: z.null() } };
-    app.delete('/tokens/:id', { schema: deleteDocs, config }, async (request, reply) => {
+    const docs = { tags, operationId: 'deleteToken', summary: 'Delete a token', params, response: { 204: z.null() } };
+    app.delete('/tokens/:id', { schema: docs, config }, async (request, reply) => {
       await deleteToken(accounts, viewer(request), request.params.id);
       return reply.code(204).send(null);
     });

@@ -14,26 +14,29 @@ import {
 import { adminOnly } from '../access.ts';
 import { userView } from '../account-views.ts';
 import type { HttpContext } from '../context.ts';
+import { pageOf, pageQuery } from '../page.ts';
 
+const tags = ['users'];
 const nameParams = z.object({ name: z.string().max(64) });
 
 /** Users, for administrators: list, add, change, delete. */
 export function userRoutes({ accounts }: HttpContext): FastifyPluginAsyncZod {
   return async (app) => {
-    const querystring = z.object({
-      limit: z.coerce.number().int().min(1).max(1_000).default(100),
-      cursor: z.string().max(64).optional(),
-    });
-    const listDocs = { summary: 'Users by name', querystring, response: { 200: userListSchema } };
+    const listDocs = {
+      ...{ tags, operationId: 'listUsers', summary: 'Users by name' },
+      querystring: z.object(pageQuery(1_000, 100)),
+      response: { 200: userListSchema },
+    };
     app.get('/users', { schema: listDocs, config: adminOnly }, async (request) => {
       const { limit, cursor } = request.query;
-      const users = await accounts.store.list({ limit, ...(cursor === undefined ? {} : { after: cursor }) });
-      const nextCursor = users.length === limit ? (users.at(-1)?.name ?? null) : null;
-      return { users: users.map(userView), nextCursor };
+      const rows = await accounts.store.list({ limit: limit + 1, ...(cursor === undefined ? {} : { after: cursor }) });
+      const { page, nextCursor } = pageOf(rows, limit, ({ name }) => name);
+      return { users: page.map(userView), nextCursor };
     });
 
     const addDocs = {
-      summary: 'Add a user; without a password one is made, and is in this answer only',
+      ...{ tags, operationId: 'addUser', summary: 'Add a user' },
+      description: 'Without a password one is made, and is in this answer only.',
       body: newUserSchema,
       response: { 201: newUserAnswerSchema },
     };
@@ -43,16 +46,15 @@ export function userRoutes({ accounts }: HttpContext): FastifyPluginAsyncZod {
       return reply.code(201).send({ ...userView(account), password: madePassword });
     });
 
-    const showDocs = { summary: 'One user', params: nameParams, response: { 200: userSchema } };
+    const one = { tags, params: nameParams, response: { 200: userSchema } };
+    const showDocs = { ...one, operationId: 'getUser', summary: 'One user' };
     app.get('/users/:name', { schema: showDocs, config: adminOnly }, async (request) =>
       userView(await findUser(accounts, request.params.name)),
     );
 
     const changeDocs = {
-      summary: 'Change the role, disable or enable; holds at once',
-      params: nameParams,
+      ...{ ...one, operationId: 'changeUser', summary: 'Change the role, disable or enable; holds at once' },
       body: userChangeSchema,
-      response: { 200: userSchema },
     };
     app.patch('/users/:name', { schema: changeDocs, config: adminOnly }, async (request) => {
       const { role, disabled } = request.body;
@@ -64,7 +66,8 @@ export function userRoutes({ accounts }: HttpContext): FastifyPluginAsyncZod {
     });
 
     const deleteDocs = {
-      summary: 'Delete a user: sessions and tokens end; the name is never given again; jobs stay',
+      ...{ tags, operationId: 'deleteUser', summary: 'Delete a user' },
+      description: 'Sessions and tokens end; the name is never given again; jobs stay.',
       params: nameParams,
       response: { 204: z.null() },
     };
@@ -74,7 +77,8 @@ export function userRoutes({ accounts }: HttpContext): FastifyPluginAsyncZod {
     });
 
     const resetDocs = {
-      summary: "Set a user's password; their sessions end. Without one it is made, and is in this answer only",
+      ...{ tags, operationId: 'setUserPassword', summary: "Set a user's password; their sessions end" },
+      description: 'Without one it is made, and is in this answer only.',
       params: nameParams,
       body: passwordResetSchema,
       response: { 200: passwordResetAnswerSchema },

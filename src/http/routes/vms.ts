@@ -8,6 +8,7 @@ import { adminOnly, reads, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { vmView } from '../views.ts';
 
+const tags = ['vms'];
 const nameParams = z.object({ name: z.string().max(64) });
 
 /** VMs: list, drain, delete, console. */
@@ -20,7 +21,10 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
   };
   const view = async (name: string) => vmView(await find(name), await store.jobs.active());
   return async (app) => {
-    const listDocs = { summary: 'All VMs, with the jobs on them that are theirs', response: { 200: vmListSchema } };
+    const listDocs = {
+      ...{ tags, operationId: 'listVms', summary: 'All VMs, with the jobs on them that are theirs' },
+      response: { 200: vmListSchema },
+    };
     app.get('/vms', { schema: listDocs, config: reads }, async (request) => {
       const owner = visibleOwner(request);
       const active = (await store.jobs.active()).filter((job) => owner === null || job.owner === owner);
@@ -28,7 +32,8 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
     });
 
     const drainDocs = {
-      summary: 'Give a VM no more work, let it finish what it has, then remove it; its pool replaces it if need be',
+      ...{ tags, operationId: 'drainVm', summary: 'Give a VM no more work, let it finish, then remove it' },
+      description: 'Its pool replaces it if need be.',
       params: nameParams,
       response: { 200: vmSchema },
     };
@@ -39,7 +44,8 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
     });
 
     const deleteDocs = {
-      summary: 'Remove a VM at once; jobs on it are started again elsewhere',
+      ...{ tags, operationId: 'deleteVm', summary: 'Remove a VM at once' },
+      description: 'Jobs on it are started again elsewhere.',
       params: nameParams,
       response: { 200: vmSchema },
     };

@@ -1,0 +1,17 @@
+import type { FastifyRequest } from 'fastify';
+import { TidepoolError } from '../domain/errors.ts';
+import type { OnceKey } from '../domain/once.ts';
+import { hashOf } from './multipart.ts';
+
+/**
+ * The key by which a request takes effect once; undefined when the sender gave none. Error: `invalid`.
+ * @param owner whose keys they are
+ * @param hash of what the request asks for
+ */
+export function onceKey(request: FastifyRequest, owner: string, hash: string): OnceKey | undefined {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key))
+    throw new TidepoolError('invalid', 'an Idempotency-Key has 1 to 255 letters, digits and signs of ASCII, no spaces');
+  return { owner, key, requestHash: hashOf([request.method, request.url, hash]) };
+}
