@@ -50,7 +50,7 @@ export async function openBlobFolder(root: string, clock: Pick<Clock, 'now'>): P
       return blob;
     } catch (error) {
       await rm(draft, { force: true });
-      throw error;
+      throw diskProblem(error) ?? error;
     }
   };
 
@@ -135,6 +135,12 @@ async function writeDraft(
     await file.close();
   }
   return { id: hash.digest('hex'), sizeBytes };
+}
+
+function diskProblem(cause: unknown): TidepoolError | undefined {
+  const code = (cause as NodeJS.ErrnoException).code ?? '';
+  if (!['ENOSPC', 'EDQUOT'].includes(code)) return undefined;
+  return new TidepoolError('exhausted', "the server's disk is full; ask its administrator", { cause });
 }
 
 /** The rename itself survives a power cut only after this. */

@@ -6,7 +6,7 @@ import type { PoolSettings } from '../domain/pool.ts';
 import type { RevisionSpec, ServiceFile } from '../domain/service.ts';
 import { deploymentSchema, maxServiceFileBytes, maxServiceFiles } from '../protocol/services.ts';
 import type { Deployment } from '../services/deploy.ts';
-import { hashOf, parseJsonPart, storePart } from './multipart.ts';
+import { hashOf, parseJsonPart, partsOf, storePart } from './multipart.ts';
 
 const fileLimit = { limit: 'files of a service', maxBytes: maxServiceFileBytes };
 
@@ -23,7 +23,7 @@ export async function readDeployment(request: FastifyRequest, blobs: Pick<BlobSt
     throw new TidepoolError('invalid', 'a deployment is multipart/form-data with the parts spec and file');
   let spec: z.output<typeof deploymentSchema> | undefined;
   const files: ServiceFile[] = [];
-  for await (const part of request.parts({ limits: { parts: maxServiceFiles + 2 } })) {
+  for await (const part of partsOf(request, maxServiceFiles + 2)) {
     if (part.fieldname === 'spec') spec = await parseJsonPart(part, deploymentSchema);
     else if (part.type === 'file' && part.fieldname === 'file') {
       files.push({ name: part.filename, blob: (await storePart(request, part, blobs, fileLimit)).id });

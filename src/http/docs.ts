@@ -1,6 +1,6 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyContextConfig, FastifyInstance, FastifySchema } from 'fastify';
+import type { FastifyContextConfig, FastifyInstance, FastifyPluginAsync, FastifySchema } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { problemSchema } from '../protocol/api.ts';
@@ -77,21 +77,23 @@ export async function addDocuments(app: FastifyInstance, version: string): Promi
     transformObject: jsonSchemaTransformObject,
   });
   app.get('/api/openapi.json', { schema: { hide: true }, config: open }, async () => app.swagger());
-  await app.register(async (scope) => {
-    // The pages are the package's own routes; they show what the document shows, to anybody.
-    scope.addHook('onRoute', (route) => {
-      route.config = { ...open, ...route.config };
-    });
-    await scope.register(swaggerUi, {
-      routePrefix: '/api/docs',
-      uiConfig: { docExpansion: 'list', deepLinking: true },
-      theme: { title: 'Tidepool API' },
-      staticCSP:
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-        "font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    });
-  });
+  await app.register(pages);
 }
+
+const pages: FastifyPluginAsync = async (scope) => {
+  // The pages are the package's own routes; they show what the document shows, to anybody.
+  scope.addHook('onRoute', (route) => {
+    route.config = { ...open, ...route.config };
+  });
+  await scope.register(swaggerUi, {
+    routePrefix: '/api/docs',
+    uiConfig: { docExpansion: 'list', deepLinking: true },
+    theme: { title: 'Tidepool API' },
+    staticCSP:
+      "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+      "font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  });
+};
 
 /** The schema of a route with what its config tells: who may use it, forms, other answers, errors. */
 function described(schema: FastifySchema | undefined, config: FastifyContextConfig): FastifySchema {

@@ -10,6 +10,7 @@ export function sendError(
   reply: FastifyReply,
   log: (line: string) => void,
 ): void {
+  drain(request);
   const known = fromFastify(error) ?? toTidepoolError(error);
   const status = errorCodes[known.code].httpStatus;
   if (known.code === 'internal') log(`${request.method} ${request.url}: ${known.stack ?? known.message}`);
@@ -27,6 +28,16 @@ export function sendError(
   if (status === 416 && typeof sizeBytes === 'number') reply.header('content-range', `bytes */${sizeBytes}`);
   if (status === 401) reply.header('www-authenticate', 'Bearer');
   void reply.code(status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+/**
+ * Reads to nowhere what the asker still sends: on a connection with an unread body the next request would never be seen,
+ * and many askers read the answer only when they have sent all.
+ */
+function drain({ raw }: FastifyRequest): void {
+  if (raw.complete) return;
+  raw.unpipe();
+  raw.resume();
 }
 
 /** Fastify's own refusals (bad JSON, wrong content type, schema) as ours. */

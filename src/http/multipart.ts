@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyRequest } from 'fastify';
 import { prettifyError, type z } from 'zod';
 import type { BlobStore, StoredBlob } from '../domain/blob-store.ts';
 import { hasCode, TidepoolError } from '../domain/errors.ts';
@@ -14,11 +14,38 @@ export interface PartLimit {
   readonly maxBytes: number;
 }
 
+type Part = MultipartFile | MultipartValue;
+
+/**
+ * The parts of a form, one after the other. Errors: `invalid` when it is broken or breaks off, `too_large` (too many parts,
+ * a field that is too long).
+ */
+export async function* partsOf(request: FastifyRequest, maxParts: number): AsyncGenerator<Part> {
+  try {
+    yield* request.parts({ limits: { parts: maxParts } });
+  } catch (error) {
+    // The limits of the parser have a status; all else that it says is about the form.
+    if (error instanceof TidepoolError || (error as FastifyError).statusCode !== undefined) throw error;
+    throw broken(error);
+  }
+}
+
+function broken(cause: unknown): TidepoolError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new TidepoolError('invalid', `the form is broken: ${reason}`, { cause });
+}
+
+/** What the asker sends of a file; that it breaks off is the asker's mistake, not ours. */
+async function* sentBytes(file: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* file;
+  } catch (error) {
+    throw broken(error);
+  }
+}
+
 /** A part that is JSON of this schema, sent as a field or as a file. Errors: `invalid`, `too_large`. */
-export async function parseJsonPart<T extends z.ZodType>(
-  part: MultipartFile | MultipartValue,
-  schema: T,
-): Promise<z.output<T>> {
+export async function parseJsonPart<T extends z.ZodType>(part: Part, schema: T): Promise<z.output<T>> {
   const text = part.type === 'file' ? await textOf(part) : String(part.value);
   let value: unknown;
   try {
@@ -39,7 +66,7 @@ export async function storePart(
   { limit, maxBytes }: PartLimit,
 ): Promise<StoredBlob> {
   try {
-    return await blobs.put(part.file, maxBytes);
+    return await blobs.put(sentBytes(part.file), maxBytes);
   } catch (cause) {
     if (!hasCode(cause, 'too_large')) throw cause;
     const sent = Number(request.headers['content-length'] ?? Number.NaN);
@@ -61,13 +88,13 @@ export function hashOf(value: unknown): string {
 }
 
 async function textOf(part: MultipartFile): Promise<string> {
-  const chunks: Buffer[] = [];
+  const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of part.file) {
-    bytes += (chunk as Buffer).length;
+  for await (const chunk of sentBytes(part.file)) {
+    bytes += chunk.length;
     if (bytes > maxJsonBytes)
       throw new TidepoolError('too_large', `the part ${part.fieldname} has more than ${maxJsonBytes} bytes`);
-    chunks.push(chunk as Buffer);
+    chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
 }

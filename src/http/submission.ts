@@ -7,7 +7,7 @@ import type { JobSpec } from '../domain/job.ts';
 import type { JobLimits } from '../domain/limits.ts';
 import type { Submission } from '../jobs/submit.ts';
 import { submissionSchema } from '../protocol/api.ts';
-import { hashOf, type PartLimit, parseJsonPart, storePart } from './multipart.ts';
+import { hashOf, type PartLimit, parseJsonPart, partsOf, storePart } from './multipart.ts';
 
 const maxScriptBytes = 16 * 1024 * 1024;
 const maxRequirementsBytes = 64 * 1024;
@@ -44,7 +44,7 @@ export async function readSubmission(
   }
   let spec: z.output<typeof submissionSchema> = submissionSchema.parse({});
   const files = new Map<FilePart, SentFile>();
-  for await (const part of request.parts()) {
+  for await (const part of partsOf(request, fileParts.length + 2)) {
     const name = fileParts.find((known) => known === part.fieldname);
     if (part.fieldname === 'spec') spec = await parseJsonPart(part, submissionSchema);
     else if (part.type !== 'file' || name === undefined) {

@@ -79,17 +79,17 @@ async function ended(db: Db, owner: string, page: EndedPage): Promise<EndedJob[]
     .select(['id', 'attempt'])
     .where('owner', '=', owner)
     .where('ended_at_ms', 'is not', null)
-    .orderBy('ended_at_ms')
-    .limit(limit);
+    .orderBy('ended_at_ms');
   if (beforeMs !== undefined) query = query.where('ended_at_ms', '<', beforeMs);
-  if (withoutNewest === 0) return query.execute();
+  const run = async (most: number) => (await query.limit(most).execute()).map(({ id, attempt }) => ({ id, attempt }));
+  if (withoutNewest === 0) return run(limit);
   const { count } = await db
     .selectFrom('job')
     .select((e) => e.fn.countAll<number>().as('count'))
     .where('owner', '=', owner)
     .where('ended_at_ms', 'is not', null)
     .executeTakeFirstOrThrow();
-  return count <= withoutNewest ? [] : query.limit(Math.min(limit, count - withoutNewest)).execute();
+  return count <= withoutNewest ? [] : run(Math.min(limit, count - withoutNewest));
 }
 
 async function deleteJob(tx: Tx, id: string): Promise<'deleted' | 'active' | 'unknown'> {
@@ -98,7 +98,7 @@ async function deleteJob(tx: Tx, id: string): Promise<'deleted' | 'active' | 'un
   if (!jobStates[job.state].ended) return 'active';
   for (const table of ['attempt', 'job_file'] as const) await tx.deleteFrom(table).where('job_id', '=', id).execute();
   const inputs = sql<string>`select json_extract(spec_json, '$.' || value) from job,
-    json_each('["scriptBlob","dataBlob","requirementsBlob"]') where id = ${id}`;
+    json_each('["scriptBlob","dataBlob","requirementsBlob"]') where job.id = ${id}`;
   await sql`delete from job_input where owner = ${job.owner} and blob in (${inputs}) and job_id = ${id}`.execute(tx);
   await tx.deleteFrom('job').where('id', '=', id).execute();
   return 'deleted';

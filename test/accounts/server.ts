@@ -7,7 +7,7 @@ import { openBlobFolder } from '../../src/blobs/blob-folder.ts';
 import { openLogFolder } from '../../src/blobs/log-folder.ts';
 import { defaultFlavors } from '../../src/domain/flavor.ts';
 import { emptyResult, type Job } from '../../src/domain/job.ts';
-import { unlimitedStorage } from '../../src/domain/storage.ts';
+import { type StorageRules, unlimitedStorage } from '../../src/domain/storage.ts';
 import { queuedJob } from '../../src/fake/job.ts';
 import { readyVm } from '../../src/fake/vm.ts';
 import type { HttpContext, ServedPool } from '../../src/http/context.ts';
@@ -16,6 +16,7 @@ import type { JobContext } from '../../src/jobs/context.ts';
 import { deployService } from '../../src/services/deploy.ts';
 import { ServiceWorld } from '../services/world.ts';
 import { temporaryFolder } from '../support/server.ts';
+import { readFromMemory } from './blobs.ts';
 import type { TestAccounts } from './support.ts';
 
 export interface TestWeb extends AsyncDisposable {
@@ -24,6 +25,7 @@ export interface TestWeb extends AsyncDisposable {
   readonly accounts: TestAccounts;
   /** Nothing of it runs. */
   readonly services: ServiceWorld;
+  readonly context: HttpContext;
   /** Every route, `METHOD /path`. */
   readonly routes: readonly string[];
   /** A job that runs, or has ended and left the file `out.txt`. */
@@ -33,18 +35,24 @@ export interface TestWeb extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** What differs from the usual. */
+export interface WebSettings extends Partial<HttpContext> {
+  /** What users may keep; all they like unless given. */
+  readonly storageRules?: StorageRules;
+}
+
 /** The HTTP server on a real port, with real accounts, one ready VM and a pool that does as if. */
 export async function openTestWeb(
   accounts: TestAccounts,
-  settings: Partial<Pick<HttpContext, 'allowedHosts' | 'trustedProxies'>> = {},
+  { storageRules = unlimitedStorage, ...settings }: WebSettings = {},
 ): Promise<TestWeb> {
   const folder = await temporaryFolder('web');
   const { root: store, clock, changes } = accounts;
   await store.vms.insert(readyVm());
-  const blobs = await openBlobFolder(`${folder.path}/blobs`, clock);
+  const blobs = readFromMemory(await openBlobFolder(`${folder.path}/blobs`, clock));
   const runtimes = { list: async () => [], names: async () => ['python'], want: async () => undefined };
   const logs = await openLogFolder(`${folder.path}/logs`);
-  const storage = { store, clock, blobs, logs, rules: unlimitedStorage, log: () => undefined };
+  const storage = { store, clock, blobs, logs, rules: storageRules, log: () => undefined };
   const parts = {
     store,
     changes,
@@ -61,27 +69,27 @@ export async function openTestWeb(
   };
   const routes: string[] = [];
   const services = ServiceWorld.around({ store, clock, changes, blobs });
-  const app = await buildServer(
-    {
-      // The link to agents and what schedules jobs are never asked for by HTTP.
-      jobs: parts as unknown as JobContext,
-      storage,
-      writeArchive: writeZip,
-      rules: { flavors: defaultFlavors, maxQueued: 1_000_000 } as HttpContext['rules'],
-      maxUploadBytes: 1024,
-      pools: [stillPool()],
-      services,
-      usages: () => [],
-      openConsole: async () => new PassThrough(),
-      accounts,
-      allowedHosts: [],
-      trustedProxies: [],
-      version: '0',
-      status: () => 'ready',
-      waiting: async () => ({ reason: { code: 'soon', text: 'waits', numbers: {} }, place: 0 }),
-      ...settings,
-    },
-    (route: RouteOptions) => routes.push(...[route.method].flat().map((method) => `${method} ${route.url}`)),
+  const context: HttpContext = {
+    // The link to agents and what schedules jobs are never asked for by HTTP.
+    jobs: parts as unknown as JobContext,
+    storage,
+    writeArchive: writeZip,
+    rules: { flavors: defaultFlavors, maxQueued: 1_000_000 } as HttpContext['rules'],
+    maxUploadBytes: 1024,
+    pools: [stillPool()],
+    services,
+    usages: () => [],
+    openConsole: async () => new PassThrough(),
+    accounts,
+    allowedHosts: [],
+    trustedProxies: [],
+    version: '0',
+    status: () => 'ready',
+    waiting: async () => ({ reason: { code: 'soon', text: 'waits', numbers: {} }, place: 0 }),
+    ...settings,
+  };
+  const app = await buildServer(context, (route: RouteOptions) =>
+    routes.push(...[route.method].flat().map((method) => `${method} ${route.url}`)),
   );
   await app.listen({ host: '127.0.0.1', port: 0 });
   let jobs = 0;
@@ -89,6 +97,7 @@ export async function openTestWeb(
     url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
     accounts,
     services,
+    context,
     routes,
     async addJob(owner, hasEnded = false) {
       jobs += 1;

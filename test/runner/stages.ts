@@ -20,11 +20,14 @@ const minuteMs = 60_000;
 
 /** What differs, by folder below test/, from a stage that runs VMs and one file after the other. */
 const differences: Readonly<Record<string, Partial<Stage>>> = {
+  api: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: minuteMs },
+  browser: { needsImage: false },
   accounts: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: minuteMs },
   handlers: { needsImage: false, concurrency: 2 },
   sim: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: 2 * minuteMs },
   libvirt: { needsImage: false },
   services: { fast: true, needsImage: false, timeLimitMs: minuteMs },
+  web: { fast: true, needsImage: false, timeLimitMs: minuteMs },
   e2e: { timeLimitMs: 10 * minuteMs },
 };
 /** Folders that are not here run after these, and e2e runs last. */
@@ -41,6 +44,7 @@ export function allStages(): Stage[] {
   const fast = { fast: true, needsImage: false, concurrency: 2, timeLimitMs: minuteMs };
   const stages = [
     stage('types', { ...fast, command: ['node_modules/.bin/tsc', '-p', '.'] }),
+    stage('types-web', { ...fast, command: ['node_modules/.bin/tsc', '-p', 'src/web'] }),
     stage('lint', { ...fast, command: ['node_modules/.bin/biome', 'check', '.'] }),
     stage('unit', { ...fast, files: files('src/**/*.test.ts', 'bench/**/*.test.ts', 'test/runner/*.test.ts') }),
     stage('tidy', { ...fast, files: files('test/*.test.ts', 'test/tidy/*.test.ts') }),

@@ -1,0 +1,4 @@
+import { openSqliteStore } from '../../src/sqlite/store.ts';
+import { storageStoreConformance } from './storage-store.ts';
+
+storageStoreConformance('sqlite', () => openSqliteStore(':memory:'));
