@@ -129,7 +129,8 @@ async function untilEnd(
 ): Promise<void> {
   const endMs = forMs === undefined ? Number.POSITIVE_INFINITY : clock.now() + forMs;
   let writing: Promise<void> | undefined;
-  while (!signal.aborted && clock.now() < endMs) {
+  // Timers are up to a millisecond early.
+  while (!signal.aborted && endMs - clock.now() >= 1) {
     await clock.sleep(Math.min(intervalMs, endMs - clock.now()), signal).catch(() => undefined);
     session.show();
     // A server or a disk that is slow holds up nothing else.

@@ -12,20 +12,24 @@ export function throughputPanel(input: PanelInput): Panel | undefined {
   const { pool, history, theme } = input;
   if (countRequests(pool) === 0) return undefined;
   const binMs = Math.max(1_000, Math.ceil((history.untilMs - history.fromMs) / mostBins / 1_000) * 1_000);
-  const bins = Math.floor((history.untilMs - history.fromMs) / binMs) + 1;
+  // The last one is left out where it is not whole: it would look like a drop.
+  const bins = Math.max(1, Math.floor((history.untilMs - history.fromMs) / binMs));
   const counts = new Map<string, number[]>();
   forEachRequest(pool, (atMs, _tookMs, server, outcome) => {
     const key = outcome === 'ok' ? server : failed;
     const known = counts.get(key) ?? new Array<number>(bins).fill(0);
     counts.set(key, known);
     const bin = Math.floor((atMs - history.fromMs) / binMs);
-    known[bin] = (known[bin] ?? 0) + 1;
+    if (bin < bins) known[bin] = (known[bin] ?? 0) + 1;
   });
   const styles = vmStyles(input);
   const series = [...styles.keys(), '', failed].flatMap((name): PanelSeries[] => {
     const perBin = counts.get(name);
     if (perBin === undefined) return [];
-    const data = perBin.map((count, i): Point => [history.fromMs + i * binMs, (count * 1_000) / binMs]);
+    // A step holds until the next point, and the last one until the end of its bin.
+    const data = [...perBin, perBin.at(-1) ?? 0].map(
+      (count, i): Point => [history.fromMs + i * binMs, (count * 1_000) / binMs],
+    );
     const { color, lineType } = styles.get(name) ?? { color: theme.faint, lineType: 'solid' };
     const lineStyle = { width: 1.5, type: lineType };
     return [
