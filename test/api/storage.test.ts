@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { after, before, test } from 'node:test';
+import { emptyResult } from '../../src/domain/job.ts';
+import type { StorageRules } from '../../src/domain/storage.ts';
+import { unlimitedStorage } from '../../src/domain/storage.ts';
+import { jobListSchema, jobSchema } from '../../src/protocol/api.ts';
+import { deployedSchema } from '../../src/protocol/services.ts';
+import { keepStorage } from '../../src/storage/keep.ts';
+import { graceMs, sweepStorage } from '../../src/storage/sweep.ts';
+import { withUpload } from '../../src/storage/upload.ts';
+import { form, openTestApi, script, type TestApi } from './support.ts';
+
+let api: TestApi;
+let limits: { stored: number; retention: StorageRules['retention'] };
+before(async () => {
+  limits = { stored: Number.POSITIVE_INFINITY, retention: unlimitedStorage.retention };
+  const storageRules: StorageRules = {
+    maxStoredBytes: () => limits.stored,
+    get retention() {
+      return limits.retention;
+    },
+  };
+  api = await openTestApi({ storageRules, maxUploadBytes: 1_000_000 });
+});
+after(() => api[Symbol.asyncDispose]());
+
+const storage = () => api.web.context.storage;
+const clock = () => api.web.accounts.clock;
+const submit = (name: string, content: string) =>
+  api.get('POST', '/jobs', jobSchema, { body: form({ script: [name, content] }) });
+const jobIds = async () => (await api.get('GET', '/jobs?limit=200', jobListSchema)).jobs.map(({ id }) => id);
+
+async function blobIds(): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for await (const { id } of storage().blobs.list()) ids.add(id);
+  return ids;
+}
+
+async function end(id: string): Promise<void> {
+  const { store } = api.web.context.jobs;
+  await store.jobs.assign([{ jobId: id, worker: 'test-0000' }], clock().now());
+  const done = await store.jobs.finish(id, 1, {
+    state: 'succeeded',
+    result: emptyResult,
+    files: [],
+    nowMs: clock().now(),
+  });
+  assert.ok(done);
+}
+
+const scriptOf = async (id: string): Promise<string> =>
+  (await api.web.context.jobs.store.jobs.get(id))?.spec.scriptBlob ?? assert.fail(`no job ${id}`);
+
+test('what nobody refers to is swept after the grace, and nothing else', async () => {
+  const job = await submit('x.py', 'kept by a job');
+  const { id: stray } = await storage().blobs.put(Readable.from([Buffer.from('stray')]), 9);
+  const service = form({ spec: '{"name":"svc","protocol":"udp"}', file: ['app.py', 'def handler(request): return 2'] });
+  await api.get('POST', '/services', deployedSchema, { body: service });
+  await sweepStorage(storage());
+  assert.ok((await blobIds()).has(stray), 'too young');
+  await clock().advance(graceMs + 1);
+  const done = await sweepStorage(storage());
+  assert.deepEqual([done.blobs, done.bytes], [1, 5]);
+  const left = await blobIds();
+  assert.deepEqual([left.has(stray), left.has(await scriptOf(job.id)), left.size], [false, true, 2]);
+  await end(job.id);
+  assert.equal((await api.ask('DELETE', `/jobs/${job.id}`)).status, 204);
+  assert.equal((await sweepStorage(storage())).blobs, 1);
+  assert.equal((await blobIds()).size, 1, "the service's file");
+});
+
+test('the same content, submitted while it is swept again and again, is always there', async () => {
+  const sweeping = new AbortController();
+  const sweeps = (async () => {
+    while (!sweeping.signal.aborted) {
+      // As if every blob were old: what protects them is being held, and being referred to.
+      await sweepStorage({ ...storage(), clock: { ...clock(), now: () => clock().now() + graceMs } as never });
+    }
+  })();
+  for (let round = 0; round < 15; round += 1) {
+    const jobs = await Promise.all(Array.from({ length: 4 }, (_, i) => submit('same.py', `round ${round} ${i % 2}`)));
+    for (const { id } of jobs) await storage().blobs.path(await scriptOf(id));
+    const [first] = jobs;
+    const again = await api.get('POST', `/jobs/${first?.id}/rerun`, jobSchema);
+    for (const { id } of [...jobs, again]) {
+      await end(id);
+      await api.ask('DELETE', `/jobs/${id}`);
+    }
+  }
+  sweeping.abort();
+  await sweeps;
+});
+
+test('an upload in progress is not swept however long it takes, and leaves nothing when it fails', async () => {
+  let blob = '';
+  await withUpload(storage(), async (blobs) => {
+    blob = (await blobs.put(Readable.from([Buffer.from('slow')]), 9)).id;
+    await clock().advance(10 * graceMs);
+    await sweepStorage(storage());
+    assert.ok((await blobIds()).has(blob));
+  });
+  await clock().advance(graceMs + 1);
+  await sweepStorage(storage());
+  assert.ok(!(await blobIds()).has(blob), 'nobody wrote down that it is needed');
+  const failed = withUpload(storage(), async (blobs) => {
+    blob = (await blobs.put(Readable.from([Buffer.from('refused')]), 9)).id;
+    throw new RangeError('no');
+  });
+  await assert.rejects(failed, RangeError);
+  assert.ok(!(await blobIds()).has(blob));
+});
+
+test('logs of jobs that are not there are swept', async () => {
+  const { logs } = storage();
+  const job = await submit('x.py', 'with a log');
+  await logs.append(job.id, 1, Buffer.from('kept'));
+  await logs.append('nobody', 1, Buffer.from('left by a crash'));
+  const old = new Date(clock().now() - 2 * graceMs);
+  const folder = join((await storage().blobs.path(await scriptOf(job.id))).split('/blobs/')[0] ?? '', 'logs');
+  for (const id of [job.id, 'nobody']) await utimes(join(folder, `${id}-1.frames`), old, old);
+  assert.equal((await sweepStorage(storage())).logs, 1);
+  assert.deepEqual([await logs.size('nobody', 1), await logs.size(job.id, 1)], [0, 4]);
+});
+
+test('a submission beyond what a user may keep is refused with the numbers', async () => {
+  await deleteAll();
+  const job = await submit('x.py', 'x'.repeat(100));
+  limits.stored = 150;
+  const refused = await api.refused(429, 'POST', '/jobs', { body: form({ script: ['y.py', 'y'.repeat(51)] }) });
+  assert.match(refused.detail, /^ann's jobs keep 100 bytes of 150 that are allowed, and 51 more were sent/);
+  assert.deepEqual(refused.details, { limit: 'maxStoredBytes', allowed: 150, used: 100, asked: 51 });
+  assert.equal((await submit('again.py', 'x'.repeat(100))).state, 'queued', 'the same content costs nothing');
+  await submit('y.py', 'y'.repeat(50));
+  limits.stored = 100;
+  const before = await blobIds();
+  const full = await api.refused(429, 'POST', '/jobs', { body: form({ script: [...script] }) });
+  assert.match(full.detail, /^ann's jobs keep 150 bytes of 100 that are allowed; delete jobs/);
+  assert.deepEqual(await blobIds(), before);
+  await api.refused(429, 'POST', `/jobs/${job.id}/rerun`);
+  limits.stored = Number.POSITIVE_INFINITY;
+});
+
+test('ended jobs go by their age, by their number, by their size', async () => {
+  await deleteAll();
+  const ids: string[] = [];
+  for (let n = 0; n < 6; n += 1) {
+    const { id } = await submit(`${n}.py`, String(n).repeat(100));
+    ids.push(id);
+    await clock().advance(1_000);
+    if (n < 5) await end(id);
+  }
+  const newestFirst = ids.toReversed();
+  const kept = async (change: Partial<StorageRules['retention']>) => {
+    limits.retention = { ...unlimitedStorage.retention, ...change };
+    await keepStorage(storage());
+    return jobIds();
+  };
+  assert.deepEqual(await kept({}), newestFirst);
+  assert.deepEqual(await kept({ maxAgeMs: 4_500 }), newestFirst.slice(0, 5), 'the one that ended 5 s ago');
+  assert.deepEqual(await kept({ maxJobs: 3 }), newestFirst.slice(0, 4), 'the queued one and three others');
+  assert.deepEqual(await kept({ maxBytes: 250 }), newestFirst.slice(0, 2));
+  assert.deepEqual(await kept({ maxBytes: 0 }), newestFirst.slice(0, 1), 'what has not ended stays');
+  limits.retention = unlimitedStorage.retention;
+});
+
+async function deleteAll(): Promise<void> {
+  for (const id of await jobIds()) {
+    await api.ask('POST', `/jobs/${id}/cancel`);
+    assert.equal((await api.ask('DELETE', `/jobs/${id}`)).status, 204);
+  }
+}
