@@ -31,6 +31,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   blobs: { imports: adapter, packages: [] },
   clock: { imports: adapter, packages: [] },
   fake: { imports: adapter, packages: [] },
+  // It has loops and turns of its own, because a process that died is started again by whoever knows what it should do.
+  haproxy: { imports: [...adapter, 'reconcile'], packages: [] },
   image: { imports: adapter, packages: ['rolldown'] },
   libvirt: { imports: adapter, packages: ['fast-xml-parser'] },
   loadgen: { imports: ['protocol', 'domain/errors.ts'], packages: [] },
