@@ -32,7 +32,7 @@ const frontdoor: Bench = {
     const baseline = await startByHand(servers, resources);
     // Both have opened their connections, and all code has run, before the first measurement.
     for (const port of [ours, baseline]) await wrk(urlOf(port), 2, connections);
-    return measure(context, ours, baseline);
+    return await measure(context, ours, baseline);
   },
 };
 

@@ -4,7 +4,7 @@ import type { BalancedService, BalancedStats, Balancer } from '../domain/balance
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { Turns } from '../reconcile/turns.ts';
-import { serverCommands } from './changes.ts';
+import { needsClearing, serverCommands } from './changes.ts';
 import { checkServices, isSamePlace, portTaken } from './check.ts';
 import { type Config, type ConfigSettings, haproxyConfig, placeOfFrontend } from './config.ts';
 import { HaproxyProcess, type HaproxyProcessOptions, holdScript, type Running } from './haproxy.ts';
@@ -13,7 +13,8 @@ import { Overdue } from './overdue.ts';
 import { OwnErrors } from './own-errors.ts';
 import { Restarts } from './restarts.ts';
 import { Stats } from './stats.ts';
-import { parseServersState, parseStat, type Row } from './tables.ts';
+import type { KnownServer } from './tables.ts';
+import { carryOut, rowsOf, rowsOfAll, serversOf } from './worker.ts';
 
 export interface HaproxyOptions extends HaproxyProcessOptions {
   /** How long a request waits for a server that has room, or for the first server; 30 s unless given. */
@@ -27,8 +28,6 @@ const changePeriodMs = 1_000;
 const defaultWaitMs = 30_000;
 /** More do not make it faster where VMs need the CPUs. */
 const maxThreads = 4;
-/** `show stat` of everything. */
-const showAll = 'show stat';
 
 /**
  * The front door by HAProxy (2.6 and later), in a process that outlives us. Nothing is started before the first `apply`; from
@@ -90,8 +89,9 @@ class HaproxyBalancer implements Balancer {
       const running = await this.#haproxy.find();
       if (running === undefined) return this.#startWith(services);
       const config = haproxyConfig(services, this.#settings);
-      if (config.fingerprint === running.fingerprint) {
-        await this.#changeServers(services, running);
+      const known = await serversOf(this.#haproxy.master, running.worker);
+      if (config.fingerprint === running.fingerprint && !needsClearing(services, known)) {
+        await this.#changeServers(services, known, running);
       } else {
         await this.#checkPorts(services, running);
         // What the worker counted so far is looked at once more: it may be gone when somebody asks next.
@@ -127,10 +127,11 @@ class HaproxyBalancer implements Balancer {
     if (this.#applied === undefined || this.#applied.length === 0 || !this.#restarts.mayTry()) return;
     const running = await this.#haproxy.find();
     if (running === undefined) {
-      this.#complain('HAProxy is gone and is started again');
-      for (const service of await this.#start(this.#applied)) this.#complain(service.error.message);
+      const refused = await this.#start(this.#applied);
+      this.#complain('HAProxy was gone, and has been started again');
+      for (const error of refused) this.#complain(error.message);
     } else if (this.#options.clock.now() - this.#changedAtMs >= changePeriodMs) {
-      await this.#changeServers(this.#applied, running);
+      await this.#changeServers(this.#applied, await serversOf(this.#haproxy.master, running.worker), running);
     }
     this.#complaint = '';
   }
@@ -142,12 +143,14 @@ class HaproxyBalancer implements Balancer {
     }
     if (!this.#restarts.mayTry()) throw new TidepoolError('unavailable', 'HAProxy ended again soon after its start');
     const [refused] = await this.#start(services);
-    this.#applied = services;
-    if (refused !== undefined) throw refused.error;
+    if (refused !== undefined) throw refused;
   }
 
-  /** Starts it with those services whose ports are free, and returns the others: one must not keep all from working. */
-  async #start(services: readonly BalancedService[]): Promise<{ error: TidepoolError }[]> {
+  /**
+   * Starts it with those services whose ports are free, because one must not keep all from working. Returns what is wrong
+   * with the others.
+   */
+  async #start(services: readonly BalancedService[]): Promise<TidepoolError[]> {
     this.#restarts.noteTry();
     const asked = await Promise.all(
       services.map(async (service) => ({ service, why: await whyPortIsTaken(service, this.#options.clock) })),
@@ -156,12 +159,13 @@ class HaproxyBalancer implements Balancer {
     const config = haproxyConfig(free, this.#settings);
     await this.#haproxy.start(config);
     this.#written = config.text;
-    return asked.flatMap(({ service, why }) => (why === undefined ? [] : [{ error: portTaken(service, why) }]));
+    this.#applied = free;
+    return asked.flatMap(({ service, why }) => (why === undefined ? [] : [portTaken(service, why)]));
   }
 
   /** Errors: `conflict` when a service cannot have a port that HAProxy does not have already. */
   async #checkPorts(services: readonly BalancedService[], { worker }: Running): Promise<void> {
-    const held = (await this.#rows(worker))
+    const held = (await rowsOf(this.#haproxy.master, worker))
       .filter(({ kind }) => kind === 'frontend')
       .map(({ proxy }) => placeOfFrontend(proxy));
     for (const service of services) {
@@ -171,12 +175,15 @@ class HaproxyBalancer implements Balancer {
     }
   }
 
-  async #changeServers(services: readonly BalancedService[], { worker }: Running): Promise<void> {
+  async #changeServers(
+    services: readonly BalancedService[],
+    known: readonly KnownServer[],
+    { worker }: Running,
+  ): Promise<void> {
     await this.#write(haproxyConfig(services, this.#settings));
-    const known = parseServersState(await this.#haproxy.master.run('show servers state', worker));
-    const rows = await this.#rows(worker);
-    const busy = this.#overdue.judge(services, known, rows);
-    for (const command of serverCommands(services, busy)) await this.#command(command, worker);
+    const { master } = this.#haproxy;
+    const busy = this.#overdue.judge(services, known, await rowsOf(master, worker));
+    await carryOut(master, worker, serverCommands(services, busy));
     this.#changedAtMs = this.#options.clock.now();
   }
 
@@ -186,33 +193,10 @@ class HaproxyBalancer implements Balancer {
     this.#written = config.text;
   }
 
-  async #command(command: string, worker: number): Promise<void> {
-    const answer = await this.#haproxy.master.run(command, worker);
-    const isFine =
-      ['', 'New server registered.', 'Server deleted.'].includes(answer) ||
-      // Then a later step deletes it.
-      answer.startsWith('Server still has connections attached to it');
-    if (!isFine) throw new TidepoolError('upstream', `HAProxy answers «${answer.slice(0, 200)}» to: ${command}`);
-  }
-
   async #count(services: readonly BalancedService[], { worker, processes }: Running): Promise<BalancedStats[]> {
-    const rows = new Map([[worker, await this.#rows(worker)]]);
-    for (const pid of processes.leaving) {
-      const its = await this.#rowsOfLeaving(pid);
-      if (its !== undefined) rows.set(pid, its);
-    }
+    const rows = await rowsOfAll(this.#haproxy.master, worker, processes.leaving);
     await this.#ownErrors.update(rows);
     return this.#stats.update(services, { worker, rows, ownErrors: (pid, name) => this.#ownErrors.of(pid, name) });
-  }
-
-  async #rows(worker: number): Promise<Row[]> {
-    return parseStat(await this.#haproxy.master.run(showAll, worker));
-  }
-
-  /** Undefined when it left meanwhile. */
-  async #rowsOfLeaving(worker: number): Promise<Row[] | undefined> {
-    const answer = await this.#haproxy.master.run(showAll, worker);
-    return answer.startsWith('# pxname') ? parseStat(answer) : undefined;
   }
 
   /** Says a thing once, until things are well again. */

@@ -11,9 +11,22 @@ export interface BusyServer extends KnownServer {
   readonly isDead: boolean;
 }
 
+/** So many servers may lie in maintenance for good before a reload clears them away. */
+const maxRetired = 50;
+
+/**
+ * Whether too many servers that are gone lie about. They are not deleted one by one: HAProxy 2.6 as Debian has it may crash
+ * when a request that has ended on a server still remembers it (haproxy issues 2298 and 2378). Pure.
+ */
+export function needsClearing(services: readonly BalancedService[], has: readonly KnownServer[]): boolean {
+  const wanted = new Set(services.flatMap(({ name, servers }) => servers.map((one) => `${name}/${serverId(one)}`)));
+  const retired = has.filter(({ isInMaintenance, service, id }) => isInMaintenance && !wanted.has(`${service}/${id}`));
+  return retired.length > maxRetired;
+}
+
 /**
  * The commands that bring the servers that a worker has to those that are wanted, in their order. A server that is not
- * wanted drains first; it is removed by a later call, once it was seen to drain with nothing on it, or is overdue. Pure.
+ * wanted any more drains first, and is put into maintenance by a later call that finds nothing on it. Pure.
  */
 export function serverCommands(services: readonly BalancedService[], has: readonly BusyServer[]): string[] {
   return services.flatMap((service) => {
@@ -53,9 +66,8 @@ function giveUp(server: BusyServer): string[] {
 
 function closing(server: BusyServer, isRemoved: boolean): string[] {
   const place = `${server.service}/${server.id}`;
-  const isClosed = server.isDraining || server.isInMaintenance;
-  if (!isClosed) return [`set server ${place} state drain`];
-  if (!isRemoved || server.inFlight > 0) return [];
-  // Maintenance ends its idle connections, without which it cannot be deleted.
-  return [`set server ${place} state maint`, `del server ${place}`];
+  if (server.isInMaintenance) return [];
+  if (!server.isDraining) return [`set server ${place} state drain`];
+  // Maintenance ends its checks and its idle connections.
+  return isRemoved && server.inFlight === 0 ? [`set server ${place} state maint`] : [];
 }

@@ -85,7 +85,7 @@ export class HaproxyProcess {
   async start(config: Config): Promise<void> {
     await this.#endAll();
     await this.write(config);
-    await runHaproxy(['-W', '-D', '-f', this.#configFile, '-S', this.#socketArgument], this.#options.path);
+    await this.#run('-W', '-D', '-f', this.#configFile, '-S', this.#socketArgument);
     await this.#until(
       async () => (await this.#ask()).fingerprint === config.fingerprint,
       'does not serve after its start',
@@ -137,11 +137,15 @@ export class HaproxyProcess {
 
   async #whyRefused(): Promise<string> {
     try {
-      await runHaproxy(['-c', '-f', this.#configFile], this.#options.path);
+      await this.#run('-c', '-f', this.#configFile);
       return 'a port was taken at that moment';
     } catch (error) {
       return toTidepoolError(error).message;
     }
+  }
+
+  #run(...args: string[]): Promise<void> {
+    return runHaproxy(args, this.#options.folder, this.#options.path);
   }
 
   #pids(): Promise<number[]> {

@@ -9,12 +9,14 @@ const keptBytes = 16 * 1024;
 
 /**
  * Runs `haproxy` with these arguments until that process ends: with `-D` that is when HAProxy serves, in a session of its
- * own that outlives us. It gets none of our environment but PATH. Errors: `unavailable` (not installed, or it refused, with
- * its reason), `timeout`.
+ * own that outlives us. It gets none of our environment but PATH.
+ * @param cwd its working folder, where it would leave a core dump
+ * Errors: `unavailable` (not installed, or it refused, with its reason), `timeout`.
  */
-export async function runHaproxy(args: readonly string[], path: string | undefined): Promise<void> {
+export async function runHaproxy(args: readonly string[], cwd: string, path: string | undefined): Promise<void> {
   const folders = [...(path ?? '').split(':').filter((folder) => folder.startsWith('/')), ...systemFolders];
   const child = spawn('haproxy', args, {
+    cwd,
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: folders.join(':') },
     timeout: startLimitMs,
