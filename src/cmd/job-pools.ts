@@ -46,7 +46,8 @@ export async function retirePools(pools: Pools, store: Store, hypervisor: Hyperv
   }
 }
 
-function retiredPool(name: string): PoolPlan {
+/** A pool that only lets go of what is there. */
+export function retiredPool(name: string): PoolPlan {
   const [flavor] = defaultFlavors;
   const settings = { min: 0, max: 0, warm: 0, paused: true, policies: [] };
   return {

@@ -16,6 +16,7 @@ import { Turns } from '../reconcile/turns.ts';
 import type { ServiceContext, ServicePools, ServiceRules } from '../services/context.ts';
 import { ServiceController } from '../services/controller.ts';
 import { serviceWorkload } from '../services/workload.ts';
+import { retiredPool } from './job-pools.ts';
 import type { NamedPlanner } from './policies.ts';
 import type { Pools } from './pools.ts';
 
@@ -98,7 +99,11 @@ function isPortFree(host: string, port: number): Promise<boolean> {
 
 type Workload = ReturnType<typeof serviceWorkload>;
 
-function servicePools({ config, pools }: ServiceParts, workloadOf: (service: Service) => Workload): ServicePools {
+function servicePools(parts: ServiceParts, workloadOf: (service: Service) => Workload): ServicePools {
+  const { config, pools, store, hypervisor } = parts;
+  const hasVms = async (pool: string): Promise<boolean> =>
+    (await store.vms.list()).some((vm) => vm.pool === pool) ||
+    (await hypervisor.list()).some((machine) => machine.tags.pool === pool);
   return {
     isConfigured: (name) => config.pools.some((pool) => pool.name === name || pool.prefix === name),
     async open(service) {
@@ -118,6 +123,8 @@ function servicePools({ config, pools }: ServiceParts, workloadOf: (service: Ser
       });
     },
     async close(name) {
+      // VMs of a service that was stopped just before an earlier server ended have no pool yet.
+      if (pools.find(name) === undefined && (await hasVms(name))) await pools.open(retiredPool(name));
       return pools.close(name);
     },
     settings: (name) => pools.find(name)?.controller.size.settings,
