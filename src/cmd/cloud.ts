@@ -123,6 +123,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     usages: (vm) => sampler.usages(vm),
     openConsole: (vm) => hypervisor.openConsole(vm),
     accounts,
+    legacyUpload: config.legacyUpload,
     allowedHosts: [config.host, ...config.allowedHosts],
     trustedProxies: config.trustedProxies,
     version,

@@ -73,6 +73,8 @@ export const configSchema = z
     /** Proxies in front, whose X-Forwarded-For, -Host and -Proto are believed. */
     trustedProxies: z.array(network).max(100).default([]),
     accounts: accountsSchema.prefault({}),
+    /** Whether who has not signed in may submit in a user's name, at POST /upload. */
+    legacyUpload: z.boolean().default(false),
     /** `qemu:///system` as root, else `qemu:///session`, unless given. */
     libvirtUri: z.string().optional(),
     accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),

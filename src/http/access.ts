@@ -10,6 +10,7 @@ import { TidepoolError } from '../domain/errors.ts';
 export type Access =
   | { readonly access: 'public' }
   | { readonly access: 'user'; readonly scope: Scope }
+  | { readonly access: 'either'; readonly scope: Scope }
   | { readonly access: 'admin'; readonly scope: 'admin' };
 
 declare module 'fastify' {
@@ -18,7 +19,7 @@ declare module 'fastify' {
     scope?: Scope;
   }
   interface FastifyRequest {
-    /** Who asks; null on a public route. */
+    /** Who asks; null on a public route, and on one for either when nobody has signed in. */
     identity: Identity | null;
   }
 }
@@ -54,8 +55,13 @@ export function requireDeclarations(app: FastifyInstance, onRoute: (route: Route
   });
 }
 
+/** For everybody; who is signed in by a token needs this scope. What those get who are not is up to the route. Pure. */
+export function either(scope: Scope): Access {
+  return { access: 'either', scope };
+}
+
 /** Errors: `forbidden` when who asks may not do what the route needs. Pure. */
-export function checkAccess(identity: Identity, access: 'user' | 'admin', scope: Scope): void {
+export function checkAccess(identity: Identity, access: 'user' | 'either' | 'admin', scope: Scope): void {
   if (access === 'admin' && identity.role !== 'admin') {
     throw new TidepoolError('forbidden', 'this is for administrators');
   }

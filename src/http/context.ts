@@ -36,6 +36,8 @@ export interface HttpContext {
   /** A VM's serial console. */
   openConsole(vm: string): Promise<Duplex>;
   readonly accounts: AccountContext;
+  /** Whether who has not signed in may submit in a user's name, at POST /upload. */
+  readonly legacyUpload: boolean;
   /** Names under which browsers may reach this server, beside those of the machine itself. */
   readonly allowedHosts: readonly string[];
   /** Addresses of proxies whose word counts on who asks, by which name and whether by HTTPS. */

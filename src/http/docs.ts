@@ -118,10 +118,14 @@ function described(schema: FastifySchema | undefined, config: FastifyContextConf
 function whoMay({ access, scope }: FastifyContextConfig): string | undefined {
   if (access === 'public') return 'For everybody, signed in or not.';
   if (access === 'admin') return 'For administrators; by a token with the scope `admin`.';
+  if (access === 'either')
+    return `For everybody where the setting legacyUpload is on; else by a token with the scope \`${scope}\`.`;
   return scope === 'account' ? 'By a session only; no token may do it.' : `By a token with the scope \`${scope}\`.`;
 }
 
 function securityOf({ access, scope }: FastifyContextConfig): Record<string, string[]>[] {
   if (access === 'public') return [];
-  return scope === undefined || scope === 'account' ? [{ session: [] }] : [{ session: [] }, { token: [scope] }];
+  const signedIn =
+    scope === undefined || scope === 'account' ? [{ session: [] }] : [{ session: [] }, { token: [scope] }];
+  return access === 'either' ? [{}, ...signedIn] : signedIn;
 }

@@ -9,6 +9,7 @@ import { sendError } from './errors.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { eventRoutes } from './routes/events.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { oldDoorRoutes } from './routes/old-doors.ts';
 import { poolRoutes } from './routes/pools.ts';
 import { resultRoutes } from './routes/results.ts';
 import { metricsRoute, serverRoutes } from './routes/server.ts';
@@ -46,6 +47,7 @@ export async function buildServer(
   await app.register(multipart, { limits: { parts: 8, fieldSize: 1024 * 1024, fileSize: Number.MAX_SAFE_INTEGER } });
 
   await app.register(metricsRoute(context));
+  await app.register(oldDoorRoutes(context));
   await app.register(
     async (api) => {
       await api.register(serverRoutes(context));

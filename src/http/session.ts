@@ -27,7 +27,7 @@ export function addDoorkeeper(app: FastifyInstance, accounts: AccountContext, al
     const credential = credentialOf(request);
     checkOrigin(request, credential?.byCookie ?? false);
     const { access = 'admin', scope = 'admin' } = request.routeOptions.config;
-    if (access === 'public') return;
+    if (access === 'public' || (access === 'either' && credential === undefined)) return;
     const identity = await authenticate(accounts, request, reply, credential);
     checkAccess(identity, access, scope);
     request.identity = identity;

@@ -57,13 +57,22 @@ function submission(): FormData {
   return form;
 }
 
+function oldUpload(): FormData {
+  const form = new FormData();
+  form.set('file', new Blob(['print(1)']), 'test.py');
+  return form;
+}
+
 const matrix: Readonly<Record<string, Row>> = {
+  'POST /upload': { expected: anyChange(303), body: oldUpload },
+  'GET /job-status/:user': { expected: ownReading, path: ({ owner }) => `/job-status/${owner}` },
+
   'GET /api/openapi.json': { expected: forAll(200) },
   'GET /api/docs': { expected: forAll(200) },
   'GET /api/docs/json': { expected: forAll(200) },
   'GET /api/docs/yaml': { expected: forAll(200) },
   // It leads to the page itself.
-  'GET /api/docs/static/index.html': { expected: forAll(200) },
+  'GET /api/docs/static/index.html': { expected: forAll(302) },
   'GET /api/docs/static/swagger-initializer.js': { expected: forAll(200) },
   'GET /api/docs/static/*': { expected: forAll(200), path: () => '/api/docs/static/swagger-ui.css' },
   'HEAD /api/docs/static/*': { expected: forAll(200), path: () => '/api/docs/static/swagger-ui.css' },
@@ -200,6 +209,7 @@ async function ask(route: string, row: Row, caller: Caller): Promise<number> {
   const leaving = new AbortController();
   const response = await fetch(web.url + (row.path?.(target) ?? routePath), {
     method,
+    redirect: 'manual',
     signal: leaving.signal,
     headers: {
       ...(secret === undefined ? {} : { authorization: `Bearer ${secret}` }),

@@ -81,6 +81,7 @@ export async function openTestWeb(
     usages: () => [],
     openConsole: async () => new PassThrough(),
     accounts,
+    legacyUpload: false,
     allowedHosts: [],
     trustedProxies: [],
     version: '0',
