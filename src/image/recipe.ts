@@ -9,7 +9,15 @@ export const imageFormat = 1;
  * programs that work as unpacked.
  */
 export function guestPackages(distribution: Distribution, architecture: 'x86_64' | 'aarch64'): string[] {
-  return [kernelPackage(distribution, architecture), 'busybox-static', 'coreutils', 'crun', 'e2fsprogs', 'quota', ...nodeLibraries];
+  return [
+    kernelPackage(distribution, architecture),
+    'busybox-static',
+    'coreutils',
+    'crun',
+    'e2fsprogs',
+    'quota',
+    ...nodeLibraries,
+  ];
 }
 
 const nodeLibraries = ['libatomic1', 'libgcc-s1', 'libstdc++6'];

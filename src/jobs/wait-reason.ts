@@ -30,6 +30,7 @@ export function behind(own: number): WaitReason {
   return reason('behind', `${own} of its owner's jobs go before it`, { own });
 }
 
+/** Its owner has as many jobs running as one may. */
 export function tooManyRunning({ name, rules }: UserQueue, running: number): WaitReason {
   const { maxRunning } = rules;
   return reason('user_running', `${name} has ${running} jobs running, of ${maxRunning} at one time`, {
@@ -38,12 +39,14 @@ export function tooManyRunning({ name, rules }: UserQueue, running: number): Wai
   });
 }
 
+/** Its owner's jobs have as many CPUs as they may. */
 export function tooManyCpus({ name, rules }: UserQueue, cpus: number): WaitReason {
   const { maxCpus } = rules;
   const used = round(cpus);
   return reason('user_cpus', `${name}'s jobs have ${used} CPUs, of ${maxCpus} at one time`, { used, maxCpus });
 }
 
+/** A worker's next room is its own. */
 export function reserved(worker: string, inMs: number): WaitReason {
   const seconds = Math.ceil(inMs / 1_000);
   return reason('reserved', `the next room on ${worker} is kept for it, in ${seconds} s at the latest`, { seconds });

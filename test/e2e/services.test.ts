@@ -51,7 +51,7 @@ const json = async (url: string, init: RequestInit = {}) => {
 /** After a start of the server it takes a moment until the pools of services are there. */
 const inService = (pool: string, count: number): Promise<PoolView | undefined> =>
   until(
-    async () => (await client.pools()).find((one) => one.name === pool),
+    async () => (await client.pools()).pools.find((one) => one.name === pool),
     (view) => view?.counts.ready === count && view.counts.desired === count && view.counts.draining === 0,
     2 * minute,
   );
