@@ -52,7 +52,7 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     '/pools/default': examplePool(),
     '/usage': { vms: [exampleUsage('vm-0000', [0.5, 0.98])] },
     '/jobs': { jobs: [], nextCursor: null },
-    '/events': { events: [exampleEvent(7)] },
+    '/events': { events: [exampleEvent(7)], nextCursor: null },
   };
   const body = bodies[path.replace(/\?.*/, '')];
   const problem = { type: '', title: '', status: 404, detail: 'there is no pool', code: 'not_found', details: {} };
