@@ -48,7 +48,7 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
   if (path.startsWith('/usage')) asked += 1;
   if (isAway(asked)) return void response.destroy();
   const bodies: Record<string, unknown> = {
-    '/pools': { pools: [examplePool()] },
+    '/pools': { pools: [examplePool()], queuedJobs: 0 },
     '/pools/default': examplePool(),
     '/usage': { vms: [exampleUsage('vm-0000', [0.5, 0.98])] },
     '/jobs': { jobs: [], nextCursor: null },
