@@ -21,6 +21,7 @@ import type { Image, RuntimeShelf } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
 
 import { buildServer } from '../http/server.ts';
+import type { Site } from '../http/site.ts';
 import { chooseAccelerator } from '../image/accelerator.ts';
 import { probeInitrdPath } from '../image/image-store.ts';
 import { runtimeShelf } from '../image/runtime-shelf.ts';
@@ -54,6 +55,7 @@ export interface CloudOptions {
   readonly dataDir: string;
   readonly cacheDir: string;
   readonly image: Image;
+  readonly site: Site;
   /** Of the first administrator; undefined: one is made and told. */
   readonly adminPassword: string | undefined;
   log(message: string): void;
@@ -127,6 +129,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     allowedHosts: [config.host, ...config.allowedHosts],
     trustedProxies: config.trustedProxies,
     version,
+    site: options.site,
     status: () => status,
     waiting: (job) => jobs.waiting(job),
   });

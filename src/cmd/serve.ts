@@ -7,6 +7,7 @@ import { TidepoolError } from '../domain/errors.ts';
 import { ensureImage, ensureRuntime } from './artifacts.ts';
 import { type Cloud, startCloud } from './cloud.ts';
 import { ensureSystem } from './system.ts';
+import { ensureSite } from './web.ts';
 
 export interface ServeOptions {
   readonly port?: string;
@@ -26,11 +27,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   await prepareCacheDir(cacheDir);
   const image = await ensureImage(cacheDir, systemClock, interrupts.first);
   await ensureRuntime('python', cacheDir, systemClock, interrupts.first);
+  const site = await ensureSite(cacheDir, log);
   const cloud = await startCloud({
     config,
     dataDir: resolve(options.dataDir ?? defaultDataDir()),
     cacheDir,
     image,
+    site,
     adminPassword,
     log,
   });

@@ -11,6 +11,7 @@ import type { PoolController } from '../pool/controller.ts';
 import type { HealthView } from '../protocol/api.ts';
 import type { StorageContext } from '../storage/context.ts';
 import type { ServedServices } from './service-views.ts';
+import type { Site } from './site.ts';
 
 /** A pool with those who steer it. */
 export interface ServedPool {
@@ -43,6 +44,8 @@ export interface HttpContext {
   /** Addresses of proxies whose word counts on who asks, by which name and whether by HTTPS. */
   readonly trustedProxies: readonly string[];
   readonly version: string;
+  /** The dashboard at `/`; without it there is nothing. */
+  readonly site?: Site;
   status(): HealthView['status'];
   /** Why a queued job waits. */
   waiting(job: Job): Promise<Waiting>;

@@ -18,6 +18,7 @@ import { tokenRoutes } from './routes/tokens.ts';
 import { userRoutes } from './routes/users.ts';
 import { vmRoutes } from './routes/vms.ts';
 import { addDoorkeeper } from './session.ts';
+import { addSite } from './site.ts';
 
 /**
  * The HTTP server, ready to listen. Who may use a route is told beside the route (access.ts).
@@ -39,7 +40,9 @@ export async function buildServer(
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply, context.jobs.log));
+  const sendPage = context.site === undefined ? () => false : addSite(app, context.site);
   app.setNotFoundHandler((request, reply) => {
+    if (sendPage(request, reply)) return;
     const error = new TidepoolError('not_found', `there is nothing at ${request.method} ${request.url}`);
     sendError(error, request, reply, context.jobs.log);
   });

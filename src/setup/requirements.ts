@@ -114,6 +114,11 @@ function driver(name: string): string[] {
   );
 }
 
+/** What `tidepool runtime add --dockerfile` needs, where there is no Docker. */
+export const dockerfileRequirements: readonly Requirement[] = [
+  { name: 'buildah', purpose: 'builds images from Dockerfiles', anyOf: ['buildah'], packages: ['buildah'] },
+];
+
 /** What `npm test` needs beside that. */
 export const testRequirements: readonly Requirement[] = [
   {
@@ -129,5 +134,6 @@ export const testRequirements: readonly Requirement[] = [
     packages: ['python3'],
   },
   { name: 'pgrep', purpose: 'finds the QEMU that a test kills', anyOf: ['pgrep'], packages: ['procps'] },
+  { name: 'Chromium', purpose: 'shows the dashboard', anyOf: ['chromium'], packages: ['chromium'] },
   { name: 'wrk', purpose: 'loads the front door of services', anyOf: ['wrk'], packages: ['wrk'] },
 ];

@@ -15,7 +15,7 @@ export function checkLayers(sources: readonly Source[], table: Readonly<Record<s
       .filter(({ specifier, target }) => {
         if (target === undefined) return !specifier.startsWith('node:') && !packages.includes(packageOf(specifier));
         // package.json and the like are data, not code.
-        if (!target.endsWith('.ts')) return false;
+        if (!/\.tsx?$/.test(target)) return false;
         return !folders.some((allowed) => target === `src/${allowed}` || target.startsWith(`src/${allowed}/`));
       })
       .map(({ specifier, line }) => `${source.path}:${line}: ${folder} may not import ${specifier}`);

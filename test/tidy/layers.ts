@@ -33,12 +33,13 @@ export const layers: Readonly<Record<string, Layer>> = {
   fake: { imports: adapter, packages: [] },
   // It has loops and turns of its own, because a process that died is started again by whoever knows what it should do.
   haproxy: { imports: [...adapter, 'reconcile'], packages: [] },
-  image: { imports: adapter, packages: ['rolldown'] },
+  image: { imports: adapter, packages: ['rolldown', 'tar', 'zod'] },
   libvirt: { imports: adapter, packages: ['fast-xml-parser'] },
   loadgen: { imports: ['protocol', 'domain/errors.ts'], packages: [] },
   passwords: { imports: adapter, packages: [] },
   report: { imports: ['protocol', 'domain/errors.ts'], packages: ['echarts'] },
   setup: { imports: adapter, packages: [] },
+  site: { imports: adapter, packages: ['rolldown'] },
   sqlite: { imports: adapter, packages: ['kysely'] },
   config: { imports: adapter, packages: ['zod'] },
 
@@ -70,6 +71,15 @@ export const layers: Readonly<Record<string, Layer>> = {
   agent: { imports: ['protocol', 'domain/errors.ts'], packages: [] },
   cli: { imports: ['loadgen', 'protocol', 'domain/errors.ts'], packages: ['eventsource-parser', 'yazl', 'zod'] },
 
+  web: {
+    imports: ['protocol'],
+    packages: [
+      ...['react', 'react-dom', '@base-ui/react', 'wouter', '@tanstack/react-query', 'openapi-fetch'],
+      ...['@codemirror/commands', '@codemirror/lang-python', '@codemirror/language', '@codemirror/lint'],
+      ...['@codemirror/state', '@codemirror/view', '@lezer/highlight', 'echarts', 'eventsource-parser'],
+    ],
+  },
+
   demo: { imports: ['cli', 'protocol', 'domain/errors.ts'], packages: [] },
 
   cmd: {
@@ -92,7 +102,7 @@ export const layers: Readonly<Record<string, Layer>> = {
         'libvirt',
       ],
       ...['metrics', 'passwords', 'pool', 'protocol', 'reconcile', 'report'],
-      ...['services', 'setup', 'simulator', 'sqlite', 'storage'],
+      ...['services', 'setup', 'simulator', 'site', 'sqlite', 'storage'],
     ],
     packages: ['commander', 'fastify'],
   },

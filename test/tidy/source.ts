@@ -22,7 +22,7 @@ export interface Import {
 
 /** All TypeScript files of these folders, without fixtures (which may be wrong on purpose). */
 export function loadSources(...folders: string[]): Source[] {
-  const paths = globSync(folders.map((folder) => `${folder}/**/*.ts`)).sort();
+  const paths = globSync(folders.map((folder) => `${folder}/**/*.{ts,tsx}`)).sort();
   return paths
     .filter((path) => !path.includes('/fixtures/'))
     .map((path) => parseSource(path, readFileSync(path, 'utf8')));

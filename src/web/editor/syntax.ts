@@ -1,0 +1,33 @@
+import { pythonLanguage } from '@codemirror/lang-python';
+
+export interface Place {
+  /** From 1. */
+  readonly line: number;
+  /** From 1. */
+  readonly column: number;
+  readonly message: string;
+}
+
+const mostPlaces = 20;
+
+/**
+ * Where a script breaks Python's grammar. It finds less than Python itself (names, `return` outside of a function, bad
+ * indentation of some kinds), so a script without findings may still be rejected; and a finding may be a form that is newer
+ * than the grammar. Pure.
+ */
+export function syntaxErrors(text: string): Place[] {
+  const places: Place[] = [];
+  const tree = pythonLanguage.parser.parse(text);
+  tree.iterate({
+    enter(node) {
+      if (!node.type.isError || places.length === mostPlaces) return;
+      const before = text.slice(0, node.from);
+      const line = before.split('\n').length;
+      if (places.some((place) => place.line === line)) return;
+      const column = node.from - before.lastIndexOf('\n');
+      const found = text.slice(node.from, node.to).split('\n')[0] ?? '';
+      places.push({ line, column, message: found === '' ? 'something is missing here' : `not expected: ${found}` });
+    },
+  });
+  return places;
+}

@@ -1,0 +1,25 @@
+const looks: Readonly<Record<string, string>> = {
+  succeeded: 'good',
+  ready: 'good',
+  serving: 'good',
+  current: 'good',
+  running: 'busy',
+  starting: 'busy',
+  rolling: 'busy',
+  creating: 'busy',
+  booting: 'busy',
+  draining: 'warn',
+  stopping: 'warn',
+  deleting: 'warn',
+  timed_out: 'bad',
+  out_of_memory: 'bad',
+  failed: 'bad',
+  failing: 'bad',
+  rejected: 'bad',
+  lost: 'bad',
+};
+
+/** A state of a job, VM, service or revision; the word tells it, the colour helps. */
+export function StateBadge({ state }: { state: string }) {
+  return <span className={`badge ${looks[state] ?? 'still'}`}>{state.replaceAll('_', ' ')}</span>;
+}

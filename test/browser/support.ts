@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { cachedSite } from '../../src/site/cache.ts';
+import { openTestWeb, type TestWeb, type WebSettings } from '../accounts/server.ts';
+import { openTestAccounts, passwordOf } from '../accounts/support.ts';
+import { temporaryFolder } from '../support/server.ts';
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+/** Where pictures of all pages are put. */
+export const screenshots = process.env.TIDEPOOL_SCREENSHOTS ?? join(tmpdir(), 'tidepool-screenshots');
+
+const desktop = { width: 1280, height: 800 };
+const phone = { width: 390, height: 844 };
+
+/** Debian's Chromium, which asks nobody on the network for anything. */
+export async function openBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: [
+      ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+      ...['--disable-component-update', '--disable-sync'],
+    ],
+  });
+}
+
+/** The server on fakes with the dashboard, at the present time. */
+export async function openDashboard(settings: WebSettings = {}): Promise<TestWeb> {
+  const cache = await temporaryFolder('site');
+  const folder = await cachedSite(process.cwd(), cache.path, () => undefined);
+  const accounts = await openTestAccounts();
+  await accounts.clock.advance(Date.now() - accounts.clock.now());
+  const web = await openTestWeb(accounts, { site: { folder }, ...settings });
+  // It is in the server's memory now.
+  await cache.remove();
+  return web;
+}
+
+export interface View {
+  readonly page: Page;
+  /** What the browser complained of: scripts that failed, what the content security policy stopped. */
+  readonly complaints: readonly string[];
+}
+
+/** A window of its own, without a session. */
+export async function openView(browser: Browser, web: TestWeb, options: BrowserContextOptions = {}): Promise<View> {
+  const context = await browser.newContext({
+    baseURL: web.url,
+    viewport: desktop,
+    reducedMotion: 'reduce',
+    ...options,
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(`${error.stack}`));
+  page.on('console', (message) => {
+    // The browser itself tells of every refusal; those are tested by what the page says.
+    const isRefusal = message.text().startsWith('Failed to load resource');
+    if (message.type() === 'error' && !isRefusal) complaints.push(message.text());
+  });
+  return { page, complaints };
+}
+
+/** Signs in on the page that asks for it. */
+export async function signIn(page: Page, name = 'admin', path = '/'): Promise<void> {
+  await page.goto(path);
+  await page.getByLabel('Name').fill(name);
+  await page.getByLabel('Password').fill(passwordOf(name));
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('navigation', { name: 'Sections' }).waitFor({ state: 'attached' });
+}
+
+interface AxeFinding {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+}
+
+/** What axe finds wrong on the page, a text each. */
+export async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axeSource);
+  const found = (await page.evaluate('axe.run(document).then((result) => result.violations)')) as AxeFinding[];
+  return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
+}
+
+/** Pictures of what is shown: light and dark, on a desktop and on a phone; what axe finds in each. */
+export async function inspect(page: Page, name: string): Promise<string[]> {
+  await mkdir(screenshots, { recursive: true });
+  const problems: string[] = [];
+  for (const [device, viewport] of Object.entries({ desktop, phone })) {
+    await page.setViewportSize(viewport);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.waitForTimeout(300);
+      await page.screenshot({ path: join(screenshots, `${name}-${device}-${colorScheme}.png`) });
+      problems.push(...(await violations(page)).map((text) => `${name}, ${device}, ${colorScheme}: ${text}`));
+    }
+    const wide = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+    if (Number(wide) > 0) problems.push(`${name}, ${device}: the page is ${wide} pixels wider than the window`);
+  }
+  await page.setViewportSize(desktop);
+  await page.emulateMedia({ colorScheme: 'light' });
+  return problems;
+}
