@@ -104,9 +104,10 @@ test('one shot: requests on time, a result as JSON, a log and a recording', asyn
   const client = new Client(context, cloud, ['fib', ...args, '--log', log, '--loglevel', 'debug', '--record', record]);
   assert.equal(await client.ended(), 0);
   assert.equal(client.errors, '');
-  const { requests, servers, latencyMs, service } = JSON.parse(client.output);
+  const { requests, servers, latencyMs, service, seconds } = JSON.parse(client.output);
   assert.equal(service, 'fib');
-  assert.ok(requests.ok >= 90 && requests.ok <= 102, client.output);
+  // On a busy machine the end of the run may come late, and requests are due until then.
+  assert.ok(seconds >= 2 && Math.abs(requests.ok - 50 * seconds) <= 10, client.output);
   assert.equal(requests.failed, 0);
   assert.equal(requests.inFlight, 0);
   assert.ok(latencyMs.p50 > 0 && latencyMs.p50 <= latencyMs.p99);
