@@ -1,8 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { ApiClient } from '../src/cli/client.ts';
+import { JobClient } from '../src/cli/job-client.ts';
 import { findServer } from '../src/config/connection.ts';
 import { GuestShell } from '../test/support/guest-shell.ts';
 import { startServer, temporaryFolder } from '../test/support/server.ts';
@@ -33,15 +35,16 @@ const job: Bench = {
     const server = await startServer(dataDir);
     try {
       const client = new ApiClient(await findServer(dataDir));
+      const jobs = new JobClient(client);
       const [vm] = await client.vms();
       if (vm === undefined) throw new Error('no VM');
       const shell = new GuestShell(consoleOf(client, vm.name));
       for (const command of prepareByHand) await shell.run(command);
-      await firstLineMs(client, path);
+      await firstLineMs(jobs, path);
       await byHandMs(shell, context);
       return await alternate(
         context,
-        () => firstLineMs(client, path),
+        () => firstLineMs(jobs, path),
         () => byHandMs(shell, context),
       );
     } finally {
@@ -52,10 +55,10 @@ const job: Bench = {
   },
 };
 
-async function firstLineMs(client: ApiClient, path: string): Promise<number> {
+async function firstLineMs(client: JobClient, path: string): Promise<number> {
   let id = '';
   const tookMs = await timeMs(async () => {
-    id = (await client.submit({}, path, undefined)).id;
+    id = (await client.submit({}, { script: path }, sleep)).id;
     for await (const event of await events(client, id)) if (event.event === 'output') return;
     throw new Error('the job ended without output');
   });
@@ -64,7 +67,7 @@ async function firstLineMs(client: ApiClient, path: string): Promise<number> {
   return tookMs;
 }
 
-async function events(client: ApiClient, id: string): Promise<ReadableStream<{ event?: string | undefined }>> {
+async function events(client: JobClient, id: string): Promise<ReadableStream<{ event?: string | undefined }>> {
   const text = (await client.logs(id, true)).pipeThrough(
     new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>,
   );

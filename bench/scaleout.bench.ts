@@ -1,8 +1,10 @@
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ApiClient } from '../src/cli/client.ts';
+import { JobClient } from '../src/cli/job-client.ts';
 import { findServer } from '../src/config/connection.ts';
 import type { PoolView, VmView } from '../src/protocol/api.ts';
 import { startAgentVm } from '../test/support/agent-vm.ts';
@@ -98,9 +100,10 @@ async function parked(client: ApiClient): Promise<void> {
 }
 
 async function workDone(client: ApiClient, script: string): Promise<void> {
-  const { id } = await client.submit({}, script, undefined);
+  const jobs = new JobClient(client);
+  const { id } = await jobs.submit({}, { script }, sleep);
   const job = await until(
-    () => client.job(id),
+    () => jobs.job(id),
     (one) => one.ended,
     60_000,
   );

@@ -1,28 +1,17 @@
-import { openAsBlob } from 'node:fs';
-import { basename } from 'node:path';
 import type { z } from 'zod';
 import { type ErrorCode, errorCodes, TidepoolError } from '../domain/errors.ts';
 import {
-  type CancelBody,
-  type CancelledView,
-  cancelledSchema,
   type DecisionView,
   decisionSchema,
   type EventView,
   eventListSchema,
   type HealthView,
   healthSchema,
-  type JobFileView,
-  type JobView,
-  jobFilesSchema,
-  jobListSchema,
-  jobSchema,
   type PoolListView,
   type PoolView,
   poolListSchema,
   poolSchema,
   problemSchema,
-  type SubmissionBody,
   type UsageView,
   usageListSchema,
   type VmView,
@@ -50,52 +39,6 @@ export class ApiClient {
 
   async health(): Promise<HealthView> {
     return this.json('GET', '/health', healthSchema);
-  }
-
-  /** @param data path of a ZIP file */
-  async submit(spec: SubmissionBody, script: string, data: string | undefined): Promise<JobView> {
-    const form = new FormData();
-    form.set('spec', JSON.stringify(spec));
-    form.set('script', await openAsBlob(script), basename(script));
-    if (data !== undefined) form.set('data', await openAsBlob(data), basename(data));
-    return this.json('POST', '/jobs', jobSchema, form);
-  }
-
-  async jobs(query: {
-    state?: string;
-    owner?: string;
-    limit?: string;
-    cursor?: string;
-  }): Promise<z.output<typeof jobListSchema>> {
-    return this.json('GET', `/jobs?${new URLSearchParams(query)}`, jobListSchema);
-  }
-
-  async job(id: string): Promise<JobView> {
-    return this.json('GET', `/jobs/${encodeURIComponent(id)}`, jobSchema);
-  }
-
-  async cancel(id: string): Promise<JobView> {
-    return this.json('POST', `/jobs/${encodeURIComponent(id)}/cancel`, jobSchema);
-  }
-
-  async cancelMany(filter: CancelBody): Promise<CancelledView> {
-    return this.json('POST', '/jobs/cancel', cancelledSchema, filter);
-  }
-
-  async files(id: string): Promise<JobFileView[]> {
-    return (await this.json('GET', `/jobs/${encodeURIComponent(id)}/files`, jobFilesSchema)).files;
-  }
-
-  async file(id: string, path: string): Promise<ReadableStream<Uint8Array>> {
-    const encoded = path.split('/').map(encodeURIComponent).join('/');
-    return body(await this.request('GET', `/jobs/${encodeURIComponent(id)}/files/${encoded}`));
-  }
-
-  /** The log's server-sent events. @param from `ATTEMPT:OFFSET`, or undefined for all of it */
-  async logs(id: string, follow: boolean, from?: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const query = new URLSearchParams({ follow: String(follow), ...(from === undefined ? {} : { from }) });
-    const path = `/jobs/${encodeURIComponent(id)}/logs?${query}`;
-    return body(await this.request('GET', path, undefined, signal));
   }
 
   async pools(): Promise<PoolListView> {
@@ -133,7 +76,7 @@ export class ApiClient {
   /** Events as they happen, as server-sent events. */
   async eventStream(after: number | undefined, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
     const query = after === undefined ? '' : `?after=${after}`;
-    return body(await this.request('GET', `/events/stream${query}`, undefined, signal));
+    return this.stream(`/events/stream${query}`, signal);
   }
 
   async drainVm(name: string): Promise<VmView> {
@@ -156,8 +99,14 @@ export class ApiClient {
   }
 
   /** A request whose answer is JSON of this schema, for the parts of the API that have a file of their own. */
-  async json<T extends z.ZodType>(method: string, path: string, schema: T, content?: Content): Promise<z.output<T>> {
-    const response = await this.request(method, path, content, undefined, 'application/json');
+  async json<T extends z.ZodType>(
+    method: string,
+    path: string,
+    schema: T,
+    content?: Content,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<z.output<T>> {
+    const response = await this.request(method, path, content, undefined, { accept: 'application/json', ...headers });
     const parsed = schema.safeParse(await response.json());
     if (parsed.success) return parsed.data;
     throw new TidepoolError(
@@ -169,13 +118,20 @@ export class ApiClient {
     );
   }
 
-  /** A request; an answer that is an error is thrown. @param accept the form of the answer, where there are several */
+  /** The bytes of an answer as they come. */
+  async stream(path: string, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const { body } = await this.request('GET', path, undefined, signal);
+    if (body === null) throw new TidepoolError('upstream', 'the server sent an empty answer');
+    return body;
+  }
+
+  /** A request; an answer that is an error is thrown. */
   async request(
     method: string,
     path: string,
     content?: Content,
     signal?: AbortSignal,
-    accept?: string,
+    headers: Readonly<Record<string, string>> = {},
   ): Promise<Response> {
     const { url, token } = this.#connection;
     const isJson = content !== undefined && !(content instanceof FormData);
@@ -186,7 +142,7 @@ export class ApiClient {
         headers: {
           ...(token === null ? {} : { authorization: `Bearer ${token}` }),
           ...(isJson ? { 'content-type': 'application/json' } : {}),
-          ...(accept === undefined ? {} : { accept }),
+          ...headers,
         },
         ...(content === undefined ? {} : { body: isJson ? JSON.stringify(content) : content }),
         ...(signal === undefined ? {} : { signal }),
@@ -198,11 +154,6 @@ export class ApiClient {
     if (response.ok) return response;
     throw await problemOf(response);
   }
-}
-
-function body(response: Response): ReadableStream<Uint8Array> {
-  if (response.body === null) throw new TidepoolError('upstream', 'the server sent an empty answer');
-  return response.body;
 }
 
 async function problemOf(response: Response): Promise<TidepoolError> {

@@ -6,11 +6,23 @@ import { pipeline } from 'node:stream/promises';
 import { TidepoolError } from '../domain/errors.ts';
 import type { JobFileView } from '../protocol/api.ts';
 import { pathProblem } from '../protocol/file-stream.ts';
-import type { ApiClient } from './client.ts';
+import type { JobClient } from './job-client.ts';
 
-/** Brings a job's produced files into a folder, which is made if need be. Errors: `invalid`, `upstream`. */
-export async function downloadFiles(client: ApiClient, jobId: string, folder: string): Promise<JobFileView[]> {
-  const files = await client.files(jobId);
+/**
+ * Brings files that a job produced into a folder, which is made if need be. Errors: `invalid`, `not_found`, `upstream`.
+ * @param wanted their paths; all of them unless given
+ */
+export async function downloadFiles(
+  client: JobClient,
+  jobId: string,
+  folder: string,
+  wanted: readonly string[] = [],
+): Promise<JobFileView[]> {
+  const all = await client.files(jobId);
+  const missing = wanted.find((path) => !all.some((file) => file.path === path));
+  if (missing !== undefined)
+    throw new TidepoolError('not_found', `job ${jobId} has no file ${JSON.stringify(missing)}`);
+  const files = wanted.length === 0 ? all : all.filter((file) => wanted.includes(file.path));
   await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
     throw new TidepoolError('invalid', `the folder ${folder} cannot be made`, { cause });
   });
@@ -24,4 +36,14 @@ export async function downloadFiles(client: ApiClient, jobId: string, folder: st
     await pipeline(Readable.fromWeb(await client.file(jobId, file.path)), createWriteStream(target));
   }
   return files;
+}
+
+/** Brings all files of a job as one ZIP file. Errors: `invalid`. */
+export async function downloadArchive(client: JobClient, jobId: string, target: string): Promise<void> {
+  const archive = Readable.fromWeb(await client.archive(jobId));
+  try {
+    await pipeline(archive, createWriteStream(target));
+  } catch (cause) {
+    throw new TidepoolError('invalid', `the archive did not get to ${target}: ${(cause as Error).message}`, { cause });
+  }
 }

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
+import { Writable } from 'node:stream';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { hasCode, TidepoolError } from '../domain/errors.ts';
 import { type JobView, jobSchema, outputEventSchema } from '../protocol/api.ts';
-import type { ApiClient } from './client.ts';
+import { harmless } from './harmless.ts';
+import type { JobClient } from './job-client.ts';
 
 /** Where a job's output goes. */
 export interface OutputSinks {
@@ -17,14 +19,16 @@ const reconnectPauseMs = 500;
 /**
  * Writes a job's output as it comes until the job ended, through restarts of the server.
  * @param sleep waits the given milliseconds
+ * @param start `ATTEMPT:OFFSET` to begin at, the beginning unless given
  */
 export async function followJob(
-  client: ApiClient,
+  client: JobClient,
   id: string,
   sinks: OutputSinks,
   sleep: (ms: number) => Promise<void>,
+  start?: string,
 ): Promise<JobView> {
-  let from: string | undefined;
+  let from = start;
   let triesLeft = reconnectForMs / reconnectPauseMs;
   for (;;) {
     try {
@@ -43,9 +47,9 @@ export async function followJob(
   }
 }
 
-/** What is there of a job's output now. */
-export async function printLog(client: ApiClient, id: string, sinks: OutputSinks): Promise<void> {
-  for await (const event of parsed(await client.logs(id, false))) {
+/** What is there of a job's output now, from a position on. */
+export async function printLog(client: JobClient, id: string, sinks: OutputSinks, start?: string): Promise<void> {
+  for await (const event of parsed(await client.logs(id, false, start))) {
     if (event.event === 'output') await write(sinks, event.data);
   }
 }
@@ -61,4 +65,20 @@ async function write(sinks: OutputSinks, data: string): Promise<void> {
   const output = outputEventSchema.parse(JSON.parse(data));
   const sink = output.stream === 'stdout' ? sinks.stdout : sinks.stderr;
   if (!sink.write(Buffer.from(output.base64, 'base64'))) await once(sink, 'drain');
+}
+
+/** The same, for somebody to read who did not write the script: without what could rewrite the terminal. */
+export function harmlessSinks({ stdout, stderr }: OutputSinks): OutputSinks {
+  return { stdout: harmlessSink(stdout), stderr: harmlessSink(stderr) };
+}
+
+function harmlessSink(sink: NodeJS.WritableStream): NodeJS.WritableStream {
+  const decoder = new TextDecoder();
+  return new Writable({
+    write(chunk: Uint8Array, _encoding, done) {
+      // A letter may come in two pieces, so the decoder keeps what is not whole.
+      if (sink.write(harmless(decoder.decode(chunk, { stream: true })))) done();
+      else sink.once('drain', () => done());
+    },
+  });
 }

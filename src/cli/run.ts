@@ -1,12 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { Writable } from 'node:stream';
 import { TidepoolError } from '../domain/errors.ts';
-import type { SubmissionBody } from '../protocol/api.ts';
-import type { ApiClient } from './client.ts';
-import { packDataset } from './dataset.ts';
+import type { JobView, SubmissionBody } from '../protocol/api.ts';
+import { type PackedFolder, packFolder } from './dataset.ts';
 import { downloadFiles } from './download.ts';
 import { followJob, type OutputSinks } from './follow.ts';
+import { harmless } from './harmless.ts';
 import { parseLabels } from './job.ts';
+import type { JobClient, SubmittedFiles } from './job-client.ts';
 import { exitCodeOf, outcomeMessage } from './outcome.ts';
 import { parseCpus, parseDuration, parseEnvironment, parsePriority, parseSize } from './units.ts';
 
@@ -15,6 +16,8 @@ const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
 
 export interface RunOptions {
   readonly data?: string;
+  readonly entry?: string;
+  readonly requirements?: string;
   readonly runtime: string;
   readonly name?: string;
   readonly cpus?: string;
@@ -25,6 +28,7 @@ export interface RunOptions {
   readonly priority?: string;
   readonly label?: readonly string[];
   readonly out?: string;
+  readonly detach?: boolean;
   readonly json?: boolean;
 }
 
@@ -36,20 +40,22 @@ export interface Terminal extends OutputSinks {
 }
 
 /**
- * `tidepool run`: behaves like `python3 FILE ARGS` here; the exit code is the script's.
+ * `tidepool run`: behaves like `python3 FILE ARGS` here; the exit code is the script's. Its output is passed on as it is.
  * Errors: `invalid` before anything is sent when a file or an option is not right.
  */
 export async function runCommand(
-  client: ApiClient,
+  client: JobClient,
   terminal: Terminal,
   file: string,
   args: readonly string[],
   options: RunOptions,
 ): Promise<number> {
   const spec = submissionOf(args, options);
-  await checkScript(file);
-  const data = options.data === undefined ? undefined : await packDataset(options.data);
-  const job = await client.submit(spec, file, data?.path).finally(() => data?.remove());
+  const job = await submit(client, spec, file, options, terminal.sleep);
+  if (options.detach) {
+    terminal.stdout.write(options.json ? `${JSON.stringify(job, null, 2)}\n` : `${job.id}\n`);
+    return 0;
+  }
   let interrupts = 0;
   const restore = terminal.onInterrupt(() => {
     interrupts += 1;
@@ -64,7 +70,7 @@ export async function runCommand(
       options.out === undefined ? await client.files(job.id) : await downloadFiles(client, job.id, options.out);
     if (options.json) terminal.stdout.write(`${JSON.stringify({ ...ended, files }, null, 2)}\n`);
     const message = outcomeMessage(ended);
-    if (message !== '' && !options.json) terminal.stderr.write(`${message}\n`);
+    if (message !== '' && !options.json) terminal.stderr.write(`${harmless(message)}\n`);
     return exitCodeOf(ended);
   } finally {
     restore();
@@ -83,14 +89,44 @@ function submissionOf(args: readonly string[], options: RunOptions): SubmissionB
       ...(options.timeout === undefined ? {} : { timeoutMs: parseDuration(options.timeout) }),
     },
     ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.entry === undefined ? {} : { entrypoint: options.entry }),
     ...(options.priority === undefined ? {} : { priority: parsePriority(options.priority) }),
     labels: parseLabels(options.label ?? []),
   };
 }
 
-async function checkScript(file: string): Promise<void> {
+async function submit(
+  client: JobClient,
+  spec: SubmissionBody,
+  file: string,
+  options: RunOptions,
+  sleep: Terminal['sleep'],
+): Promise<JobView> {
+  const packed: PackedFolder[] = [];
+  try {
+    return await client.submit(spec, await filesOf(file, options, packed), sleep);
+  } finally {
+    for (const folder of packed) await folder.remove();
+  }
+}
+
+/** What is sent: a folder or a ZIP file is a project. @param packed gets what must be removed afterwards */
+async function filesOf(file: string, options: RunOptions, packed: PackedFolder[]): Promise<SubmittedFiles> {
+  const pack = async (path: string, what: 'dataset' | 'project'): Promise<string> => {
+    const folder = await packFolder(path, what);
+    packed.push(folder);
+    return folder.path;
+  };
   const facts = await stat(file).catch((cause: unknown) => {
     throw new TidepoolError('invalid', `the script ${file} does not exist or cannot be read`, { cause });
   });
-  if (!facts.isFile()) throw new TidepoolError('invalid', `${file} is not a file`);
+  if (!facts.isFile() && !facts.isDirectory()) throw new TidepoolError('invalid', `${file} is not a file`);
+  const isProject = facts.isDirectory() || file.endsWith('.zip');
+  if (options.entry !== undefined && !isProject)
+    throw new TidepoolError('invalid', `--entry is for projects; ${file} is neither a folder nor a ZIP file`);
+  return {
+    ...(isProject ? { project: await pack(file, 'project') } : { script: file }),
+    data: options.data === undefined ? undefined : await pack(options.data, 'dataset'),
+    requirements: options.requirements,
+  };
 }

@@ -1,17 +1,17 @@
 import { Command, CommanderError } from 'commander';
 import { ApiClient } from '../cli/client.ts';
 import { eventList, followEvents, formatEvent } from '../cli/events.ts';
-import { followJob, printLog } from '../cli/follow.ts';
-import { type CancelOptions, jobCancel, jobCancelMany, jobList, jobShow } from '../cli/job.ts';
+import { printable } from '../cli/harmless.ts';
 import type { LoadCommandOptions } from '../cli/load/plan.ts';
 import { type PoolChanges, planShow, poolList, poolPause, poolScale, poolSet, poolShow } from '../cli/pool.ts';
-import { type RunOptions, runCommand, type Terminal } from '../cli/run.ts';
+import type { Terminal } from '../cli/run.ts';
 import type { TopOptions } from '../cli/top.ts';
 import { vmDelete, vmDrain, vmList } from '../cli/vm.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { findServer } from '../config/connection.ts';
-import { errorCodes, TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { errorCodes, toTidepoolError } from '../domain/errors.ts';
 import { addAccountCommands } from './account-commands.ts';
+import { addJobCommands } from './job-commands.ts';
 import type { ReportOptions } from './report.ts';
 import { addServiceCommands } from './service-commands.ts';
 import type { SimulateOptions } from './simulate.ts';
@@ -45,7 +45,7 @@ function collect(value: string, all: string[]): string[] {
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printable(text)}\n`);
 }
 
 program
@@ -60,26 +60,7 @@ program
     process.exitCode = await serve(command.optsWithGlobals());
   });
 
-program
-  .command('run')
-  .description('run a Python script on a worker VM as if by `python3 FILE ARGS` here')
-  .argument('<file>', 'the script')
-  .argument('[args...]', 'its arguments, after --')
-  .option('--data <zip-or-dir>', 'dataset; the script sees it at ./data')
-  .option('--runtime <name>', 'Python and its libraries: python, ml, ...', 'python')
-  .option('--name <name>', 'name of the job')
-  .option('--cpus <n>', 'CPUs, e.g. 0.5')
-  .option('--memory <size>', 'memory, e.g. 512M')
-  .option('--disk <size>', 'working folder, e.g. 2G')
-  .option('--timeout <time>', 'e.g. 30s, 5m')
-  .option('--env <name=value>', 'environment variable (may be repeated)', collect, [])
-  .option('--priority <n>', 'order among your own jobs, -100 to 100, the highest first')
-  .option('--label <key=value>', 'label of the job (may be repeated)', collect, [])
-  .option('--out <dir>', 'where the files that the script writes to ./out are put')
-  .option('--json', 'print the final job as JSON instead of its output')
-  .action(async (file: string, args: string[], options: RunOptions) => {
-    process.exitCode = await runCommand(await client(), terminal, file, args, options);
-  });
+addJobCommands(program, terminal, print);
 
 program
   .command('doctor')
@@ -89,46 +70,6 @@ program
     const { runDoctor } = await import('./doctor.ts');
     const { moreChecks } = await import('./doctor-checks.ts');
     process.exitCode = await runDoctor({ json: options.json === true, print, moreChecks });
-  });
-
-const job = program.command('job').description('jobs of the server');
-job
-  .command('list')
-  .description('jobs, newest first')
-  .option('--state <state>', 'only those in this state')
-  .option('--owner <name>', 'only those of this user, for administrators')
-  .option('--limit <n>', 'at most so many', '50')
-  .option('--json', 'as JSON')
-  .action(async (options) => print(await jobList(await client(), options)));
-job
-  .command('show <id>')
-  .description('one job: state, reason, limits, evidence, files')
-  .option('--json', 'as JSON')
-  .action(async (id: string, options) => print(await jobShow(await client(), id, options)));
-job
-  .command('logs <id>')
-  .description('output of a job')
-  .option('-f, --follow', 'go on until the job ended')
-  .option('--json', 'print the job as JSON at the end, instead of its output')
-  .action(async (id: string, options: { follow?: boolean; json?: boolean }) => {
-    const api = await client();
-    if (options.json) return print(await jobShow(api, id, { json: true }));
-    if (options.follow) await followJob(api, id, terminal, terminal.sleep);
-    else await printLog(api, id, terminal);
-  });
-job
-  .command('cancel [id]')
-  .description('cancel a job, whatever it is doing; with --all many at once')
-  .option('--all', 'all of your jobs that fit the other options')
-  .option('--state <state>', 'with --all: only queued, starting or running ones')
-  .option('--label <key=value>', 'with --all: only those that have it (may be repeated)', collect, [])
-  .option('--json', 'as JSON')
-  .action(async (id: string | undefined, { all, ...options }: CancelOptions & { all?: boolean }) => {
-    if ((id === undefined) !== (all === true)) {
-      throw new TidepoolError('invalid', 'name one job to cancel, or give --all and no name');
-    }
-    const api = await client();
-    print(await (id === undefined ? jobCancelMany(api, options) : jobCancel(api, id, options)));
   });
 
 const vm = program.command('vm').description('virtual machines of the server');
@@ -329,6 +270,6 @@ function fail(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : errorCodes.invalid.exitCode;
   const error = toTidepoolError(thrown);
   const trace = error.code === 'internal' ? `\n${(error.cause instanceof Error ? error.cause : error).stack}` : '';
-  process.stderr.write(`tidepool: ${error.message}${trace}\n`);
+  process.stderr.write(printable(`tidepool: ${error.message}${trace}\n`));
   return errorCodes[error.code].exitCode;
 }

@@ -3,8 +3,10 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ApiClient } from '../../src/cli/client.ts';
+import { JobClient } from '../../src/cli/job-client.ts';
 import { findServer } from '../../src/config/connection.ts';
 import type { JobView, PoolView } from '../../src/protocol/api.ts';
 import { until } from '../support/poll.ts';
@@ -29,6 +31,7 @@ const nap = 'import sys, time\ntime.sleep(float(sys.argv[1]))\nprint("done")\n';
 
 let server: TestServer;
 let client: ApiClient;
+let jobClient: JobClient;
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 
 before(async () => {
@@ -40,6 +43,7 @@ before(async () => {
   const dataDir = join(folder.path, 'data');
   server = await startServer(dataDir, ['--config', configPath]);
   client = new ApiClient(await findServer(dataDir));
+  jobClient = new JobClient(client);
 });
 after(async () => {
   server.signal('SIGINT');
@@ -53,10 +57,10 @@ const ready =
     view.counts.ready === count && view.counts.desired === count;
 const poolNow = (): Promise<PoolView> => client.pool(pool);
 const submit = (script: string, ...args: string[]): Promise<JobView> =>
-  client.submit({ args }, join(folder.path, script), undefined);
+  jobClient.submit({ args }, { script: join(folder.path, script) }, sleep);
 const ended = (id: string, limitMs: number): Promise<JobView> =>
   until(
-    () => client.job(id),
+    () => jobClient.job(id),
     (job) => job.ended,
     limitMs,
   );
@@ -95,7 +99,7 @@ test('a job that runs while scale-in wants its VM finishes first', { timeout: 12
   const jobs = [await submit('nap.py', '12'), await submit('nap.py', '12')];
   for (const { id } of jobs)
     await until(
-      () => client.job(id),
+      () => jobClient.job(id),
       (job) => job.state === 'running',
       30_000,
     );
@@ -159,7 +163,7 @@ test('50 random scale-ins, to the warm pool and out of it, over a stream of jobs
       const job = await submit('nap.py', '0.1');
       ids.push(job.id);
       await until(
-        () => client.job(job.id),
+        () => jobClient.job(job.id),
         (one) => one.state !== 'queued',
         60_000,
       );
