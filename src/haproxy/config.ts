@@ -160,6 +160,11 @@ function bodyRules(maxBytes: number | null): string[] {
   return maxBytes < bufferBytes ? [deny, wait, deny] : [deny, wait];
 }
 
+/** Browsers send the control plane's cookie to all ports of its host. A service has no business with it. */
+const noSession = `http-request replace-header Cookie '(.*)tidepool_session=[^;]*(.*)' '\\1\\2'`;
+/** The VM that answered, which is the server's name less its slot: load clients tell their figures by it. */
+const whoAnswers = `http-response set-header x-tidepool-server %[srv_name,field(1,:),regsub(-.$,)] unless { srv_name ${successor} }`;
+
 function backendLines(service: BalancedService, { waitMs }: ConfigSettings): string[] {
   const { name, protocol, healthPath, requestTimeoutMs } = service;
   const failed = failedVariable(name);
@@ -172,6 +177,8 @@ function backendLines(service: BalancedService, { waitMs }: ConfigSettings): str
       'retry-on conn-failure empty-response',
       'http-request disable-l7-retry unless { method GET HEAD OPTIONS TRACE PUT DELETE }',
       `http-request ${hold}`,
+      noSession,
+      whoAnswers,
       'http-response set-var(txn.answered) bool(true) if { status ge 500 }',
       `http-after-response set-var(${failed}) var(${failed}),add(1) if { status ge 500 } !{ var(txn.answered) -m found }`,
     ],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { Agent, request } from 'node:http';
+import { Agent, createServer, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -62,6 +62,21 @@ for (const victim of ['master', 'worker'] as const) {
     assert.ok(harness.log.some((line) => line.includes('started again')));
   });
 }
+
+test('services get no session of the control plane, and who answered is told', async () => {
+  const port = await harness.freePort();
+  const echo = createServer((asked, answer) => answer.end(asked.headers.cookie ?? ''));
+  await once(echo.listen(port, '127.0.0.1'), 'listening');
+  try {
+    await balancer.apply([withServers([{ name: 'web-0007-1', host: '127.0.0.1', port, state: 'serving' }])]);
+    const headers = { cookie: 'a=1; tidepool_session=stolen; b=2' };
+    const answer = await fetch(url(), { headers, signal: AbortSignal.timeout(limitMs) });
+    assert.equal((await answer.text()).replaceAll(/[; ]+/g, ' '), 'a=1 b=2');
+    assert.equal(answer.headers.get('x-tidepool-server'), 'web-0007');
+  } finally {
+    echo.close();
+  }
+});
 
 test('hanging, it is replaced', async () => {
   const old = await harness.processes();

@@ -77,6 +77,8 @@ test('fibonacci: VMs come, go and are killed under load, HAProxy and the control
   assert.equal(status, 200);
   assert.deepEqual([body.input, body.result], [10, 55]);
   assert.match(String(body.server), /^fibonacci-\d{4}$/);
+  const head = await fetch(`${url}/1`, { signal: AbortSignal.timeout(minute) });
+  assert.match(head.headers.get('x-tidepool-server') ?? '', /^fibonacci-\d{4}$/);
   const negative = await json(`${url}/-5`);
   assert.equal(negative.status, 400);
   assert.match(String(negative.body.error), /negative/);
