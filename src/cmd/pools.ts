@@ -78,8 +78,8 @@ export class Pools {
   /** Makes a pool and reads back what is there of it. Errors: `invalid` for policies that there are not. */
   async open(plan: PoolPlan): Promise<ServedPool> {
     const { pool } = plan;
-    const cpuSince = (machine: string, sinceMs: number): number | undefined =>
-      this.#parts.sampler.usages(machine).findLast((usage) => usage.atMs > sinceMs)?.cpu;
+    const cpuWantedSince = (machine: string, sinceMs: number): number | undefined =>
+      this.#parts.sampler.usages(machine).findLast((usage) => usage.atMs > sinceMs)?.cpuWanted;
     const { config, ...shared } = this.#parts;
     const context: PoolContext = {
       ...shared,
@@ -87,7 +87,7 @@ export class Pools {
       workload: plan.workload,
       clock: systemClock,
       network: config.network,
-      cpuSince,
+      cpuWantedSince,
     };
     const controller = new PoolController(context);
     const autoscaler = makeAutoscaler(this.#parts, plan, context, controller);

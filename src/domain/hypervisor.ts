@@ -132,6 +132,8 @@ export interface MachineStats {
   readonly vcpus: number;
   /** Nanoseconds of CPU time used by the guest since it started. */
   readonly cpuTimeNs: bigint;
+  /** Nanoseconds in which its vCPUs had work and waited for a CPU of the host; null when the host does not tell. */
+  readonly cpuDelayNs: bigint | null;
   /** Resident memory of the guest's process on the host. */
   readonly memoryRssBytes: number;
   readonly diskReadBytes: number;

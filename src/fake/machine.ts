@@ -64,6 +64,7 @@ export class FakeMachine {
       state: this.#state,
       vcpus: this.#spec.flavor.vcpus,
       cpuTimeNs: this.isOff ? 0n : this.#cpuTimeNs,
+      cpuDelayNs: 0n,
       memoryRssBytes: this.isOff ? 0 : this.#spec.flavor.memoryMiB * MiB,
       diskReadBytes: 0,
       diskWriteBytes: 0,

@@ -10,8 +10,8 @@ import type { DomainRef } from './types.ts';
 import { uuidText } from './uuid.ts';
 
 /** VIR_DOMAIN_STATS_* */
-const statsOf = { state: 1, cpuTotal: 2, balloon: 4, network: 16, block: 32 } as const;
-const allStats = statsOf.state | statsOf.cpuTotal | statsOf.balloon | statsOf.network | statsOf.block;
+const statsOf = { state: 1, cpuTotal: 2, balloon: 4, vcpu: 8, network: 16, block: 32 } as const;
+const allStats = statsOf.state | statsOf.cpuTotal | statsOf.balloon | statsOf.vcpu | statsOf.network | statsOf.block;
 /**
  * VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT: a machine that is busy must not hold up the others. libvirt leaves out then
  * what only the machine's process could tell.
@@ -184,6 +184,14 @@ function isUp(state: MachineState): boolean {
   return state === 'running' || state === 'paused';
 }
 
+/** From libvirt 8.1 on. */
+function cpuDelayNs(params: Parameters, vcpus: number): bigint | null {
+  if (!params.has('vcpu.0.delay')) return null;
+  let total = 0n;
+  for (let i = 0; i < vcpus; i += 1) total += params.bigint(`vcpu.${i}.delay`);
+  return total;
+}
+
 /** Counters that libvirt left out keep the value that they had, so that they never seem to fall. */
 function machineStats({ domain, record }: OwnDomain, params: Parameters, last: MachineStats | undefined): MachineStats {
   const state = machineState(params.number('state.state'), params.number('state.reason'));
@@ -194,6 +202,7 @@ function machineStats({ domain, record }: OwnDomain, params: Parameters, last: M
     state,
     vcpus: record.vcpus,
     cpuTimeNs: params.bigint('cpu.time'),
+    cpuDelayNs: cpuDelayNs(params, record.vcpus),
     memoryRssBytes: counters?.memoryRssBytes ?? params.number('balloon.rss') * 1024,
     diskReadBytes: counters?.diskReadBytes ?? Number(params.sum('block', 'rd.bytes')),
     diskWriteBytes: counters?.diskWriteBytes ?? Number(params.sum('block', 'wr.bytes')),

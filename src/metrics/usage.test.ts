@@ -10,6 +10,7 @@ const stats = (cpuSeconds: number, fields: Partial<MachineStats> = {}): MachineS
   state: 'running',
   vcpus: 1,
   cpuTimeNs: BigInt(Math.round(cpuSeconds * 1e9)),
+  cpuDelayNs: null,
   memoryRssBytes: 7,
   diskReadBytes: 0,
   diskWriteBytes: 0,
@@ -33,6 +34,19 @@ test('CPU time over wall time over vCPUs', () => {
     { atMs: 500, stats: stats(0, { networkReceiveBytes: 100 }) },
   );
   assert.equal(moved?.networkReceiveBytesPerSecond, 200);
+});
+
+test('CPU that was wanted: used or waited for; where waiting is not told, any use may have been all there was', () => {
+  const wanted = (cpuSeconds: number, delaySeconds: number | null): number | undefined => {
+    const at = (seconds: number) => (delaySeconds === null ? null : BigInt(Math.round(seconds * 1e9)));
+    const before = { atMs: 0, stats: stats(5, { cpuDelayNs: at(3) }) };
+    const after = { atMs: 1_000, stats: stats(5 + cpuSeconds, { cpuDelayNs: at(3 + (delaySeconds ?? 0)) }) };
+    return usageBetween(before, after)?.cpuWanted;
+  };
+  assert.equal(wanted(0.25, 0.5), 0.75);
+  assert.equal(wanted(0.25, 2), 1);
+  assert.equal(wanted(0, 0), 0);
+  assert.deepEqual([wanted(0.25, null), wanted(0, null)], [1, 0]);
 });
 
 test('what is no usage is missing, not zero', () => {

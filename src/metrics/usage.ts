@@ -11,12 +11,20 @@ export interface Usage {
   readonly atMs: number;
   /** CPU time over wall time over vCPUs: 0 to 1. */
   readonly cpu: number;
+  /**
+   * CPU that it used or waited for, 0 to 1. Where the host does not tell for how long it waited, a machine that used any
+   * may have wanted all: 1.
+   */
+  readonly cpuWanted: number;
   readonly memoryBytes: number;
   readonly diskReadBytesPerSecond: number;
   readonly diskWriteBytesPerSecond: number;
   readonly networkReceiveBytesPerSecond: number;
   readonly networkTransmitBytesPerSecond: number;
 }
+
+/** What uses less does nothing at all: a guest that lives has its timers. */
+const idleCpu = 0.001;
 
 /**
  * The usage between two readings, or undefined when they do not make one: no time between them, a counter that went
@@ -29,10 +37,15 @@ export function usageBetween(before: Reading, after: Reading): Usage | undefined
     return undefined;
   const rate = (pick: (stats: MachineStats) => number): number =>
     Math.max(0, (pick(after.stats) - pick(before.stats)) / seconds);
+  // A reading may be a little late against the counters' own time: never more than everything.
+  const share = (ns: number): number => Math.min(1, ns / 1e9 / seconds / Math.max(1, after.stats.vcpus));
+  const cpu = share(cpuNs);
+  const [delayNs, delayNsBefore] = [after.stats.cpuDelayNs, before.stats.cpuDelayNs];
+  const isDelayKnown = delayNs !== null && delayNsBefore !== null;
   return {
     atMs: after.atMs,
-    // A reading may be a little late against the counters' own time: never more than everything.
-    cpu: Math.min(1, cpuNs / 1e9 / seconds / Math.max(1, after.stats.vcpus)),
+    cpu,
+    cpuWanted: isDelayKnown ? share(cpuNs + Number(delayNs - delayNsBefore)) : cpu < idleCpu ? 0 : 1,
     memoryBytes: after.stats.memoryRssBytes,
     diskReadBytesPerSecond: rate((stats) => stats.diskReadBytes),
     diskWriteBytesPerSecond: rate((stats) => stats.diskWriteBytes),

@@ -35,8 +35,8 @@ export interface PoolContext {
   readonly accelerator: Accelerator;
   readonly network: MachineNetwork;
   readonly workload: Workload;
-  /** CPU use of a machine, 0 to 1, at its newest sample since then; undefined when there is none. */
-  cpuSince(machine: string, sinceMs: number): number | undefined;
+  /** CPU that a machine used or waited for, 0 to 1, at its newest sample since then; undefined when there is none. */
+  cpuWantedSince(machine: string, sinceMs: number): number | undefined;
   log(message: string): void;
 }
 

@@ -12,12 +12,12 @@ import { firstHealth } from './ready.ts';
 const addressEveryMs = 1_000;
 /** Between two heartbeats of a VM in service. */
 const heartbeatEveryMs = 500;
-/** An agent that has been silent for so long, in a machine that uses no CPU, is dead: its machine hangs. */
+/** An agent that has been silent for so long, though its machine had CPU to spare, is dead, or its machine hangs. */
 const hangMs = 2_000;
 /** Between two samples of CPU use. */
 const sampleMs = 1_000;
-/** A guest that lives uses more than this, if only for its timers. */
-const idleCpu = 0.001;
+/** A machine that used or waited for less than this had CPU to spare. An idle one uses some hundredths of it. */
+const busyCpu = 0.3;
 /** An agent that has been silent for so long is dead, however busy its machine is. */
 const silenceMs = 15_000;
 
@@ -77,16 +77,17 @@ export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSign
 
 /**
  * Why a silent VM counts as dead, or undefined while it may only be slow. A guest under full load may leave its agent
- * little time, but then it uses CPU; a machine that hangs uses none.
+ * little time, and a host under full load its guests; but then the machine uses CPU, or waits for it.
  */
 function deathReason(context: PoolContext, name: string, lastAnswerMs: number): string | undefined {
   const silentForMs = context.clock.now() - lastAnswerMs;
   if (silentForMs >= silenceMs) return `its agent has been silent for ${silentForMs} ms`;
   if (silentForMs < hangMs) return undefined;
   // A sample tells of the second before it: only one that lies wholly in the silence is evidence.
-  const cpu = context.cpuSince(name, lastAnswerMs + sampleMs);
-  const hangs = cpu === undefined ? silentForMs >= hangMs + sampleMs / 4 : cpu < idleCpu;
-  return hangs ? `it hangs: no answer and no CPU use for ${silentForMs} ms` : undefined;
+  const cpu = context.cpuWantedSince(name, lastAnswerMs + sampleMs);
+  const isDead = cpu === undefined ? silentForMs >= hangMs + sampleMs / 4 : cpu < busyCpu;
+  const use = cpu === undefined ? 'no CPU use' : `${Math.round(cpu * 100)} % CPU use`;
+  return isDead ? `it hangs: no answer and ${use} for ${silentForMs} ms` : undefined;
 }
 
 /** Where a VM's agent is, once that is known. */

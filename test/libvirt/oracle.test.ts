@@ -135,6 +135,8 @@ test('statistics of the machine', async () => {
   const stats = (await hypervisor.stats()).find((machine) => machine.name === name);
   assert.ok(stats);
   assert.ok(stats.cpuTimeNs >= cpuTime && stats.cpuTimeNs < cpuTime + 1_000_000_000n);
+  const delay = BigInt(theirs.get('vcpu.0.delay') ?? 0);
+  assert.ok(stats.cpuDelayNs !== null && stats.cpuDelayNs >= delay && stats.cpuDelayNs < delay + 1_000_000_000n);
   assert.ok(stats.memoryRssBytes > 10_000_000);
   assert.equal(stats.diskReadBytes, Number(theirs.get('block.0.rd.bytes')));
   await hypervisor.resume(name);

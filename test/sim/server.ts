@@ -64,7 +64,7 @@ export class SimServer {
       accelerator: 'tcg',
       network: { kind: 'user' },
       workload: jobsWorkload,
-      cpuSince: (name, sinceMs) => world.cpuSince(name, sinceMs),
+      cpuWantedSince: (name, sinceMs) => world.cpuWantedSince(name, sinceMs),
       log,
     };
     this.pool = new PoolController(context);

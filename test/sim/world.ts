@@ -91,12 +91,12 @@ export class World {
   }
 
   /** As the sampler does: of the second that ended last. */
-  cpuSince(name: string, sinceMs: number): number | undefined {
+  cpuWantedSince(name: string, sinceMs: number): number | undefined {
     const sampledAtMs = Math.floor(this.clock.now() / 1_000) * 1_000;
     if (sampledAtMs <= sinceMs) return undefined;
     const guest = this.guests.get(name);
     if (guest === undefined || guest.isPaused) return 0;
-    return guest.isHung && this.#isSilent(guest.address) ? 0 : 0.3;
+    return guest.isHung && this.#isSilent(guest.address) ? 0 : 0.5;
   }
 
   violated(what: string): void {

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { Duplex } from 'node:stream';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import type { ApiClient } from '../../src/cli/client.ts';
+import type { Summary } from '../../src/report/summary.ts';
+import { GuestShell } from '../support/guest-shell.ts';
+import { until } from '../support/poll.ts';
+import { PoolServer } from '../support/pool-server.ts';
+import { type RunningCommand, startTidepool, tidepool } from '../support/server.ts';
+
+const run = promisify(execFile);
+const size = 5;
+const config = {
+  flavors: [{ name: 'tiny', vcpus: 1, memoryMiB: 512, diskGiB: 4 }],
+  pools: [{ name: 'faults', flavor: 'tiny', min: size, max: size }] as const,
+};
+
+let cloud: PoolServer;
+let top: RunningCommand;
+before(async () => {
+  cloud = await PoolServer.start(config);
+  await cloud.ready(size, 180_000);
+  top = startTidepool(cloud.dataDir, ['top', '--plain', '--record', cloud.path('faults.jsonl')]);
+});
+after(() => cloud.stop());
+
+/** Ways in which a VM fails, from without and from within, behind our back. */
+const faults: { name: string; harm: (vm: string) => Promise<unknown> }[] = [
+  { name: 'kill -9 of its QEMU', harm: async (vm) => process.kill(await qemuPid(vm), 'SIGKILL') },
+  { name: 'SIGSTOP of its QEMU', harm: async (vm) => process.kill(await qemuPid(vm), 'SIGSTOP') },
+  { name: 'virsh destroy by somebody else', harm: (vm) => virsh('destroy', vm) },
+  { name: 'virsh suspend by somebody else', harm: (vm) => virsh('suspend', vm) },
+  { name: 'virsh undefine and destroy', harm: (vm) => virsh('undefine', vm).then(() => virsh('destroy', vm)) },
+  { name: 'the power button, pressed by virsh shutdown', harm: powerOff },
+  { name: 'a panic of its kernel', harm: (vm) => inGuest(vm, 'echo c >/proc/sysrq-trigger') },
+  { name: 'its agent stopped while all else lives', harm: (vm) => inGuest(vm, 'killall -STOP node') },
+];
+
+async function qemuPid(vm: string): Promise<number> {
+  const { stdout } = await run('pgrep', ['-f', `guest=${vm},`]);
+  return Number(stdout.trim().split('\n')[0]);
+}
+
+function virsh(...args: string[]): Promise<{ stdout: string }> {
+  return run('virsh', ['-c', process.getuid?.() === 0 ? 'qemu:///system' : 'qemu:///session', ...args]);
+}
+
+/** The guest goes down by itself then, in its own time: the fault is that it is off. */
+async function powerOff(vm: string): Promise<void> {
+  await virsh('shutdown', vm);
+  await until(
+    () => virsh('list', '--name', '--state-running'),
+    ({ stdout }) => !stdout.split('\n').includes(vm),
+    30_000,
+  );
+}
+
+/** Does something as root in the guest, through its console, and does not wait for what comes of it. */
+async function inGuest(vm: string, command: string): Promise<void> {
+  const shell = new GuestShell(consoleOf(cloud.client, vm));
+  await shell.run('true');
+  shell.run(command).catch(() => undefined);
+}
+
+function consoleOf(client: ApiClient, vm: string): Duplex {
+  const socket = client.console(vm);
+  socket.binaryType = 'arraybuffer';
+  const opened = new Promise<void>((resolve) => socket.addEventListener('open', () => resolve(), { once: true }));
+  const duplex = new Duplex({
+    read: () => undefined,
+    write: (chunk, _encoding, done) => void opened.then(() => socket.send(chunk)).then(() => done(), done),
+    destroy: (error, done) => {
+      socket.close();
+      done(error);
+    },
+  });
+  socket.addEventListener('message', ({ data }) => duplex.push(Buffer.from(data)));
+  socket.addEventListener('close', () => duplex.push(null));
+  return duplex;
+}
+
+for (const { name, harm } of faults) {
+  test(`${name}: noticed within 3 s, replaced at once`, { timeout: 120_000 }, async () => {
+    const [victim] = await cloud.readyVms();
+    assert.ok(victim);
+    await harm(victim.name);
+    const atMs = Date.now();
+    // Its end may be noticed before we know of it.
+    const sinceMs = atMs - 5_000;
+    const [failed] = await until(
+      () => cloud.events('vm.failed', sinceMs),
+      (events) => events.length > 0,
+      20_000,
+    );
+    assert.ok(failed);
+    assert.equal(failed.vm, victim.name);
+    assert.ok(failed.atMs - atMs <= 3_000, `noticed after ${failed.atMs - atMs} ms: ${failed.text}`);
+    const [launching] = await until(
+      () => cloud.events('vm.launching', failed.atMs),
+      (events) => events.length > 0,
+      10_000,
+    );
+    assert.ok(launching && launching.atMs - failed.atMs <= 1_000, `launched ${launching?.atMs} after ${failed.atMs}`);
+    await cloud.ready(size, 90_000);
+    const successor = (await cloud.readyVms()).find((vm) => vm.createdAtMs >= failed.atMs);
+    assert.ok(successor, 'another VM took its place');
+  });
+}
+
+test('two of five killed at once: replacing stops and an alert is raised; both go when the failures are a minute old', {
+  timeout: 180_000,
+}, async () => {
+  const sinceMs = Date.now();
+  const victims = (await cloud.readyVms()).slice(0, 2);
+  const pids = await Promise.all(victims.map((vm) => qemuPid(vm.name)));
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+  const [alert] = await until(
+    () => cloud.events('alert.raised', sinceMs),
+    (events) => events.length > 0,
+    10_000,
+  );
+  assert.match(alert?.text ?? '', /2 VMs failed within a minute, 1 may; replacing stops/);
+  const [cleared] = await until(
+    () => cloud.events('alert.cleared', sinceMs),
+    (events) => events.length > 0,
+    90_000,
+  );
+  assert.ok(alert && cleared && cleared.atMs - alert.atMs >= 55_000);
+  const launches = await cloud.events('vm.launching', alert.atMs);
+  assert.ok(
+    launches.every((event) => event.atMs >= cleared.atMs),
+    'nothing is launched while the alert stands',
+  );
+  await cloud.ready(size, 90_000);
+  const job = await cloud.submit('nap', 0);
+  assert.equal((await cloud.ended(job.id, 30_000)).state, 'succeeded');
+});
+
+test('the recording of all this becomes a report', { timeout: 60_000 }, async () => {
+  const recording = cloud.path('faults.jsonl');
+  await until(
+    () => readFile(recording, 'utf8'),
+    (text) =>
+      text
+        .split('\n')
+        .findLast((line) => line.includes('"type":"sample"'))
+        ?.includes('"ready":5') ?? false,
+    10_000,
+  );
+  top.child.kill('SIGINT');
+  const { stdout } = await top.done;
+  assert.match(stdout, /faults {2}desired 5 ready 4 .*CPU faults-\d+ \d+ %/);
+  const page = cloud.path('faults.html');
+  const plot = cloud.path('faults.svg');
+  const written = await tidepool(cloud.dataDir, [...['report', recording, '--out', page, '--svg', plot, '--json']]);
+  assert.equal(written.code, 0, written.stderr);
+  const [pool] = (JSON.parse(written.stdout) as Summary).pools;
+  assert.ok(pool);
+  assert.equal(pool.failures.length, faults.length + 2);
+  for (const { vm, repairedAfterMs } of pool.failures) assert.ok(repairedAfterMs !== null, `${vm} was not repaired`);
+  assert.equal(pool.alerts.length, 2);
+  assert.deepEqual([pool.vmCount.desired.min, pool.vmCount.ready.min], [5, 3]);
+  assert.match(await readFile(page, 'utf8'), /^<!doctype html>.*<svg/is);
+  assert.match(await readFile(plot, 'utf8'), /<svg/);
+});
