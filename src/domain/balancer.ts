@@ -6,7 +6,8 @@ export interface Balancer {
   /**
    * Makes the front door serve exactly these services with these servers. What is as it should be is not touched; servers
    * come, drain and go without a connection being lost. Calls do not overlap. When the balancer died it is started again
-   * and filled. Errors: `conflict` (a port is taken: nothing else was changed; `details.service` says whose), `unavailable`.
+   * and filled. Errors: `conflict` (a port is taken: nothing else was changed, but that a balancer which did not run now serves
+   * the others; `details.service` says whose), `unavailable`.
    */
   apply(services: readonly BalancedService[]): Promise<void>;
   /** What goes on now; of services and servers that were applied. Errors: `unavailable`. */
@@ -27,7 +28,7 @@ export interface BalancedService {
   readonly healthPath: string | null;
   /** Longer bodies are refused with 413; null: no limit. */
   readonly maxBodyBytes: number | null;
-  /** A server that has not answered a request within this is given up for it. */
+  /** A server that has not answered a request within this is given up for it. tcp: a connection silent for so long is closed. */
   readonly requestTimeoutMs: number;
   /** Requests (tcp: connections) that one server gets at a time; more wait in the balancer. */
   readonly maxPerServer: number;
@@ -49,7 +50,10 @@ export interface BalancedStats {
   readonly waiting: number;
   /** Mean time of the newest requests from first byte to last; null before the first. */
   readonly meanMs: number | null;
-  /** Since the balancer's start; counts up. `failed`: answered by the balancer itself with an error, or cut. */
+  /**
+   * Counts up. `failed`: answered by the balancer itself with 5xx, or cut; not those that it refused because the client did
+   * wrong.
+   */
   readonly requests: number;
   readonly failed: number;
   readonly servers: readonly {
