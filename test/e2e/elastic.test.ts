@@ -79,12 +79,12 @@ test('a job that runs while scale-in wants its VM finishes first', { timeout: 12
 });
 
 test('50 random scale-ins, to the warm pool and out of it, over a stream of jobs lose none', {
-  timeout: 240_000,
+  timeout: 420_000,
 }, async () => {
   await cloud.client.pausePool(pool, 'pause');
   await cloud.client.changePool(pool, { warm: 2 });
   await cloud.client.scalePool(pool, 3);
-  await cloud.ready(3, 90_000);
+  await cloud.ready(3, 120_000);
   let isStreaming = true;
   const ids: string[] = [];
   const stream = (async () => {
@@ -110,7 +110,7 @@ test('50 random scale-ins, to the warm pool and out of it, over a stream of jobs
     if (desired < before) scaleIns += 1;
     await cloud.client.scalePool(pool, desired);
     // Drains may still go on: the next change may cancel them.
-    await cloud.ready(desired, 60_000);
+    await cloud.ready(desired, 120_000);
   }
   isStreaming = false;
   await stream;
