@@ -40,6 +40,9 @@ const growLimitMs = 90_000;
 const repairLimitMs = 60_000;
 const shrinkLimitMs = 90_000;
 const quietMs = 8_000;
+const lightest = 16;
+const heaviest = 35;
+const enoughMs = 30;
 /** The load client tries a little longer than any answer takes. */
 const lastAnswersMs = 40_000;
 
@@ -63,7 +66,7 @@ export async function play(stage: Stage, client: ApiClient, props: Props): Promi
     'load',
     service,
     '--path',
-    '/24',
+    `/${await weight(stage)}`,
     '--record',
     props.recording,
     '--timeout',
@@ -124,6 +127,29 @@ async function fall(
   const end = await Promise.race([load.ended, late]);
   if (end === undefined) throw new TidepoolError('timeout', 'the load client did not end');
   return { shrinkMs, load: loadSummary(end.stdout) };
+}
+
+/**
+ * A number whose computation keeps a VM of this host busy for some hundredths of a second, so that 20 requests a second are
+ * more than one VM should have and not more than it can do.
+ */
+async function weight(stage: Stage): Promise<number> {
+  const { address } = JSON.parse(await command(stage, ['service', 'show', service, '--json'])) as ServiceFacts;
+  const tookMs = async (n: number): Promise<number> => {
+    const beganMs = stage.now();
+    const answer = await fetch(`http://${address.host}:${address.port}/${n}`, { signal: stage.signal });
+    await answer.arrayBuffer();
+    return stage.now() - beganMs;
+  };
+  for (let n = lightest; n < heaviest; n += 1) {
+    const times = [await tookMs(n), await tookMs(n), await tookMs(n)];
+    if (Math.min(...times) >= enoughMs) return n;
+  }
+  return heaviest;
+}
+
+interface ServiceFacts {
+  readonly address: { readonly host: string; readonly port: number };
 }
 
 /** What is read of the object that `load --json` prints. */
