@@ -27,7 +27,7 @@ const config = {
   policies: [
     { name: 'queue', kind: 'backlog', stabiliseInMs: 5_000 },
     // Emulated VMs share the host's few CPUs, so that none may ever come near to full use of its own.
-    { name: demoPolicy, kind: 'target', cpu: 0.4, windowMs: 5_000, stabiliseInMs: 10_000 },
+    { name: demoPolicy, kind: 'target', cpu: 0.25, windowMs: 5_000, stabiliseInMs: 10_000 },
   ],
 };
 

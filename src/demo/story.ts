@@ -67,6 +67,8 @@ export async function play(stage: Stage, client: ApiClient, props: Props): Promi
     service,
     '--path',
     `/${await weight(stage)}`,
+    '--rates',
+    '1,5,12',
     '--record',
     props.recording,
     '--timeout',
@@ -130,7 +132,7 @@ async function fall(
 }
 
 /**
- * A number whose computation keeps a VM of this host busy for some hundredths of a second, so that 20 requests a second are
+ * A number whose computation keeps a VM of this host busy for some hundredths of a second, so that 12 requests a second are
  * more than one VM should have and not more than it can do.
  */
 async function weight(stage: Stage): Promise<number> {
