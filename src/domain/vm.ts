@@ -24,7 +24,7 @@ const removalMs = 30_000;
 
 export const vmStates: Readonly<Record<VmState, VmStateRow>> = {
   creating: { actions: ['stop', 'fail'], maxMs: 60_000, meaning: 'its disk is cloned and it is started' },
-  booting: { actions: ['stop', 'fail'], maxMs: 120_000, meaning: 'its agent has not answered yet' },
+  booting: { actions: ['stop', 'fail'], maxMs: 180_000, meaning: 'its agent has not answered yet' },
   ready: { actions: ['dispatch', 'drain', 'stop', 'fail'], maxMs: null, meaning: 'takes work' },
   warm: { actions: ['resume', 'stop', 'fail'], maxMs: null, meaning: 'is booted and paused, to be resumed in no time' },
   draining: {

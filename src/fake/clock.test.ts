@@ -61,6 +61,18 @@ test('a loop that sleeps sees each step', async () => {
   assert.deepEqual(at, [100, 200, 300]);
 });
 
+test('time is skipped only while no timer is due', async () => {
+  const clock = new FakeClock(0);
+  clock.after(100, () => undefined);
+  assert.equal(clock.skip(99), true);
+  assert.equal(clock.now(), 99);
+  assert.equal(clock.skip(1), false);
+  assert.equal(clock.now(), 99);
+  await clock.advance(1);
+  assert.equal(clock.skip(10_000), true);
+  assert.equal(clock.now(), 10_100);
+});
+
 test('cancelled timers do not fire; an aborted sleep rejects and leaves no timer', async () => {
   const clock = new FakeClock();
   clock.after(5, () => assert.fail('fired'))();

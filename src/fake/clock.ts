@@ -81,6 +81,17 @@ export class FakeClock implements Clock {
     this.#nowMs = endMs;
   }
 
+  /**
+   * Moves time forward by `ms` if no timer falls due on the way, and tells whether it did. Promises do not go on
+   * meanwhile, so this is only for when nothing is under way; it is far quicker than `advance`.
+   */
+  skip(ms: number): boolean {
+    const next = this.#heap[0];
+    if (next !== undefined && next.dueMs <= this.#nowMs + ms) return false;
+    this.#nowMs += ms;
+    return true;
+  }
+
   /** The function of the next timer that is due by then; its time is now. */
   #takeDue(endMs: number): (() => void) | undefined {
     for (;;) {

@@ -21,12 +21,36 @@ export interface PoolConfig {
   readonly minLifetimeMs: number;
 }
 
+/** What a pool keeps in the store and reads from it. */
+export interface PoolRecords {
+  readonly vms: Store['vms'];
+  readonly pools: Pick<Store['pools'], 'get' | 'put'>;
+  readonly events: Pick<Store['events'], 'append'>;
+  readonly jobs: Pick<Store['jobs'], 'active'>;
+}
+
+/** What a pool asks of agents. */
+export type PoolLink = Pick<AgentLink, 'health' | 'setClock'>;
+
+/** How often a pool looks by itself, in milliseconds. What happens is mostly told at once; this is for what is not. */
+export interface Pace {
+  /** Steering, and the time limits of VMs' states. */
+  readonly steerMs: number;
+  /** Comparing the rows with the hypervisor's machines. */
+  readonly compareMs: number;
+  /** Between two heartbeats of a VM in service. */
+  readonly heartbeatMs: number;
+}
+
+/** So that what goes wrong is noticed within three seconds. */
+export const usualPace: Pace = { steerMs: 1_000, compareMs: 2_000, heartbeatMs: 500 };
+
 /** What a pool works with. */
 export interface PoolContext {
   readonly pool: PoolConfig;
   readonly hypervisor: PoolHypervisor;
-  readonly link: AgentLink;
-  readonly store: Store;
+  readonly link: PoolLink;
+  readonly store: PoolRecords;
   readonly clock: Clock;
   /** Topics notified: `vms` (a VM changed its state), `queue` (there may be room for a job), `events`. */
   readonly changes: Changes;
@@ -35,6 +59,8 @@ export interface PoolContext {
   readonly accelerator: Accelerator;
   readonly network: MachineNetwork;
   readonly workload: Workload;
+  /** The usual one unless given. */
+  readonly pace?: Pace;
   /** CPU that a machine used or waited for, 0 to 1, at its newest sample since then; undefined when there is none. */
   cpuWantedSince(machine: string, sinceMs: number): number | undefined;
   log(message: string): void;

@@ -9,7 +9,7 @@ import { drain, enterService, park, resume, stop, undrain } from './actions.ts';
 import { adoptVms } from './adopt.ts';
 import { Backoff } from './backoff.ts';
 import { compareMachine, compareMachines } from './compare.ts';
-import { emit, type PoolContext } from './context.ts';
+import { emit, type PoolContext, usualPace } from './context.ts';
 import { failVm } from './fail.ts';
 import { launchVm } from './launch.ts';
 import { LimitedHypervisor } from './limited-hypervisor.ts';
@@ -23,8 +23,6 @@ import { Steps } from './steps.ts';
 import { UnhealthyGuard } from './unhealthy.ts';
 import { Watches } from './watches.ts';
 
-const periodMs = 1_000;
-const comparePeriodMs = 2_000;
 const keptBootTimes = 9;
 /** Steps that are under way when the server ends are waited for so long; the next start finds what they did. */
 const stopLimitMs = 10_000;
@@ -81,18 +79,18 @@ export class PoolController {
 
   /** Resolves when the pool is read back and the loop runs; VMs may still be booting. */
   async start(): Promise<void> {
-    const { clock } = this.#context;
+    const { clock, pace = usualPace } = this.#context;
     await this.size.load();
     await adoptVms(this.#context);
     this.#unsubscribe = this.#hypervisor.onEvent((event) => void this.#onMachineEvent(event));
     const onError = (error: unknown): void => this.#log('the loop', error);
-    this.#loop = startLoop({ name: `pool ${this.name}`, clock, periodMs, step: () => this.#step(), onError });
+    const loop = (name: string, periodMs: number, step: () => Promise<void>): Loop =>
+      startLoop({ name: `${name} ${this.name}`, clock, periodMs, step, onError });
+    this.#loop = loop('pool', pace.steerMs, () => this.#step());
     // A drain is over when the last job on the VM ends.
     void this.#context.changes.each('queue', this.#stopping.signal, () => this.wake());
     // Apart from the steering: libvirt's answer may take as long as its killing of a machine that hangs.
-    const step = (): Promise<void> => this.#compare();
-    const name = `machines of ${this.name}`;
-    this.#compareLoop = startLoop({ name, clock, periodMs: comparePeriodMs, step, onError });
+    this.#compareLoop = loop('machines of', pace.compareMs, () => this.#compare());
   }
 
   /** Sets the wanted number of VMs, within the bounds. */

@@ -1,7 +1,8 @@
-import type { AgentAddress, AgentLink } from '../domain/agent-link.ts';
+import type { AgentAddress } from '../domain/agent-link.ts';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
+import type { PoolLink } from './context.ts';
 
 /** A new question is asked this often, without waiting for the answer to the last. */
 const askEveryMs = 200;
@@ -17,7 +18,7 @@ const answerLimitMs = 5_000;
  * Errors: `aborted` when the signal fires first.
  */
 export async function firstHealth(
-  link: AgentLink,
+  link: PoolLink,
   agent: AgentAddress,
   clock: Clock,
   signal: AbortSignal,
@@ -70,7 +71,7 @@ const lookEveryMs = 500;
  * or until it is wanted at once, or the signal fires.
  */
 export async function untilWarmedUp(
-  { link, clock }: { readonly link: AgentLink; readonly clock: Clock },
+  { link, clock }: { readonly link: PoolLink; readonly clock: Clock },
   agent: AgentAddress,
   first: AgentHealth,
   isWanted: () => Promise<boolean>,

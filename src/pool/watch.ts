@@ -3,15 +3,13 @@ import { toTidepoolError } from '../domain/errors.ts';
 import type { Vm } from '../domain/vm.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
 import { withDeadline } from '../reconcile/deadline.ts';
-import type { PoolContext } from './context.ts';
+import { type PoolContext, usualPace } from './context.ts';
 import { failVm } from './fail.ts';
 import { agentEndpoint } from './launch.ts';
 import { firstHealth } from './ready.ts';
 
 /** Between two looks for the address of a VM that boots. */
 const addressEveryMs = 1_000;
-/** Between two heartbeats of a VM in service. */
-const heartbeatEveryMs = 500;
 /** An agent that has been silent for so long, though its machine had CPU to spare, is dead, or its machine hangs. */
 const hangMs = 2_000;
 /** Between two samples of CPU use. */
@@ -56,7 +54,7 @@ async function whereAgentIs(context: PoolContext, vm: Vm, signal: AbortSignal): 
 
 /** Asks the agent of a VM in service again and again, until the VM is given up (`failed`) or the signal fires. */
 export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSignal): Promise<void> {
-  const { clock, link } = context;
+  const { clock, link, pace = usualPace } = context;
   const agent = agentAddress(vm);
   if (agent === undefined) return;
   let lastAnswerMs = clock.now();
@@ -71,7 +69,7 @@ export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSign
         return failVm(context, vm.name, `${reason} (${toTidepoolError(error).message})`, ['ready', 'draining']);
       }
     }
-    await clock.sleep(heartbeatEveryMs, signal).catch(() => undefined);
+    await clock.sleep(pace.heartbeatMs, signal).catch(() => undefined);
   }
 }
 

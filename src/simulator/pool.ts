@@ -1,132 +1,234 @@
+import type { Machine } from '../domain/hypervisor.ts';
+import type { Image } from '../domain/image.ts';
 import type { CpuSample, VmSnapshot } from '../domain/scaling.ts';
-import { nextVmName } from '../pool/names.ts';
-import { type PoolAction, steer } from '../pool/steer.ts';
-
-interface SimulatedVm {
-  readonly name: string;
-  state: 'booting' | 'ready' | 'draining';
-  stateSinceMs: number;
-  readonly createdAtMs: number;
-  /** Requests in work; a mean, so mostly not whole. */
-  inFlight: number;
-  readonly samples: CpuSample[];
-}
+import type { Vm } from '../domain/vm.ts';
+import { FakeClock } from '../fake/clock.ts';
+import { FakeHypervisor } from '../fake/hypervisor.ts';
+import type { Pace, PoolConfig, PoolContext } from '../pool/context.ts';
+import { PoolController } from '../pool/controller.ts';
+import { launchVm } from '../pool/launch.ts';
+import { jobsWorkload } from '../pool/workload.ts';
+import { Changes } from '../reconcile/changes.ts';
+import { SimulatedAgents } from './agents.ts';
+import { MemoryRecords } from './records.ts';
 
 export interface SimulatedPoolOptions {
+  /** VMs that are in service at the start. */
+  readonly vms: number;
+  readonly min: number;
+  readonly max: number;
+  readonly startMs: number;
   readonly bootMs: number;
   readonly maxParallelLaunches: number;
   /** Requests a second that one VM serves. */
   readonly vmCapacity: number;
 }
 
-/** What was done to a VM, and what it had in work then. */
-export interface Steered {
-  readonly kind: PoolAction['kind'];
-  readonly jobs: number;
+/** What a VM does, beside what its pool knows of it. */
+interface Load {
+  /** Tells VMs of the same name apart. */
+  readonly keyId: string;
+  /** Requests in work; a mean, so mostly not whole. */
+  inFlight: number;
+  readonly samples: CpuSample[];
 }
 
-/** Nothing else happens to simulated VMs. */
-const usual = { isOutdated: false, isUnwanted: false, boot: 'going', step: null } as const;
 /** No policy looks further back. */
 const keptSamples = 600;
-
 /**
- * VMs that only take time: to boot, and to finish what they have in work when drained. Which of them are launched and
- * drained is decided by the pool's own `steer`, as it is live.
+ * Nothing happens here of which the pool is not told: it need not look for it by itself. So a day takes seconds, and
+ * goes as it would at the usual pace (pace.test.ts).
  */
+const pace: Pace = { steerMs: 60_000, compareMs: 600_000, heartbeatMs: 600_000 };
+const flavor = { name: 'simulated', vcpus: 1, memoryMiB: 1, diskGiB: 1 };
+const image: Image = {
+  id: 'simulated',
+  diskPath: '',
+  kernelPath: '',
+  initrdPath: '',
+  commandLine: '',
+  sizeBytes: 0,
+  createdAtMs: 0,
+};
+
+/** The pool's own controller, on VMs that only take time: to boot, and to finish what they have in work when drained. */
 export class SimulatedPool {
   readonly #options: SimulatedPoolOptions;
-  #vms: SimulatedVm[] = [];
-  #bootMs: number | null = null;
+  readonly #clock: FakeClock;
+  readonly #records = new MemoryRecords();
+  readonly #changes = new Changes();
+  readonly #agents: SimulatedAgents;
+  readonly #hypervisor: FakeHypervisor;
+  readonly #controller: PoolController;
+  readonly #loads = new Map<string, Load>();
+  #isBegun = false;
 
-  constructor(options: SimulatedPoolOptions) {
+  private constructor(options: SimulatedPoolOptions, usedPace: Pace) {
     this.#options = options;
+    this.#clock = new FakeClock(options.startMs);
+    this.#agents = new SimulatedAgents(this.#clock);
+    const guest = {
+      started: ({ tags }: Machine) => this.#agents.boot(tags.keyId, this.nowMs + (this.#isBegun ? options.bootMs : 0)),
+      stopped: (name: string) => this.#stopped(name),
+    };
+    this.#hypervisor = new FakeHypervisor({ clock: this.#clock, guest });
+    this.#controller = new PoolController(this.#context(usedPace));
+  }
+
+  /** A pool whose first VMs are ready, and have been for a while. @param usedPace another than the simulator's, for tests */
+  static async begin(options: SimulatedPoolOptions, usedPace: Pace = pace): Promise<SimulatedPool> {
+    const pool = new SimulatedPool(options, usedPace);
+    await pool.#start();
+    return pool;
+  }
+
+  get nowMs(): number {
+    return this.#clock.now();
   }
 
   get vms(): readonly VmSnapshot[] {
-    return this.#vms.map((vm) => ({ ...vm }));
+    const vms: VmSnapshot[] = [];
+    for (const { name, state, stateSinceMs, keyId } of this.#records.rows.values()) {
+      const { inFlight, samples } = this.#loadOf(name, keyId);
+      vms.push({ name, state, stateSinceMs, inFlight, samples });
+    }
+    return vms;
   }
 
   get ready(): number {
-    return this.#vms.filter((vm) => vm.state === 'ready').length;
+    return this.#count('ready');
   }
 
   get booting(): number {
-    return this.#vms.filter((vm) => vm.state === 'booting').length;
+    return this.#count('creating') + this.#count('booting');
   }
 
   /** All that take memory of a host: booting, ready and draining. */
   get size(): number {
-    return this.#vms.length;
+    return this.#records.rows.size;
   }
 
-  /** What the last boot took; null before the first. */
+  get desired(): number {
+    return this.#controller.size.desired;
+  }
+
+  /** What boots took; null before the first. */
   get bootMs(): number | null {
-    return this.#bootMs;
+    return this.#controller.bootMs;
   }
 
-  /** So many VMs are there, ready, and have been for a while. */
-  begin(vms: number, nowMs: number): void {
-    for (let i = 0; i < vms; i += 1) this.#add('ready', nowMs);
+  /** Wants so many VMs in service, and lets the pool do what it can do at once. */
+  async scale(desired: number, why: string): Promise<void> {
+    await this.#controller.scale(desired, why);
+    await this.#clock.advance(0);
   }
 
-  /** One step towards the wanted number. */
-  steer(desired: number, nowMs: number): readonly Steered[] {
-    const steered = this.#vms.map((vm) => ({ ...vm, jobs: vm.inFlight, ...usual }));
-    const { maxParallelLaunches } = this.#options;
-    const actions = steer(steered, { desired, warm: 0, maxParallelLaunches, minLifetimeMs: 0, mayLaunch: true }, nowMs);
-    return actions.map((action) => {
-      const vm = action.kind === 'launch' ? undefined : this.#vms.find(({ name }) => name === action.name);
-      const done = { kind: action.kind, jobs: vm?.inFlight ?? 0 };
-      this.#act(action, nowMs);
-      return done;
-    });
-  }
-
-  /** Time went on: boots end, and VMs that drain work off what they have. */
-  advance(nowMs: number, seconds: number): void {
-    for (const vm of this.#vms) {
-      if (vm.state === 'draining') vm.inFlight = Math.max(0, vm.inFlight - seconds * this.#options.vmCapacity);
-      if (vm.state !== 'booting' || nowMs - vm.createdAtMs < this.#options.bootMs) continue;
-      this.#bootMs = nowMs - vm.createdAtMs;
-      vm.state = 'ready';
-      vm.stateSinceMs = nowMs;
-    }
-  }
-
-  /** The VMs in service were used this much in the second that ends now. `isSeen` false: the sample is lost. */
-  work(cpu: number, nowMs: number, isSeen: (name: string) => boolean = () => true): void {
-    for (const vm of this.#vms) {
-      if (vm.state !== 'ready') continue;
-      vm.inFlight = cpu;
-      if (!isSeen(vm.name)) continue;
-      vm.samples.push({ atMs: nowMs, cpu });
-      if (vm.samples.length >= 2 * keptSamples) vm.samples.splice(0, keptSamples);
-    }
+  /**
+   * A second goes by in which the VMs in service are used this much. Nothing to wait for is given when nothing happened.
+   * @param isSeen false: the sample of that VM is lost
+   */
+  second(cpu: number, isSeen: (name: string) => boolean = () => true): Promise<void> | undefined {
+    const inService = [...this.#records.rows.values()].filter((vm) => vm.state === 'ready');
+    if (this.#clock.skip(1_000)) return this.#work(inService, cpu, isSeen);
+    return this.#clock.advance(1_000).then(() => this.#work(inService, cpu, isSeen));
   }
 
   /** A fault: the VM is gone with what it had in work. */
-  crash(name: string): void {
-    this.#vms = this.#vms.filter((vm) => vm.name !== name);
+  async crash(name: string): Promise<void> {
+    this.#hypervisor.crash(name);
+    await this.#clock.advance(0);
   }
 
-  #act(action: PoolAction, nowMs: number): void {
-    if (action.kind === 'launch') {
-      this.#add('booting', nowMs);
-      return;
-    }
-    if (action.kind === 'stop') {
-      this.crash(action.name);
-      return;
-    }
-    const vm = this.#vms.find((candidate) => candidate.name === action.name);
-    if (vm === undefined) return;
-    vm.state = action.kind === 'drain' ? 'draining' : 'ready';
-    vm.stateSinceMs = nowMs;
+  async end(): Promise<void> {
+    const ended = this.#controller.stop();
+    await this.#clock.advance(1_000);
+    await ended;
   }
 
-  #add(state: 'booting' | 'ready', nowMs: number): void {
-    const name = nextVmName('vm', new Set(this.#vms.map((vm) => vm.name)));
-    this.#vms.push({ name, state, stateSinceMs: nowMs, createdAtMs: nowMs, inFlight: 0, samples: [] });
+  async #start(): Promise<void> {
+    const { vms, max } = this.#options;
+    const context = this.#context(pace);
+    for (let i = 0; i < vms; i += 1) await launchVm(context, `vm-${String(i).padStart(4, '0')}`);
+    for (const vm of this.#records.rows.values()) {
+      const facts = { capacity: { cpus: 1, memoryBytes: 1, diskBytes: 1 } };
+      await this.#records.vms.move(vm.name, ['booting'], { state: 'ready', reason: '', nowMs: this.nowMs, facts });
+    }
+    await this.#records.pools.put({ name: 'simulated', desired: Math.min(vms, max), overrides: {} });
+    await this.#clock.advance(0);
+    this.#isBegun = true;
+    await this.#controller.start();
+    await this.#clock.advance(0);
+  }
+
+  #context(usedPace: Pace): PoolContext {
+    const { min, max, maxParallelLaunches } = this.#options;
+    const settings = { min, max, warm: 0, paused: false, policies: [] };
+    const pool: PoolConfig = {
+      ...{ name: 'simulated', prefix: 'vm', flavor, settings, maxParallelLaunches, minLifetimeMs: 0 },
+    };
+    return {
+      pool,
+      hypervisor: this.#hypervisor,
+      link: this.#agents,
+      store: this.#records,
+      clock: this.#clock,
+      changes: this.#changes,
+      image,
+      runtimes: { list: async () => [], names: async () => [], want: async () => undefined },
+      accelerator: 'tcg',
+      network: { kind: 'user' },
+      workload: { ...jobsWorkload, inFlight: (vm) => this.#loadOf(vm.name, vm.keyId).inFlight },
+      pace: usedPace,
+      cpuWantedSince: () => undefined,
+      log: () => undefined,
+    };
+  }
+
+  #stopped(name: string): void {
+    const vm = this.#records.rows.get(name);
+    if (vm !== undefined) this.#agents.end(vm.keyId);
+    this.#loads.delete(name);
+  }
+
+  #loadOf(name: string, keyId: string): Load {
+    let load = this.#loads.get(name);
+    if (load?.keyId !== keyId) {
+      load = { keyId, inFlight: 0, samples: [] };
+      this.#loads.set(name, load);
+    }
+    return load;
+  }
+
+  #work(inService: readonly Vm[], cpu: number, isSeen: (name: string) => boolean): Promise<void> | undefined {
+    const atMs = this.#clock.now();
+    for (const { name, keyId } of inService) {
+      if (this.#records.rows.get(name)?.keyId !== keyId) continue;
+      const load = this.#loadOf(name, keyId);
+      load.inFlight = cpu;
+      if (!isSeen(name)) continue;
+      load.samples.push({ atMs, cpu });
+      if (load.samples.length >= 2 * keptSamples) load.samples.splice(0, keptSamples);
+    }
+    if (!this.#finishDrains()) return undefined;
+    this.#changes.notify('queue');
+    return this.#clock.advance(0);
+  }
+
+  /** VMs that drain work off what they have. Returns whether one has nothing left. */
+  #finishDrains(): boolean {
+    let isOver = false;
+    for (const vm of this.#records.rows.values()) {
+      if (vm.state !== 'draining') continue;
+      const load = this.#loadOf(vm.name, vm.keyId);
+      load.inFlight = Math.max(0, load.inFlight - this.#options.vmCapacity);
+      isOver ||= load.inFlight === 0;
+    }
+    return isOver;
+  }
+
+  #count(state: Vm['state']): number {
+    let count = 0;
+    for (const vm of this.#records.rows.values()) if (vm.state === state) count += 1;
+    return count;
   }
 }

@@ -7,8 +7,9 @@ import {
   type PlannerMemory,
   type PoolSnapshot,
 } from '../domain/scaling.ts';
+import type { Pace } from '../pool/context.ts';
 import { AccuracyMeter, elasticSpeedup, staticAccuracy } from './metrics.ts';
-import { SimulatedPool, type Steered } from './pool.ts';
+import { SimulatedPool } from './pool.ts';
 import { ResponseTimes } from './response-times.ts';
 import type { Scenario } from './scenario.ts';
 import { Service } from './service.ts';
@@ -35,7 +36,6 @@ export interface Second {
   readonly demand: number;
   readonly pool: SimulatedPool;
   readonly decision: Decision;
-  readonly actions: readonly Steered[];
 }
 
 export interface RunHooks {
@@ -43,6 +43,8 @@ export interface RunHooks {
   onSecond?(second: Second): void | Promise<void>;
   /** Whether the sample of a VM arrives. */
   isSeen?(name: string, nowMs: number): boolean;
+  /** How often the pool looks by itself; nothing depends on it (pace.test.ts). */
+  readonly pace?: Pace;
 }
 
 const secondMs = 1_000;
@@ -52,93 +54,92 @@ const keptLoads = 900;
 /** Requests give up after ten times the target, but not before this. */
 const leastPatienceMs = 10_000;
 
-/** Plays the trace second by second to a simulated pool that the live planner steers. */
+/** Plays the trace second by second to the live planner and the live controller of a pool, on VMs that only take time. */
 export class Simulation {
   readonly #scenario: Scenario;
   readonly #policies: readonly Policy[];
-  readonly #pool: SimulatedPool;
   readonly #service: Service;
   readonly #times = new ResponseTimes();
   readonly #meter = new AccuracyMeter();
   readonly #loads: LoadSample[] = [];
   #memory: PlannerMemory = emptyMemory;
-  #desired: number;
-  #nowMs: number;
   #dropped = 0;
   #vmSeconds = 0;
   #reversals = 0;
   #lastAction: Decision['action'] = 'none';
 
   constructor(scenario: Scenario, policies: readonly Policy[]) {
-    const { bootMs, vmCapacity } = scenario;
+    const { vmCapacity } = scenario;
     this.#scenario = scenario;
     this.#policies = policies;
-    this.#pool = new SimulatedPool({ bootMs, vmCapacity, maxParallelLaunches });
     const patienceMs = Math.max(leastPatienceMs, (10 * scenario.p99 * 1_000) / vmCapacity);
     this.#service = new Service(vmCapacity, patienceMs);
-    this.#desired = scenario.demands[0] ?? 1;
-    this.#nowMs = scenario.trace.startMs;
-    this.#pool.begin(this.#desired, this.#nowMs);
   }
 
-  /** Resolves with the result under this name when the trace has ended. */
+  /**
+   * Resolves with the result under this name when the trace has ended. In most seconds nothing happens, and awaiting that
+   * would cost most of the time of a run.
+   */
   async run(name: string, hooks: RunHooks = {}): Promise<SimulationResult> {
     const { trace, loads, demands } = this.#scenario;
+    const pool = await this.#begin(hooks.pace);
     const seconds = trace.stepMs / secondMs;
     for (let step = 0; step < demands.length; step += 1) {
       const demand = demands[step] ?? 1;
       for (let i = 0; i < seconds; i += 1) {
-        this.#second(loads[step] ?? 0, demand, hooks);
-        const decision = this.#decide(this.#nowMs);
-        const actions = this.#pool.steer(this.#desired, this.#nowMs);
-        // Awaiting nothing would still cost most of the time of a run.
-        const waits = hooks.onSecond?.({ nowMs: this.#nowMs, demand, pool: this.#pool, decision, actions });
+        const passes = this.#second(pool, loads[step] ?? 0, demand, hooks);
+        if (passes !== undefined) await passes;
+        const decision = this.#decide(pool);
+        if (decision.action !== 'none') await pool.scale(decision.desired, decision.action);
+        const waits = hooks.onSecond?.({ nowMs: pool.nowMs, demand, pool, decision });
         if (waits !== undefined) await waits;
       }
     }
+    await pool.end();
     return this.#result(name);
   }
 
-  #second(load: number, demand: number, hooks: RunHooks): void {
+  #begin(pace: RunHooks['pace']): Promise<SimulatedPool> {
+    const { trace, demands, minVms, maxVms, bootMs, vmCapacity } = this.#scenario;
+    const bounds = { vms: demands[0] ?? 1, min: minVms, max: maxVms };
+    return SimulatedPool.begin({ ...bounds, startMs: trace.startMs, bootMs, vmCapacity, maxParallelLaunches }, pace);
+  }
+
+  #second(pool: SimulatedPool, load: number, demand: number, { isSeen }: RunHooks): Promise<void> | undefined {
     const { vmCapacity } = this.#scenario;
     const arrivals = load * vmCapacity;
-    const ready = this.#pool.ready;
+    const ready = pool.ready;
     this.#meter.add(demand, ready);
-    this.#vmSeconds += this.#pool.size;
+    this.#vmSeconds += pool.size;
     const served = this.#service.second(ready, arrivals);
     this.#dropped += served.dropped;
     this.#times.add(arrivals - Math.min(arrivals, served.dropped), ready, load, (served.waitMs / 1_000) * vmCapacity);
-    this.#nowMs += secondMs;
-    const nowMs = this.#nowMs;
-    const isSeen = hooks.isSeen;
-    this.#pool.work(served.cpu, nowMs, isSeen && ((name) => isSeen(name, nowMs)));
-    this.#pool.advance(nowMs, 1);
+    const nowMs = pool.nowMs + secondMs;
     this.#loads.push({ atMs: nowMs, load });
     if (this.#loads.length >= 2 * keptLoads) this.#loads.splice(0, keptLoads);
+    return pool.second(served.cpu, isSeen && ((name) => isSeen(name, nowMs)));
   }
 
-  #decide(nowMs: number): Decision {
-    const decision = plan(this.#snapshot(), this.#policies, nowMs);
+  #decide(pool: SimulatedPool): Decision {
+    const decision = plan(this.#snapshot(pool), this.#policies, pool.nowMs);
     this.#memory = decision.memory;
-    this.#desired = decision.desired;
-    if (decision.action !== 'none') {
-      if (this.#lastAction !== 'none' && this.#lastAction !== decision.action) this.#reversals += 1;
-      this.#lastAction = decision.action;
-    }
+    if (decision.action === 'none') return decision;
+    if (this.#lastAction !== 'none' && this.#lastAction !== decision.action) this.#reversals += 1;
+    this.#lastAction = decision.action;
     return decision;
   }
 
-  #snapshot(): PoolSnapshot {
+  #snapshot(pool: SimulatedPool): PoolSnapshot {
     const { minVms, maxVms, vmCapacity } = this.#scenario;
     return {
       pool: 'simulated',
       min: minVms,
       max: maxVms,
-      desired: this.#desired,
-      vms: this.#pool.vms,
+      desired: pool.desired,
+      vms: pool.vms,
       backlog: { waiting: this.#service.waiting, perVm: 1, meanMs: 1_000 / vmCapacity },
       loads: this.#loads,
-      bootMs: this.#pool.bootMs,
+      bootMs: pool.bootMs,
       memory: this.#memory,
     };
   }

@@ -1,5 +1,6 @@
 import { defaultP99, leastP99, vmsForLoad } from '../autoscaler/queueing.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { vmStates } from '../domain/vm.ts';
 import type { Trace } from './trace.ts';
 
 /** What a simulation may be told; the rest has defaults. */
@@ -51,9 +52,17 @@ export function makeScenario(trace: Trace, options: ScenarioOptions): Scenario {
     const message = `at ${vmCapacity} requests a second each, the peak would need ${needed} VMs; at most ${mostDemand}`;
     throw new TidepoolError('invalid', message);
   }
+  const { bootMs = defaultBootMs } = options;
+  const longestMs = vmStates.booting.maxMs ?? Number.POSITIVE_INFINITY;
+  if (bootMs >= longestMs) {
+    throw new TidepoolError(
+      'invalid',
+      `VMs that boot for ${longestMs / 1_000} s are given up, so a boot must be shorter`,
+    );
+  }
   const loads = rates.map((rate) => rate / vmCapacity);
   const demands = loads.map((load) => vmsForLoad(load, p99));
   // Far enough from the demand that no sound policy meets it.
   const maxVms = Math.max(4, 2 * demands.reduce((most, demand) => Math.max(most, demand), 1));
-  return { trace, vmCapacity, bootMs: options.bootMs ?? defaultBootMs, p99, loads, demands, minVms: 1, maxVms };
+  return { trace, vmCapacity, bootMs, p99, loads, demands, minVms: 1, maxVms };
 }

@@ -87,7 +87,7 @@ test('50 random scale-ins, to the warm pool and out of it, over a stream of jobs
   await cloud.ready(3, 120_000);
   let isStreaming = true;
   const ids: string[] = [];
-  const stream = (async () => {
+  const stream = async (): Promise<void> => {
     while (isStreaming) {
       const job = await cloud.submit('nap', 0.1);
       ids.push(job.id);
@@ -97,7 +97,8 @@ test('50 random scale-ins, to the warm pool and out of it, over a stream of jobs
         60_000,
       );
     }
-  })();
+  };
+  const streams = Promise.all([stream(), stream(), stream()]);
   // A generator of its own, so that a failing run can be had again.
   let seed = 20_261_121;
   const random = (below: number): number => {
@@ -113,7 +114,7 @@ test('50 random scale-ins, to the warm pool and out of it, over a stream of jobs
     await cloud.ready(desired, 120_000);
   }
   isStreaming = false;
-  await stream;
+  await streams;
   assert.ok(ids.length >= 50, `${ids.length} jobs`);
   for (const id of ids) {
     const job = await cloud.ended(id, 60_000);

@@ -24,7 +24,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   services: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   storage: { imports: ['domain'], packages: [] },
   autoscaler: { imports: ['domain', 'metrics', 'protocol', 'reconcile'], packages: ['croner', 'zod'] },
-  simulator: { imports: ['autoscaler', 'domain', 'pool', 'protocol', 'reconcile'], packages: [] },
+  // Its host is the fake one: that is what it is there for.
+  simulator: { imports: ['autoscaler', 'domain', 'fake', 'pool', 'protocol', 'reconcile'], packages: [] },
 
   agentlink: { imports: adapter, packages: ['zod'] },
   archive: { imports: adapter, packages: ['yauzl', 'yazl'] },
