@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { errorCodes, TidepoolError, toTidepoolError } from '../domain/errors.ts';
@@ -14,20 +15,37 @@ export function sendError(
   const known = fromFastify(error) ?? toTidepoolError(error);
   const status = errorCodes[known.code].httpStatus;
   if (known.code === 'internal') log(`${request.method} ${request.url}: ${known.stack ?? known.message}`);
-  const problem: Problem = {
-    type: 'about:blank',
-    title: known.code,
-    status,
-    detail: known.code === 'internal' ? 'a mistake in the server; its log says more' : known.message,
-    code: known.code,
-    details: known.details,
-  };
   const { retryAfterSeconds } = known.details;
   if (typeof retryAfterSeconds === 'number') reply.header('retry-after', retryAfterSeconds);
   const { sizeBytes } = known.details;
   if (status === 416 && typeof sizeBytes === 'number') reply.header('content-range', `bytes */${sizeBytes}`);
   if (status === 401) reply.header('www-authenticate', 'Bearer');
-  void reply.code(status).type('application/problem+json').send(JSON.stringify(problem));
+  void reply
+    .code(status)
+    .type('application/problem+json')
+    .send(JSON.stringify(problemOf(known)));
+}
+
+/** Answers what is no HTTP, before there is a request. */
+export function refuseNoHttp(error: Error, socket: Socket): void {
+  if (!socket.writable || (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify(problemOf(new TidepoolError('invalid', `this is no HTTP request: ${error.message}`)));
+  const head = ['HTTP/1.1 400 Bad Request', 'Content-Type: application/problem+json', 'Connection: close'];
+  socket.end([...head, `Content-Length: ${Buffer.byteLength(body)}`, '', body].join('\r\n'));
+}
+
+function problemOf(known: TidepoolError): Problem {
+  return {
+    type: 'about:blank',
+    title: known.code,
+    status: errorCodes[known.code].httpStatus,
+    detail: known.code === 'internal' ? 'a mistake in the server; its log says more' : known.message,
+    code: known.code,
+    details: known.details,
+  };
 }
 
 /**

@@ -25,6 +25,7 @@ export async function* logEvents(
   const { changes, clock } = context.jobs;
   const subscription = changes.subscribe(jobId);
   let position = from;
+  let isSilent = true;
   try {
     while (!signal.aborted) {
       const job = await findJob(context, jobId, null);
@@ -33,11 +34,15 @@ export async function* logEvents(
       for await (const { event, next } of newOutput(context, job, position)) {
         yield event;
         position = next;
+        isSilent = false;
       }
       if (jobStates[job.state].ended || !follow) {
         yield sse('end', JSON.stringify(await jobView(context, job)));
         return;
       }
+      // The answer begins with its first bytes: the follower of a job that prints nothing must know that it is connected.
+      if (isSilent) yield ': following\n\n';
+      isSilent = false;
       const filler = await quietWait(clock, subscription, signal);
       if (filler !== '') yield filler;
     }

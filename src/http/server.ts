@@ -5,7 +5,7 @@ import { TidepoolError } from '../domain/errors.ts';
 import { requireDeclarations } from './access.ts';
 import type { HttpContext } from './context.ts';
 import { addDocuments } from './docs.ts';
-import { sendError } from './errors.ts';
+import { refuseNoHttp, sendError } from './errors.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { eventRoutes } from './routes/events.ts';
 import { jobRoutes } from './routes/jobs.ts';
@@ -30,10 +30,14 @@ export async function buildServer(
 ): Promise<FastifyInstance> {
   const app = fastify({
     bodyLimit: 1024 * 1024,
+    // Of a connection on which nothing moves: longer than it takes to look through the largest dataset.
+    connectionTimeout: 600_000,
     forceCloseConnections: true,
     trustProxy: [...context.trustedProxies],
     // A HEAD would wait for the end of streams that have none.
     exposeHeadRoutes: false,
+    frameworkErrors: (error, request, reply) => sendError(error, request, reply, context.jobs.log),
+    clientErrorHandler: refuseNoHttp,
   }).withTypeProvider<ZodTypeProvider>();
   requireDeclarations(app, onRoute);
   addDoorkeeper(app, context.accounts, context.allowedHosts);

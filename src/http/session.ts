@@ -3,6 +3,7 @@ import type { AccountContext } from '../accounts/context.ts';
 import { type Identity, identify } from '../accounts/identity.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import { checkAccess } from './access.ts';
+import { AtOnce } from './at-once.ts';
 import { clearSessionCookie, sessionCookie } from './cookie.ts';
 import { cutOffWhenRevoked } from './cut-off.ts';
 import { checkHost, checkOrigin } from './origin.ts';
@@ -19,6 +20,7 @@ interface Credential {
  */
 export function addDoorkeeper(app: FastifyInstance, accounts: AccountContext, allowedHosts: Iterable<string>): void {
   const hosts = new Set([...allowedHosts].map((name) => name.toLowerCase()));
+  const atOnce = new AtOnce();
   app.addHook('onRequest', async (request, reply) => {
     if (request.headers.upgrade !== undefined) reply.header('connection', 'close');
     checkHost(request, hosts);
@@ -30,6 +32,9 @@ export function addDoorkeeper(app: FastifyInstance, accounts: AccountContext, al
     if (access === 'public' || (access === 'either' && credential === undefined)) return;
     const identity = await authenticate(accounts, request, reply, credential);
     checkAccess(identity, access, scope);
+    // A WebSocket's reply never ends by itself.
+    const ends = request.headers.upgrade === undefined ? reply.raw : request.raw.socket;
+    ends.once('close', atOnce.enter(identity.name));
     request.identity = identity;
     // What one user sees is kept by no cache.
     reply.header('cache-control', 'no-store');

@@ -140,6 +140,16 @@ test('output is there as it was written: by stream, by attempt, from any offset'
   await api.refused(400, 'GET', '/jobs/out/logs?from=x');
 });
 
+test('who follows a job that prints nothing is connected at once', async () => {
+  await api.web.context.jobs.store.jobs.insert(queuedJob({ id: 'mute', owner: 'ann', state: 'running', attempt: 1 }));
+  const leaving = new AbortController();
+  for (const query of ['', '&from=8:1']) {
+    const response = await api.ask('GET', `/jobs/mute/logs?follow=true${query}`, { signal: leaving.signal });
+    assert.equal(response.status, 200);
+  }
+  leaving.abort();
+});
+
 test('a log that ends within a frame, as after a crash, is given up to there', async () => {
   const { store, logs } = api.web.context.jobs;
   await store.jobs.insert(queuedJob({ id: 'cut', owner: 'ann', state: 'running', attempt: 1 }));
@@ -165,7 +175,7 @@ test('lists go on to their end, and no further', async () => {
     cursor = one.nextCursor;
     pages += 1;
   } while (cursor !== null);
-  assert.deepEqual([ids, pages], [['out', 'job', 'cut'], 3]);
+  assert.deepEqual([ids, pages], [['out', 'mute', 'job', 'cut'].sort().reverse(), 4]);
   const { events } = api.web.context.jobs.store;
   for (let n = 0; n < 5; n += 1)
     await events.append({ atMs: n, name: 'vm.launched', pool: 'p', vm: null, text: `${n}`, data: {} });
