@@ -48,11 +48,17 @@ function virsh(...args: string[]): Promise<{ stdout: string }> {
   return run('virsh', ['-c', process.getuid?.() === 0 ? 'qemu:///system' : 'qemu:///session', ...args]);
 }
 
-/** The guest goes down by itself then, in its own time: the fault is that it is off. */
+/**
+ * The guest goes down by itself then, in its own time: the fault is that it is off. A VM that is ready since this very
+ * moment does not listen to its button yet, so it is pressed until it is heard, as one would by hand.
+ */
 async function powerOff(vm: string): Promise<void> {
-  await virsh('shutdown', vm);
   await until(
-    () => virsh('list', '--name', '--state-running'),
+    async () => {
+      // Refused when it is off by now, which is what the list tells.
+      await virsh('shutdown', vm).catch(() => undefined);
+      return await virsh('list', '--name', '--state-running');
+    },
     ({ stdout }) => !stdout.split('\n').includes(vm),
     30_000,
   );
