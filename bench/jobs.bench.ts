@@ -5,6 +5,7 @@ import { ensureSystem } from '../src/cmd/system.ts';
 import { temporaryFolder } from '../test/support/server.ts';
 import { alternate, type Bench, type BenchContext, type Series } from './harness.ts';
 import { type Figures, fillQueue } from './jobs/long-queue.ts';
+import { onVm } from './jobs/on-vm.ts';
 import { postgresRequirement, startPostgres } from './jobs/postgres.ts';
 
 const run = promisify(execFile);
@@ -17,14 +18,15 @@ const memoryMiB = 300;
 
 /**
  * The job queue. `throughput`: on fake workers that do nothing, over graphile-worker on PostgreSQL, both durable, each
- * job submitted by itself. `schedule` and `memory`: with 100,000 queued jobs of 500 users, over what they may take.
+ * job submitted by itself. `schedule` and `memory`: with 100,000 queued jobs of 500 users, over what they may take. `vm`: on
+ * one real VM, over a shell loop of the same containers in it.
  */
 const bench: Bench = {
   name: 'jobs',
   question: 'how many jobs a second from submission to end, and what does a long queue cost?',
   unit: 'jobs/s',
   atLeast: 1,
-  run: async (context) => [await throughput(context), ...(await longQueue(context))],
+  run: async (context) => [await throughput(context), ...(await longQueue(context)), await onVm(context)],
 };
 
 async function throughput(context: BenchContext): Promise<Series> {

@@ -13,13 +13,22 @@ const spec = {
   args: ['a', ''],
   environment: { A: 'b' },
   network: false,
+  image: null,
   limits: { cpus: 0.5, memoryBytes: 1e8, processes: 10, diskBytes: 1e6, outputBytes: 1e5, timeoutMs: 1000 },
 };
+
+const image = { uid: 0, gid: 99, command: ['python3', 'test.py'], workingFolder: '/app' };
 
 const isInvalid = (error: unknown): boolean => hasCode(error, 'invalid');
 
 test('a right spec is read as it is', () => {
-  assert.deepEqual(parseAttemptSpec(JSON.stringify(spec)), spec);
+  for (const one of [
+    spec,
+    { ...spec, entrypoint: '', image },
+    { ...spec, image: { ...image, command: null, workingFolder: null } },
+  ]) {
+    assert.deepEqual(parseAttemptSpec(JSON.stringify(one)), one);
+  }
 });
 
 test('wrong ones are refused', () => {
@@ -41,6 +50,17 @@ test('wrong ones are refused', () => {
     { limits: { ...spec.limits, memoryBytes: Number.POSITIVE_INFINITY } },
     { limits: { ...spec.limits, timeoutMs: '5' } },
     { limits: null },
+    { image: 'x' },
+    { image: { ...image, uid: -1 } },
+    { image: { ...image, gid: 65_535 } },
+    { image: { ...image, uid: '0' } },
+    { image: { ...image, command: [] } },
+    { image: { ...image, command: ['a', 1] } },
+    { image: { ...image, workingFolder: 'app' } },
+    { image: { ...image, workingFolder: '/' } },
+    { image: { ...image, workingFolder: '/a/../b' } },
+    { image: { ...image, workingFolder: '/proc' } },
+    { image: { ...image, workingFolder: '/dev/shm' } },
   ];
   for (const fields of wrong) {
     const line = JSON.stringify({ ...spec, ...fields });

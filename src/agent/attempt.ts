@@ -90,7 +90,8 @@ export class Attempt {
   /** Checks and runs the script whose files are in the slot's folder, to the end. Never rejects: trouble is an outcome. */
   async runToEnd(spec: AttemptSpec, run: ContainerRun, checker: Checker): Promise<void> {
     try {
-      const syntaxProblem = await this.#compile(spec, checker);
+      const hasCommand = spec.image !== null && spec.image.command !== null;
+      const syntaxProblem = hasCommand ? undefined : await this.#compile(spec, checker);
       if (syntaxProblem !== undefined) return await this.end('rejected', { syntaxProblem });
       if (this.#isStopAsked) return await this.end('stopped', {});
       await this.#runContainer(spec, run);

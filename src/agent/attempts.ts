@@ -8,13 +8,14 @@ import { AttemptStore } from './attempt-store.ts';
 import type { AgentClock } from './clock.ts';
 import { ContainerRun, type SendTerm } from './container-run.ts';
 import { jobUid } from './container-spec.ts';
+import { copyFolder } from './copy-folder.ts';
 import { diskQuota } from './limits.ts';
 import { OutputLog } from './output-log.ts';
 import type { AgentPaths } from './paths.ts';
 import type { Runtimes } from './runtimes.ts';
 import type { Slot } from './slot.ts';
 import type { Slots } from './slots.ts';
-import { unpackFiles } from './unpack.ts';
+import { type UnpackOptions, unpackFiles } from './unpack.ts';
 
 /** All attempts that this agent knows: those that run, and those that ended and were not removed yet. */
 export class Attempts {
@@ -102,7 +103,7 @@ export class Attempts {
     const slot = await this.#slots.take();
     const attempt = await this.#create(spec, slot);
     try {
-      await receiveFiles(spec, slot, untilStopped(files, attempt));
+      await receiveFiles(spec, slot, runtimePath, untilStopped(files, attempt));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const outcome = attempt.isStopAsked ? 'stopped' : 'lost';
@@ -161,14 +162,22 @@ export class Attempts {
   }
 }
 
-async function receiveFiles(spec: AttemptSpec, slot: Slot, files: AsyncIterable<Uint8Array>): Promise<void> {
-  const { limits, entrypoint } = spec;
-  const paths = await unpackFiles(files, {
+async function receiveFiles(
+  spec: AttemptSpec,
+  slot: Slot,
+  runtimePath: string,
+  files: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const { limits, entrypoint, image } = spec;
+  const into: UnpackOptions = {
     folder: slot.workPath,
     owner: slot.firstUid + jobUid,
     maxBytes: limits.diskBytes,
     maxFiles: diskQuota(limits.diskBytes).inodes,
-  });
+  };
+  const paths = await unpackFiles(files, into);
+  if (image !== null && image.workingFolder !== null) await copyFolder(runtimePath, image.workingFolder, into);
+  if (image !== null && image.command !== null) return;
   if (!paths.has(entrypoint)) throw new TidepoolError('invalid', `${entrypoint} is not among the files`);
 }
 

@@ -46,6 +46,28 @@ test('containers share no user id with each other or the guest', () => {
   }
 });
 
+test('whoever it runs as, in the guest it is the owner of the slot, and every id has one place', () => {
+  for (const id of [0, 1, 999, 1000, 1001, 4321, 65_534]) {
+    const { process, linux } = specOf({ user: { uid: id, gid: 1000 } });
+    assert.deepEqual(process.user, { uid: id, gid: 1000 });
+    assert.deepEqual(linux.gidMappings, [{ containerID: 0, hostID: 100_000, size: 65_536 }]);
+    const hostOf = (inside: number): number | undefined => {
+      const range = linux.uidMappings.find((one) => inside >= one.containerID && inside < one.containerID + one.size);
+      return range === undefined ? undefined : range.hostID + inside - range.containerID;
+    };
+    assert.equal(hostOf(id), 101_000);
+    const all = new Set(Array.from({ length: 65_536 }, (_, inside) => hostOf(inside)));
+    assert.equal(all.size, 65_536);
+    assert.ok([...all].every((host) => host !== undefined && host >= 100_000 && host < 165_536));
+  }
+});
+
+test('the working folder is mounted where it should be, and is the working directory', () => {
+  const { process, mounts } = specOf({ workPath: '/slots/1/work', workFolder: '/app' });
+  assert.equal(process.cwd, '/app');
+  assert.equal(mounts.find(({ source }) => source === '/slots/1/work')?.destination, '/app');
+});
+
 test('every writable mount is without setuid and devices, and sized when it is memory', () => {
   const spec = specOf({
     workPath: '/slots/1/work',

@@ -8,8 +8,12 @@ export interface ContainerOptions {
   /** First of 65,536 user and group ids of the guest that belong to this container alone. */
   readonly firstUid: number;
   readonly tmpBytes: number;
-  /** Folder of the guest that is the writable /work, and the working directory; without it there is none. */
+  /** Folder of the guest that is the writable working directory; without it there is none. */
   readonly workPath?: string;
+  /** Where the container sees it; /work unless given. */
+  readonly workFolder?: string;
+  /** Whom the container's processes take themselves for; `jobUid` unless given. */
+  readonly user?: { readonly uid: number; readonly gid: number };
   /** File of a network namespace to join; without it the container has one of its own with nothing but loopback. */
   readonly networkPath?: string;
   readonly hostname?: string;
@@ -31,16 +35,17 @@ export const uidsPerContainer = 65_536;
  * agent makes the cgroup itself and crun starts inside.
  */
 export function containerSpec(options: ContainerOptions) {
+  const { user = { uid: jobUid, gid: jobUid }, firstUid, workPath, workFolder = '/work' } = options;
   return {
     ociVersion: '1.0.2',
     hostname: options.hostname ?? 'job',
     root: { path: options.rootPath, readonly: true },
     process: {
       terminal: false,
-      user: { uid: jobUid, gid: jobUid },
+      user,
       args: options.argv,
       env: Object.entries(options.environment).map(([name, value]) => `${name}=${value}`),
-      cwd: options.workPath === undefined ? '/' : '/work',
+      cwd: workPath === undefined ? '/' : workFolder,
       noNewPrivileges: true,
       capabilities: noCapabilities,
       rlimits: [
@@ -56,20 +61,44 @@ export function containerSpec(options: ContainerOptions) {
         tmpfs(path, ['nodev', 'noexec', 'mode=755', 'size=64k', 'nr_inodes=64']),
       ),
       ...fileMounts(options),
-      ...workMount(options.workPath),
+      ...workMount(workPath, workFolder),
     ],
     linux: {
       namespaces: [
         ...['pid', 'ipc', 'uts', 'mount', 'cgroup', 'user'].map((type) => ({ type })),
         { type: 'network', ...(options.networkPath === undefined ? {} : { path: options.networkPath }) },
       ],
-      uidMappings: [{ containerID: 0, hostID: options.firstUid, size: uidsPerContainer }],
-      gidMappings: [{ containerID: 0, hostID: options.firstUid, size: uidsPerContainer }],
+      uidMappings: idMappings(firstUid, user.uid),
+      gidMappings: idMappings(firstUid, user.gid),
       maskedPaths,
       readonlyPaths,
       seccomp: seccompProfile(),
     },
   };
+}
+
+/**
+ * The container's ids in the guest: each is `firstUid` and itself, but that the given one and `jobUid` have changed
+ * places. So whoever the container runs as, in the guest it is the one whom the slot's files belong to.
+ */
+function idMappings(firstUid: number, id: number): { containerID: number; hostID: number; size: number }[] {
+  const [low, high] = [Math.min(id, jobUid), Math.max(id, jobUid)];
+  const range = (containerID: number, hostID: number, size: number) => ({
+    containerID,
+    hostID: firstUid + hostID,
+    size,
+  });
+  const ranges =
+    low === high
+      ? [range(0, 0, uidsPerContainer)]
+      : [
+          range(0, 0, low),
+          range(low, high, 1),
+          range(low + 1, low + 1, high - low - 1),
+          range(high, low, 1),
+          range(high + 1, high + 1, uidsPerContainer - high - 1),
+        ];
+  return ranges.filter(({ size }) => size > 0);
 }
 
 interface Mount {
@@ -104,9 +133,9 @@ function fileMounts(options: ContainerOptions): Mount[] {
   }));
 }
 
-function workMount(workPath: string | undefined): Mount[] {
+function workMount(workPath: string | undefined, destination: string): Mount[] {
   if (workPath === undefined) return [];
-  return [{ destination: '/work', type: 'bind', source: workPath, options: ['bind', 'rw', 'nosuid', 'nodev'] }];
+  return [{ destination, type: 'bind', source: workPath, options: ['bind', 'rw', 'nosuid', 'nodev'] }];
 }
 
 // What /proc tells or changes beyond the container's own processes.

@@ -32,6 +32,7 @@ const spec: AttemptSpec = {
   args: [],
   environment: {},
   network: false,
+  image: null,
   limits: { cpus: 1, memoryBytes: 1, processes: 1, diskBytes: 1, outputBytes: 1, timeoutMs: 1 },
 };
 const report: AttemptReport = {

@@ -52,7 +52,7 @@ export async function jobShow(client: JobClient, id: string, options: Format): P
     ['owner', job.owner],
     ['state', `${job.state}: ${job.reason}`],
     ['runtime', job.runtime],
-    ['command', ['python3', job.entrypoint, ...job.args].join(' ')],
+    ['command', commandOf(job)],
     ['input', inputs(job)],
     ['worker', job.vm ?? '-'],
     ['attempt', String(job.attempt)],
@@ -168,6 +168,11 @@ export function parseLabels(pairs: readonly string[]): Record<string, string> {
     labels[pair.slice(0, equals)] = pair.slice(equals + 1);
   }
   return labels;
+}
+
+function commandOf({ source, runtime, entrypoint, args }: JobView): string {
+  if (source === 'image') return args.length > 0 ? args.join(' ') : `as the image of ${runtime} says`;
+  return ['python3', entrypoint, ...args].join(' ');
 }
 
 function took(job: JobView): string {

@@ -17,6 +17,7 @@ const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
 export interface RunOptions {
   readonly data?: string;
   readonly entry?: string;
+  readonly image?: boolean;
   readonly requirements?: string;
   readonly runtime: string;
   readonly name?: string;
@@ -46,12 +47,16 @@ export interface Terminal extends OutputSinks {
 export async function runCommand(
   client: JobClient,
   terminal: Terminal,
-  file: string,
+  file: string | undefined,
   args: readonly string[],
   options: RunOptions,
 ): Promise<number> {
-  const spec = submissionOf(args, options);
-  const job = await submit(client, spec, file, options, terminal.sleep);
+  const isImage = options.image === true;
+  if (file === undefined && !isImage) {
+    throw new TidepoolError('invalid', "name the script to run, or say --image for the command of the runtime's image");
+  }
+  const spec = submissionOf(isImage && file !== undefined ? [file, ...args] : args, options);
+  const job = await submit(client, spec, isImage ? undefined : file, options, terminal.sleep);
   if (options.detach) {
     terminal.stdout.write(options.json ? `${JSON.stringify(job, null, 2)}\n` : `${job.id}\n`);
     return 0;
@@ -98,7 +103,7 @@ function submissionOf(args: readonly string[], options: RunOptions): SubmissionB
 async function submit(
   client: JobClient,
   spec: SubmissionBody,
-  file: string,
+  file: string | undefined,
   options: RunOptions,
   sleep: Terminal['sleep'],
 ): Promise<JobView> {
@@ -111,12 +116,17 @@ async function submit(
 }
 
 /** What is sent: a folder or a ZIP file is a project. @param packed gets what must be removed afterwards */
-async function filesOf(file: string, options: RunOptions, packed: PackedFolder[]): Promise<SubmittedFiles> {
+async function filesOf(file: string | undefined, options: RunOptions, packed: PackedFolder[]): Promise<SubmittedFiles> {
   const pack = async (path: string, what: 'dataset' | 'project'): Promise<string> => {
     const folder = await packFolder(path, what);
     packed.push(folder);
     return folder.path;
   };
+  const beside = {
+    data: options.data === undefined ? undefined : await pack(options.data, 'dataset'),
+    requirements: options.requirements,
+  };
+  if (file === undefined) return beside;
   const facts = await stat(file).catch((cause: unknown) => {
     throw new TidepoolError('invalid', `the script ${file} does not exist or cannot be read`, { cause });
   });
@@ -126,7 +136,6 @@ async function filesOf(file: string, options: RunOptions, packed: PackedFolder[]
     throw new TidepoolError('invalid', `--entry is for projects; ${file} is neither a folder nor a ZIP file`);
   return {
     ...(isProject ? { project: await pack(file, 'project') } : { script: file }),
-    data: options.data === undefined ? undefined : await pack(options.data, 'dataset'),
-    requirements: options.requirements,
+    ...beside,
   };
 }

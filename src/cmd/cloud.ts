@@ -12,14 +12,13 @@ import { openBlobFolder } from '../blobs/blob-folder.ts';
 import { openLogFolder } from '../blobs/log-folder.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { announceServer } from '../config/connection.ts';
-import { defaultLibvirtUri, machineDir } from '../config/paths.ts';
+import { defaultLibvirtUri, isRoot, machineDir } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
 import type { Image, RuntimeShelf } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
-
 import { buildServer } from '../http/server.ts';
 import type { Site } from '../http/site.ts';
 import { chooseAccelerator } from '../image/accelerator.ts';
@@ -37,6 +36,7 @@ import type { StorageContext } from '../storage/context.ts';
 import { keepStorage } from '../storage/keep.ts';
 import { openAccounts } from './accounts.ts';
 import { jobPools, retirePools } from './job-pools.ts';
+import { pipSource } from './pip.ts';
 import { namedPlanner } from './policies.ts';
 import { Pools } from './pools.ts';
 import { schedulingRules } from './scheduling.ts';
@@ -166,6 +166,8 @@ function openRuntimes(options: CloudOptions, changes: Changes, parts: AsyncDispo
   return runtimeShelf({
     cacheDir: options.cacheDir,
     clock: systemClock,
+    pip: pipSource(options.config.jobs),
+    isRoot: isRoot(),
     signal: closing.signal,
     log: options.log,
     onBuilt: () => changes.notify('queue'),
@@ -195,6 +197,7 @@ function makeJobContext(
     storage: rules,
     archives: zipReader,
     clock: systemClock,
+    hasPip: config.jobs.pip !== undefined,
     maxAttempts: config.jobs.maxAttempts,
     rules: schedulingRules(config.jobs),
     workerPools: new Set(config.pools.map((pool) => pool.name)),

@@ -47,8 +47,9 @@ function addRun(program: Command, client: Client, terminal: Terminal): void {
   program
     .command('run')
     .description('run a Python script on a worker VM as if by `python3 FILE ARGS` here')
-    .argument('<file>', 'the script, or a project: a folder or a ZIP file')
+    .argument('[file]', 'the script, or a project: a folder or a ZIP file')
     .argument('[args...]', 'its arguments, after --')
+    .option('--image', "run the command of the runtime's image; FILE and ARGS, if any, take the place of its arguments")
     .option('--entry <file>', 'of a project: the file to run (default: main.py)')
     .option('--data <zip-or-dir>', 'dataset; the script sees it at ./data')
     .option('--requirements <file>', 'a requirements.txt: what is installed before it runs')
@@ -64,7 +65,7 @@ function addRun(program: Command, client: Client, terminal: Terminal): void {
     .option('--out <dir>', 'where the files that the script writes to ./out are put')
     .option('-d, --detach', 'print the id of the job and leave it to itself')
     .option('--json', 'print the final job as JSON instead of its output')
-    .action(async (file: string, args: string[], options: RunOptions) => {
+    .action(async (file: string | undefined, args: string[], options: RunOptions) => {
       process.exitCode = await runCommand(await client(), terminal, file, args, options);
     });
 }

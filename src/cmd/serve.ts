@@ -4,6 +4,7 @@ import { takeAdminPassword } from '../config/admin-password.ts';
 import { loadConfig } from '../config/load.ts';
 import { defaultCacheDir, defaultDataDir, prepareCacheDir } from '../config/paths.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { pipRequirements, serverRequirements } from '../setup/requirements.ts';
 import { ensureImage, ensureRuntime } from './artifacts.ts';
 import { type Cloud, startCloud } from './cloud.ts';
 import { ensureSystem } from './system.ts';
@@ -22,7 +23,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const config = await loadConfig(options.config, port === undefined ? {} : { port });
   const adminPassword = takeAdminPassword();
   const interrupts = watchInterrupts();
-  await ensureSystem();
+  await ensureSystem([...serverRequirements, ...(config.jobs.pip === undefined ? [] : pipRequirements)]);
   const cacheDir = defaultCacheDir();
   await prepareCacheDir(cacheDir);
   const image = await ensureImage(cacheDir, systemClock, interrupts.first);

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ApiClient } from '../cli/client.ts';
-import { eventList, followEvents, formatEvent } from '../cli/events.ts';
+import { choiceOf, type EventOptions, eventList, followEvents, formatEvent } from '../cli/events.ts';
 import { printable } from '../cli/harmless.ts';
 import type { LoadCommandOptions } from '../cli/load/plan.ts';
 import { type PoolChanges, planShow, poolList, poolPause, poolScale, poolSet, poolShow } from '../cli/pool.ts';
@@ -13,6 +13,7 @@ import { errorCodes, toTidepoolError } from '../domain/errors.ts';
 import { addAccountCommands } from './account-commands.ts';
 import { addJobCommands } from './job-commands.ts';
 import type { ReportOptions } from './report.ts';
+import { addRuntimeCommands } from './runtime-commands.ts';
 import { addServiceCommands } from './service-commands.ts';
 import type { SimulateOptions } from './simulate.ts';
 import { version } from './version.ts';
@@ -141,12 +142,15 @@ program
   .command('events')
   .description('what happened to VMs and pools')
   .option('-f, --follow', 'each one as it happens')
+  .option('--pool <name>', 'only those of this pool')
+  .option('--name <names>', 'only these, with commas between them: vm.failed,alert.raised')
   .option('--limit <n>', 'so many of the newest', '50')
   .option('--json', 'a JSON object a line')
-  .action(async (options: { follow?: boolean; limit: string; json?: boolean }) => {
+  .action(async (options: EventOptions & { follow?: boolean }) => {
     const api = await client();
     if (!options.follow) return print(await eventList(api, options));
-    await followEvents(api, (event) => print(formatEvent(event, options.json === true)), terminal.sleep);
+    const show = (event: EventView) => print(formatEvent(event, options.json === true));
+    await followEvents(api, show, terminal.sleep, undefined, choiceOf(options));
   });
 
 program
@@ -241,21 +245,7 @@ image
   .option('--json', 'as JSON')
   .action(async (options) => print(await (await import('./image.ts')).imageList(options)));
 
-const runtime = program.command('runtime').description('runtimes of this machine');
-runtime
-  .command('build')
-  .description('build a runtime, if it is not there')
-  .addArgument(program.createArgument('<name>').choices(['python', 'ml']))
-  .option('--json', 'as JSON')
-  .action(async (name: 'python' | 'ml', options) =>
-    print(await (await import('./image.ts')).runtimeBuild(name, options)),
-  );
-runtime
-  .command('list')
-  .description('runtimes that are there')
-  .option('--json', 'as JSON')
-  .action(async (options) => print(await (await import('./image.ts')).runtimeList(options)));
-
+addRuntimeCommands(program, print);
 addAccountCommands(program, print);
 addServiceCommands(program, terminal, print);
 

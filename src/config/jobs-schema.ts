@@ -50,6 +50,20 @@ export const jobsSchema = z.strictObject({
         .default(4 * 3_600_000),
     })
     .prefault({}),
+  /** What the requirements of jobs are installed from; without it they are refused. */
+  pip: z
+    .union([
+      z.strictObject({
+        indexUrl: z.url({ protocol: /^https?$/ }),
+        /** Hosts that the index sends pip to for the files, beside its own. */
+        hosts: z
+          .array(z.string().regex(/^[a-z0-9.-]+(:\d+)?$/i))
+          .max(20)
+          .default([]),
+      }),
+      z.strictObject({ wheelDir: z.string().startsWith('/', 'an absolute path') }),
+    ])
+    .optional(),
   /** Of each user. */
   limits: z.strictObject({ ...userLimits, maxStoredBytes: maxStoredBytes.default(20 * 1024 ** 3) }).prefault({}),
   /** Users by name, where they differ. */

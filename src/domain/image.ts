@@ -1,3 +1,5 @@
+import type { LayeredRecipe } from './requirements.ts';
+
 /** A golden image on disk, complete and verified. Its id is the content address of its recipe. */
 export interface Image {
   readonly id: string;
@@ -11,6 +13,18 @@ export interface Image {
   readonly createdAtMs: number;
 }
 
+/** How the image that a runtime was made of says that it is run. */
+export interface ImageProcess {
+  readonly uid: number;
+  readonly gid: number;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Absolute, free of links, without a slash at the end; `/` when the image names none. */
+  readonly workingFolder: string;
+  /** A job's arguments come after the entrypoint, in place of the command. */
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
+}
+
 /** A runtime: Python and its libraries as one read-only squashfs that is attached to every VM. */
 export interface Runtime {
   /** `python`, `ml`, or a name that the user gave. Lower-case letters, digits and dashes, at most 16 characters. */
@@ -19,6 +33,8 @@ export interface Runtime {
   readonly path: string;
   readonly sizeBytes: number;
   readonly createdAtMs: number;
+  /** Of a runtime that was made of an image. */
+  readonly image: ImageProcess | null;
 }
 
 /** The disk serial under which a guest finds a runtime's squashfs: virtio cuts serials at 20 characters. */
@@ -37,4 +53,11 @@ export interface RuntimeShelf {
    * A failed build is tried again after a while.
    */
   want(name: string): Promise<string | undefined>;
+  /**
+   * The same for a runtime with requirements on top, under the name that `runtimeOf` gives. `isHopeless`: they cannot be
+   * installed, and nothing will change that.
+   */
+  wantLayered(name: string, recipe: LayeredRecipe): Promise<{ text: string; isHopeless: boolean } | undefined>;
+  /** How a runtime's image says that it is run; null for one that was not made of an image. Error: `not_found`. */
+  image(name: string): Promise<ImageProcess | null>;
 }

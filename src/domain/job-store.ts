@@ -42,6 +42,8 @@ export interface JobStore {
   requeue(id: string, attempt: number, nowMs: number): Promise<boolean>;
   /** A queued job is cancelled at once; for an active one the wish is noted. */
   cancel(id: string, nowMs: number): Promise<'cancelled' | 'requested' | 'ended' | 'unknown'>;
+  /** Ends all queued jobs of a runtime (by `runtimeOf`) that there will never be, and says why; gives their ids. */
+  reject(runtime: string, message: string, nowMs: number): Promise<string[]>;
   /** Cancels up to `limit` jobs that the filter names, as `cancel` does each, in one transaction. */
   cancelMany(filter: CancelFilter, limit: number, nowMs: number): Promise<Cancelled>;
   /** By path; all unless a page is given. */

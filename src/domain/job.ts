@@ -17,7 +17,7 @@ export type JobState =
   | 'cancelled'
   | 'lost';
 
-export type JobAction = 'assign' | 'run' | 'finish' | 'requeue' | 'cancel';
+export type JobAction = 'assign' | 'run' | 'finish' | 'requeue' | 'cancel' | 'reject';
 
 interface JobStateRow {
   readonly ended: boolean;
@@ -27,12 +27,12 @@ interface JobStateRow {
 }
 
 export const jobStates: Readonly<Record<JobState, JobStateRow>> = {
-  queued: { ended: false, actions: ['assign', 'cancel'], meaning: 'waits for a worker' },
+  queued: { ended: false, actions: ['assign', 'cancel', 'reject'], meaning: 'waits for a worker' },
   starting: { ended: false, actions: ['run', 'finish', 'requeue', 'cancel'], meaning: 'is being sent to a worker' },
   running: { ended: false, actions: ['finish', 'requeue', 'cancel'], meaning: 'runs on a worker' },
   succeeded: { ended: true, actions: [], meaning: 'ended with exit code 0' },
   failed: { ended: true, actions: [], meaning: 'ended with another exit code, or by a signal' },
-  rejected: { ended: true, actions: [], meaning: 'does not compile; nothing was run' },
+  rejected: { ended: true, actions: [], meaning: 'does not compile, or lacks what it requires; nothing was run' },
   timed_out: { ended: true, actions: [], meaning: 'was stopped at its time limit' },
   out_of_memory: { ended: true, actions: [], meaning: 'was killed at its memory limit' },
   cancelled: { ended: true, actions: [], meaning: 'was cancelled' },
@@ -61,10 +61,13 @@ export interface JobSpec {
   readonly priority: number;
   /** For finding and cancelling many at once. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Whether `scriptBlob` is the script alone, or the ZIP of a project that is unpacked to the working folder. */
-  readonly source: 'script' | 'project';
+  /**
+   * Whether `scriptBlob` is the script alone, or the ZIP of a project that is unpacked to the working folder; `image`: the
+   * command of the runtime's image is run, there is no script, and `entrypoint` is ''.
+   */
+  readonly source: 'script' | 'project' | 'image';
   /** Content address. */
-  readonly scriptBlob: string;
+  readonly scriptBlob: string | null;
   /** Content address of the dataset ZIP, unpacked to ./data; null when there is none. */
   readonly dataBlob: string | null;
   /** Content address of the `requirements.txt`, what must be installed before it runs; null when there is none. */

@@ -109,8 +109,7 @@ function sourceOf(
   if (script !== undefined && project !== undefined)
     throw new TidepoolError('invalid', 'a submission has the part script or the part project, not both');
   if (project !== undefined) return { source: 'project', scriptBlob: project.id, entrypoint };
-  if (script === undefined)
-    throw new TidepoolError('invalid', 'the part script is missing: the Python file to run; or project: a ZIP file');
+  if (script === undefined) return { source: 'image', scriptBlob: null, entrypoint: '' };
   if (entrypoint !== undefined && entrypoint !== script.name)
     throw new TidepoolError('invalid', 'entrypoint is for projects; a script is run by its file name');
   return { source: 'script', scriptBlob: script.id, entrypoint: script.name };

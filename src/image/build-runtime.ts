@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -5,13 +6,14 @@ import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/image.ts';
 import { folders, publish, withCacheLock, withWorkFolder } from './cache.ts';
-import { commandRunner, type RunCommand } from './command.ts';
+import { commandRunner } from './command.ts';
 import { type HostFacts, readHostFacts } from './host.ts';
 import { unpackPackages } from './mmdebstrap.ts';
 import { forwardOnly, type ReportProgress } from './progress.ts';
 import { contentId } from './recipe.ts';
 import { type BuiltInRuntime, type RuntimeRecipe, runtimeRecipes } from './runtime-recipe.ts';
 import { findRuntime, runtimeFiles } from './runtime-store.ts';
+import { compression, makeSquashfs } from './squashfs.ts';
 
 /** Counts up when the way of building changes what comes out. */
 const runtimeFormat = 1;
@@ -59,7 +61,8 @@ export async function buildRuntime(name: BuiltInRuntime, options: BuildRuntimeOp
         run,
         progress: (seen) => progress({ step: 'packages', label: seen.label, fraction: seen.fraction * 0.7 }),
       });
-      await compress(tar, join(result, runtimeFiles.disk), run, progress);
+      progress({ step: 'compressing', label: 'compressing', fraction: 0.75 });
+      await makeSquashfs(createReadStream(tar), join(result, runtimeFiles.disk), run);
       const about = { name, id, createdAtMs: options.clock.now() };
       await writeFile(join(result, runtimeFiles.about), `${JSON.stringify(about)}\n`);
       await publish(result, join(options.cacheDir, folders.runtimes, `${name}-${id}`));
@@ -79,31 +82,4 @@ async function finishScript(recipe: RuntimeRecipe): Promise<string> {
     .replace('@REMOVE@', recipe.remove.join(' '))
     .replace('@LIBRARIES@', recipe.libraries.join(' '))
     .replace('@PREPARE@', () => prepare);
-}
-
-/**
- * lz4: in an emulated guest a library of 120 MB is first read in 1.7 s, against 2.5 s with zstd, and a new VM reads
- * cold; `ml` compresses in 6 s against 20 s. It costs half as much disk again (700 MB against 474 MB), once per host.
- */
-const compression = ['-comp', 'lz4', '-b', '128K'];
-
-async function compress(tar: string, target: string, run: RunCommand, progress: ReportProgress): Promise<void> {
-  progress({ step: 'compressing', label: 'compressing', fraction: 0.75 });
-  await run({
-    program: 'sh',
-    args: [
-      '-c',
-      'tar=$1; shift; exec mksquashfs - "$@" <"$tar"',
-      'sh',
-      tar,
-      target,
-      '-tar',
-      '-all-root',
-      '-no-xattrs',
-      '-mkfs-time',
-      '0',
-      ...compression,
-    ],
-  });
-  progress({ step: 'compressing', label: 'compressed', fraction: 1 });
 }

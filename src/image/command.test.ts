@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../clock/system-clock.ts';
-import { hasCode } from '../domain/errors.ts';
+import { hasCode, TidepoolError } from '../domain/errors.ts';
 import { commandRunner } from './command.ts';
 
 const run = commandRunner(systemClock);
@@ -27,6 +27,20 @@ test('a failure quotes the last lines that matter', async () => {
     assert.equal(error.message, 'sh ended with exit code 3:\nreason');
     return true;
   });
+});
+
+test('an input that fails stops the program and is what is thrown; one that is not read is no failure', async () => {
+  const broken = async function* (): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('x');
+    throw new TidepoolError('invalid', 'broken on the way');
+  };
+  const failing = run({ program: 'sh', args: ['-c', 'exec sleep 1000'], input: broken() });
+  await assert.rejects(failing, (error) => hasCode(error, 'invalid'));
+  const long = async function* (): AsyncGenerator<Uint8Array> {
+    for (let i = 0; i < 100; i += 1) yield Buffer.alloc(65_536);
+  };
+  await run({ program: 'true', args: [], input: long() });
+  assert.equal(await run({ program: 'wc', args: ['-c'], input: long(), stdout: 'keep' }), '6553600\n');
 });
 
 test('a program that is not there is named', async () => {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { pipeline } from 'node:stream/promises';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 
@@ -7,7 +8,8 @@ import { TidepoolError } from '../domain/errors.ts';
 export interface Command {
   readonly program: string;
   readonly args: readonly string[];
-  readonly input?: string;
+  /** Its standard input; an error of it stops the program and is thrown. */
+  readonly input?: string | AsyncIterable<Uint8Array>;
   /** Set beside a minimal environment of our own. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly workingDirectory?: string;
@@ -64,8 +66,11 @@ export function commandRunner(clock: Clock, signal?: AbortSignal): RunCommand {
       createInterface({ input: child.stdout }).on('line', onLine);
     }
     createInterface({ input: child.stderr }).on('line', onLine);
-    child.stdin.on('error', () => undefined); // A program that ends without reading its input is judged by its exit code.
-    child.stdin.end(command.input ?? '');
+    let inputError: unknown;
+    feed(child, command.input ?? '').catch((error: unknown) => {
+      inputError = error;
+      child.kill('SIGKILL');
+    });
 
     let cancelKill = (): void => undefined;
     const onAbort = (): void => {
@@ -76,6 +81,7 @@ export function commandRunner(clock: Clock, signal?: AbortSignal): RunCommand {
     try {
       const end = await exit(child, command);
       if (isAborted(signal)) throw aborted(command);
+      if (inputError !== undefined) throw inputError;
       if (end !== '') throw failed(command, end, tail);
       if (keptBytes > maxKeptBytes) throw failed(command, `printed more than ${maxKeptBytes} bytes`, tail);
       return Buffer.concat(kept).toString();
@@ -84,6 +90,24 @@ export function commandRunner(clock: Clock, signal?: AbortSignal): RunCommand {
       cancelKill();
     }
   };
+}
+
+/** Resolves when all is read, or the program ended without; that is judged by its exit code. Rejects as the input does. */
+async function feed(child: ReturnType<typeof spawn>, input: string | AsyncIterable<Uint8Array>): Promise<void> {
+  const { stdin } = child;
+  if (stdin === null) return;
+  let failure: { readonly error: unknown } | undefined;
+  const source = async function* (): AsyncGenerator<string | Uint8Array> {
+    try {
+      if (typeof input === 'string') yield input;
+      else yield* input;
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
+  };
+  await pipeline(source, stdin).catch(() => undefined);
+  if (failure !== undefined) throw failure.error;
 }
 
 /** '' after success, otherwise how it ended. */

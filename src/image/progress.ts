@@ -1,6 +1,6 @@
 /** What a build is doing. `fraction` is of the whole build, 0 to 1, and never goes back. */
 export interface BuildProgress {
-  readonly step: 'waiting' | 'packages' | 'disk' | 'compressing' | 'done';
+  readonly step: 'waiting' | 'packages' | 'building' | 'reading' | 'disk' | 'compressing' | 'done';
   /** For a person, e.g. `unpacking package 31 of 102`. */
   readonly label: string;
   readonly fraction: number;

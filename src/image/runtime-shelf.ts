@@ -1,7 +1,10 @@
 import type { Clock } from '../domain/clock.ts';
-import { toTidepoolError } from '../domain/errors.ts';
+import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { Runtime, RuntimeShelf } from '../domain/image.ts';
+import { isLayered, type PipSource } from '../domain/requirements.ts';
 import { buildRuntime } from './build-runtime.ts';
+import type { ReportProgress } from './progress.ts';
+import { buildLayered } from './requirements/build.ts';
 import { type BuiltInRuntime, runtimeRecipes } from './runtime-recipe.ts';
 import { listRuntimes } from './runtime-store.ts';
 
@@ -11,11 +14,16 @@ const retryAfterMs = 60_000;
 interface Build {
   progress: string;
   failedAtMs: number | undefined;
+  /** It failed for what was asked for, not for anything that may change. */
+  isHopeless: boolean;
 }
 
 export interface ShelfOptions {
   readonly cacheDir: string;
   readonly clock: Clock;
+  /** Where requirements are installed from; null: they are not. */
+  readonly pip: PipSource | null;
+  readonly isRoot: boolean;
   /** Ends running builds. */
   readonly signal: AbortSignal;
   log(message: string): void;
@@ -23,47 +31,76 @@ export interface ShelfOptions {
   onBuilt(): void;
 }
 
-/** The runtimes in the cache folder; a built-in one that is missing is built in the background, each at most once at a time. */
+/** The runtimes in the cache folder; one that is missing is built in the background, each at most once at a time. */
 export function runtimeShelf(options: ShelfOptions): RuntimeShelf {
   const builds = new Map<string, Build>();
+  const { cacheDir, clock, signal } = options;
 
-  const start = (name: BuiltInRuntime): Build => {
-    const build: Build = { progress: `the runtime ${name} is being built`, failedAtMs: undefined };
+  const start = (name: string, what: string, make: (progress: ReportProgress) => Promise<Runtime>): Build => {
+    const build: Build = { progress: `${what}: it has begun`, failedAtMs: undefined, isHopeless: false };
     builds.set(name, build);
     options.log(build.progress);
-    const progress = (seen: { label: string; fraction: number }): void => {
-      build.progress = `the runtime ${name} is being built: ${Math.round(seen.fraction * 100)} %, ${seen.label}`;
-    };
-    const { cacheDir, clock, signal } = options;
-    buildRuntime(name, { cacheDir, clock, signal, progress })
+    make((seen) => {
+      build.progress = `${what}: ${Math.round(seen.fraction * 100)} %, ${seen.label}`;
+    })
       .then(() => {
         builds.delete(name);
         options.log(`the runtime ${name} is built`);
         options.onBuilt();
       })
       .catch((error: unknown) => {
-        build.progress = `the runtime ${name} could not be built: ${toTidepoolError(error).message}`;
+        const { code, message } = toTidepoolError(error);
+        build.progress = isLayered(name) ? message : `the runtime ${name} could not be built: ${message}`;
         build.failedAtMs = clock.now();
+        build.isHopeless = isLayered(name) && code === 'invalid';
         options.log(build.progress);
+        options.onBuilt();
       });
     return build;
   };
 
+  /** The build of a name: the one that runs, or failed not long ago, or a new one. */
+  const build = (name: string, what: string, make: (progress: ReportProgress) => Promise<Runtime>): Build => {
+    const known = builds.get(name);
+    const mayRetry = known?.failedAtMs !== undefined && clock.now() - known.failedAtMs > retryAfterMs;
+    return known === undefined || mayRetry ? start(name, what, make) : known;
+  };
+
   /** Newest of each name: machines get that one. */
   const list = async (): Promise<Runtime[]> => {
-    const all = await listRuntimes(options.cacheDir);
+    const all = await listRuntimes(cacheDir);
     return all.filter((runtime, index) => all.findIndex((other) => other.name === runtime.name) === index);
   };
-  const names = async (): Promise<string[]> => (await list()).map((runtime) => runtime.name);
+  const allNames = async (): Promise<string[]> => (await list()).map((runtime) => runtime.name);
+  const want = async (name: string): Promise<string | undefined> => {
+    if ((await allNames()).includes(name)) return undefined;
+    if (!isBuiltIn(name)) return `there is no runtime ${name} any more`;
+    const make = (progress: ReportProgress) => buildRuntime(name, { cacheDir, clock, signal, progress });
+    return build(name, `the runtime ${name} is being built`, make).progress;
+  };
   return {
     list,
-    names: async () => [...new Set([...Object.keys(runtimeRecipes), ...(await names())])].sort(),
-    async want(name) {
-      if ((await names()).includes(name)) return undefined;
-      if (!isBuiltIn(name)) return `there is no runtime ${name} any more`;
-      const build = builds.get(name);
-      const mayRetry = build?.failedAtMs !== undefined && options.clock.now() - build.failedAtMs > retryAfterMs;
-      return (build === undefined || mayRetry ? start(name) : build).progress;
+    async names() {
+      const askedFor = (await allNames()).filter((name) => !isLayered(name));
+      return [...new Set([...Object.keys(runtimeRecipes), ...askedFor])].sort();
+    },
+    want,
+    async wantLayered(name, recipe) {
+      if ((await allNames()).includes(name)) return undefined;
+      const { pip, isRoot } = options;
+      if (pip === null) return { text: 'nothing is configured to install requirements from', isHopeless: true };
+      const base = await want(recipe.base);
+      if (base !== undefined) return { text: base, isHopeless: false };
+      const { progress, isHopeless } = build(name, 'its requirements are being installed', (report) =>
+        buildLayered(name, recipe, { cacheDir, clock, signal, source: pip, isRoot, progress: report }),
+      );
+      return { text: progress, isHopeless };
+    },
+    async image(name) {
+      if (isBuiltIn(name)) return null;
+      const runtime = (await list()).find((one) => one.name === name);
+      if (runtime === undefined) throw new TidepoolError('not_found', `there is no runtime ${name} any more`);
+      return runtime.image;
     },
   };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { findImage, listImages, probeInitrdPath, removeImage } from './image-store.ts';
-import { findRuntime, listRuntimes, removeRuntime } from './runtime-store.ts';
+import { findRuntime, forgetRuntime, listRuntimes, removeRuntime, runtimeIds } from './runtime-store.ts';
 
 async function freshCache(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tidepool-stores-'));
@@ -53,7 +53,10 @@ test('a runtime is found by name and id, also a name with dashes', async (t) => 
     'runtime.squashfs': '12345',
     'runtime.json': '{"createdAtMs":7}',
   });
-  assert.deepEqual(await listRuntimes(cache), [{ ...runtime, sizeBytes: 5, createdAtMs: 7 }]);
+  assert.deepEqual(await listRuntimes(cache), [{ ...runtime, sizeBytes: 5, createdAtMs: 7, image: null }]);
   await removeRuntime(cache, runtime);
   assert.equal(await findRuntime(cache, 'my-own', 'abc'), undefined);
+  assert.deepEqual(await runtimeIds(cache, 'my-own'), ['abc'], 'what the name meant is still known');
+  await forgetRuntime(cache, 'my-own', 'abc');
+  assert.deepEqual(await runtimeIds(cache, 'my-own'), []);
 });

@@ -1,11 +1,13 @@
 import type { AgentAddress } from '../domain/agent-link.ts';
 import { hasCode, TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import { attemptId, emptyResult, type Job, jobCan } from '../domain/job.ts';
+import { runtimeOf } from '../domain/requirements.ts';
 import type { AttemptOutcome, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
 import { cancelTopic } from './cancel.ts';
 import { type CollectedFiles, collectFiles } from './collect-files.ts';
 import type { JobContext } from './context.ts';
 import { followOutput } from './follow-output.ts';
+import { imageCommand } from './image-command.ts';
 import { inputFiles } from './inputs.ts';
 import { jobResultOf, jobStateOf } from './outcome.ts';
 
@@ -74,7 +76,7 @@ async function throughToEnd(
   const both = AbortSignal.any([signal, failed.signal]);
   if (!isKnown || !(await isOnAgent(context, agent, id))) {
     const files = inputFiles(job.spec, context.blobs, context.archives);
-    await context.link.start(agent, attemptSpec(job), files);
+    await context.link.start(agent, await attemptSpec(context, job), files);
   }
   try {
     const [report, logBytes] = await Promise.all([
@@ -227,7 +229,16 @@ async function tryStop(context: JobContext, job: Job): Promise<boolean> {
   }
 }
 
-function attemptSpec(job: Job): AttemptSpec {
-  const { runtime, entrypoint, args, environment, limits, network } = job.spec;
-  return { id: attemptId(job.id, job.attempt), runtime, entrypoint, args, environment, limits, network };
+async function attemptSpec({ runtimes }: JobContext, job: Job): Promise<AttemptSpec> {
+  const { entrypoint, args, limits, network, source } = job.spec;
+  const runtime = runtimeOf(job.spec);
+  // What is installed on top changes nothing of how the image is run.
+  const image = await runtimes.image(job.spec.runtime);
+  const environment = { ...image?.environment, ...job.spec.environment };
+  const spec = { id: attemptId(job.id, job.attempt), runtime, entrypoint, args, environment, limits, network };
+  if (image === null) return { ...spec, image };
+  const { uid, gid } = image;
+  if (source !== 'image') return { ...spec, image: { uid, gid, command: null, workingFolder: null } };
+  const workingFolder = image.workingFolder === '/' ? null : image.workingFolder;
+  return { ...spec, image: { uid, gid, command: imageCommand(image, args), workingFolder } };
 }

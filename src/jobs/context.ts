@@ -23,6 +23,8 @@ export interface JobContext {
   readonly maxAttempts: number;
   readonly rules: SchedulingRules;
   readonly storage: StorageRules;
+  /** Whether jobs may have requirements: there is something to install from. */
+  readonly hasPip: boolean;
   /** Pools whose VMs run jobs; the VMs of others belong to services. */
   readonly workerPools: ReadonlySet<string>;
   log(message: string): void;

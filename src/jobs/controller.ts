@@ -1,9 +1,11 @@
 import type { Job } from '../domain/job.ts';
 import type { Assignment } from '../domain/job-store.ts';
 import type { Holding } from '../domain/queue.ts';
+import { isLayered, type LayeredRecipe } from '../domain/requirements.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { runAttempt } from './attempt.ts';
 import type { JobContext } from './context.ts';
+import { layeredRecipe } from './layered.ts';
 import { JobPlanner } from './planner.ts';
 import { building, isMissingRuntime, stopping, type WaitReason } from './wait-reason.ts';
 
@@ -25,6 +27,8 @@ export class JobController {
   readonly #carried = new Map<string, Promise<void>>();
   /** How far the runtimes are that waiting jobs need, in words. */
   #runtimeProgress: ReadonlyMap<string, string> = new Map();
+  /** Of runtimes with requirements that are waited for. */
+  readonly #recipes = new Map<string, LayeredRecipe>();
   #loop: Loop | undefined;
   #isPaused = false;
 
@@ -98,11 +102,26 @@ export class JobController {
   /** A runtime that jobs wait for and that is not built yet gets built. */
   async #wantRuntimes(): Promise<void> {
     const progress = new Map<string, string>();
-    for (const runtime of this.#planner.runtimesOf(isMissingRuntime)) {
-      const text = await this.#context.runtimes.want(runtime);
+    for (const [runtime, jobId] of this.#planner.runtimesOf(isMissingRuntime)) {
+      const text = isLayered(runtime)
+        ? await this.#wantLayered(runtime, jobId)
+        : await this.#context.runtimes.want(runtime);
       if (text !== undefined) progress.set(runtime, text);
     }
     this.#runtimeProgress = progress;
+    for (const runtime of this.#recipes.keys()) if (!progress.has(runtime)) this.#recipes.delete(runtime);
+  }
+
+  /** How far it is, in words; undefined when it is there, or can never be and its jobs are told so. */
+  async #wantLayered(runtime: string, jobId: string): Promise<string | undefined> {
+    const { store, runtimes, clock, changes } = this.#context;
+    const recipe = this.#recipes.get(runtime) ?? (await layeredRecipe(this.#context, jobId));
+    if (recipe === undefined) return undefined;
+    this.#recipes.set(runtime, recipe);
+    const progress = await runtimes.wantLayered(runtime, recipe);
+    if (progress?.isHopeless !== true) return progress?.text;
+    for (const id of await store.jobs.reject(runtime, progress.text, clock.now())) changes.notify(id);
+    return undefined;
   }
 
   async #assign(assignments: readonly Assignment[]): Promise<void> {

@@ -5,7 +5,9 @@ import type { FileEntry } from '../protocol/file-stream.ts';
 
 /** The working folder of a job as a file stream: the script or the project's files, then the dataset below `data/`. */
 export async function* inputFiles(spec: JobSpec, blobs: BlobStore, archives: ArchiveReader): AsyncGenerator<FileEntry> {
-  if (spec.source === 'project') {
+  if (spec.scriptBlob === null) {
+    // What the runtime's image has is there already.
+  } else if (spec.source === 'project') {
     yield* archives.files(await blobs.path(spec.scriptBlob));
   } else {
     const script = await blobs.read(spec.scriptBlob);

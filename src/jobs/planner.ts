@@ -45,13 +45,13 @@ export class JobPlanner {
     });
   }
 
-  /** Runtimes of jobs for which this reason was given, as of the last plan. */
-  runtimesOf(isMeant: (reason: WaitReason) => boolean): Set<string> {
-    const runtimes = new Set<string>();
+  /** Runtimes of jobs for which this reason was given, as of the last plan, each with one of the jobs. */
+  runtimesOf(isMeant: (reason: WaitReason) => boolean): Map<string, string> {
+    const runtimes = new Map<string, string>();
     for (const { jobs } of this.#queues) {
       for (const { id, runtime } of jobs) {
         const reason = this.#reasons.get(id);
-        if (reason !== undefined && isMeant(reason)) runtimes.add(runtime);
+        if (reason !== undefined && isMeant(reason)) runtimes.set(runtime, id);
       }
     }
     return runtimes;

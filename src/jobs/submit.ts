@@ -10,6 +10,8 @@ import { checkQuota } from '../storage/quota.ts';
 import { checkLimits } from './check-limits.ts';
 import type { JobContext } from './context.ts';
 import { checkEntrypoint, projectEntrypoint } from './entrypoint.ts';
+import { checkImageCommand } from './image-command.ts';
+import { checkRequirements } from './layered.ts';
 
 /** A submission as it comes in; blobs are stored already, and held until it is done. */
 export interface Submission {
@@ -25,7 +27,7 @@ export interface Submission {
   readonly priority: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly source: JobSpec['source'];
-  readonly scriptBlob: string;
+  readonly scriptBlob: string | null;
   readonly dataBlob: string | null;
   readonly requirementsBlob: string | null;
   readonly inputBytes: InputBytes;
@@ -61,6 +63,7 @@ export async function submitJob(
   const limits = checkLimits(submission.limits, rules.flavors);
   await checkQueue(context, rules, submission.owner);
   await checkQuota({ store: context.store, rules: context.storage }, submission.owner, blobsOf(submission));
+  await checkRequirements(context, submission.requirementsBlob);
   const entrypoint = await checkFiles(context, submission, limits);
   const job = queuedJob(submission, entrypoint, limits, context.clock.now());
   if (once === undefined) await context.store.jobs.insert(job);
@@ -103,7 +106,7 @@ async function checkQueue(context: JobContext, rules: SubmissionRules, owner: st
 
 function blobsOf({ scriptBlob, dataBlob, requirementsBlob, inputBytes }: Submission) {
   return [
-    { id: scriptBlob, sizeBytes: inputBytes.script },
+    ...(scriptBlob === null ? [] : [{ id: scriptBlob, sizeBytes: inputBytes.script }]),
     ...(dataBlob === null ? [] : [{ id: dataBlob, sizeBytes: inputBytes.data }]),
     ...(requirementsBlob === null ? [] : [{ id: requirementsBlob, sizeBytes: inputBytes.requirements }]),
   ];
@@ -118,7 +121,10 @@ async function checkFiles(context: JobContext, submission: Submission, { diskByt
   };
   let leftBytes = diskBytes;
   let entrypoint = submission.entrypoint ?? '';
-  if (source === 'script') checkEntrypoint(entrypoint);
+  if (scriptBlob === null) {
+    const { runtime, args } = submission;
+    checkImageCommand(runtime, await context.runtimes.image(runtime), args);
+  } else if (source === 'script') checkEntrypoint(entrypoint);
   else {
     const project = await check(scriptBlob, 'the project', leftBytes);
     entrypoint = projectEntrypoint(submission.entrypoint, project.files, dataBlob !== null);
@@ -129,7 +135,7 @@ async function checkFiles(context: JobContext, submission: Submission, { diskByt
 }
 
 function queuedJob(submission: Submission, entrypoint: string, limits: JobLimits, nowMs: number): Job {
-  const { owner, name = entrypoint, limits: _asked, ...rest } = submission;
+  const { owner, name = entrypoint === '' ? submission.runtime : entrypoint, limits: _asked, ...rest } = submission;
   const spec: JobSpec = { ...rest, name, entrypoint, limits };
   return {
     id: sortableId(nowMs, randomBytes(10)),

@@ -57,13 +57,28 @@ export interface AttemptSpec {
   /** `<job id>-<attempt number>`: letters, digits, dashes; at most 64 characters. */
   readonly id: string;
   readonly runtime: string;
-  /** File to run, relative to the working folder, e.g. `x.py`. Compile-checked before anything runs. */
+  /** File to run, relative to the working folder, e.g. `x.py`. Compile-checked before anything runs. See also `image`. */
   readonly entrypoint: string;
   readonly args: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly limits: AttemptLimits;
   /** False: no network device but loopback. */
   readonly network: boolean;
+  /** How the image that the runtime was made of says that it is run; null: as the built-in runtimes. */
+  readonly image: AttemptImage | null;
+}
+
+export interface AttemptImage {
+  /** In the container. 0 to 65534. */
+  readonly uid: number;
+  readonly gid: number;
+  /** Set: this is run in place of Python with the entrypoint, which is '' then, and nothing is compiled first. */
+  readonly command: readonly string[] | null;
+  /**
+   * Absolute and free of links. The working folder is seen there, and begins with a copy of what the runtime has there.
+   * Null: /work, and nothing but the attempt's files.
+   */
+  readonly workingFolder: string | null;
 }
 
 /** How an attempt ended. `lost` when the agent itself was restarted under it. */

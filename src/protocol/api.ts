@@ -73,7 +73,7 @@ export const jobSchema = z.object({
   labels: z.record(z.string(), z.string()),
   runtime: z.string(),
   /** What was sent: a script, or the ZIP of a project. */
-  source: z.enum(['script', 'project']),
+  source: z.enum(['script', 'project', 'image']),
   entrypoint: z.string(),
   args: z.array(z.string()),
   /** Bytes of what it begins with; 0 where there is none. */

@@ -119,6 +119,22 @@ export const dockerfileRequirements: readonly Requirement[] = [
   { name: 'buildah', purpose: 'builds images from Dockerfiles', anyOf: ['buildah'], packages: ['buildah'] },
 ];
 
+/** What installs the requirements of jobs, where `jobs.pip` is configured. */
+export const pipRequirements: readonly Requirement[] = [
+  {
+    name: 'bubblewrap',
+    purpose: 'the container that requirements are installed in',
+    anyOf: ['bwrap'],
+    packages: ['bubblewrap'],
+  },
+  {
+    name: 'pip',
+    purpose: 'installs the requirements of jobs',
+    anyOf: ['/usr/share/python-wheels'],
+    packages: ['python3-pip-whl'],
+  },
+];
+
 /** What `npm test` needs beside that. */
 export const testRequirements: readonly Requirement[] = [
   {
@@ -133,6 +149,7 @@ export const testRequirements: readonly Requirement[] = [
     anyOf: ['python3'],
     packages: ['python3'],
   },
+  ...dockerfileRequirements,
   { name: 'pgrep', purpose: 'finds the QEMU that a test kills', anyOf: ['pgrep'], packages: ['procps'] },
   { name: 'Chromium', purpose: 'shows the dashboard', anyOf: ['chromium'], packages: ['chromium'] },
   { name: 'wrk', purpose: 'loads the front door of services', anyOf: ['wrk'], packages: ['wrk'] },

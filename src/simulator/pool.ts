@@ -1,5 +1,5 @@
 import type { Machine } from '../domain/hypervisor.ts';
-import type { Image } from '../domain/image.ts';
+import type { Image, RuntimeShelf } from '../domain/image.ts';
 import type { CpuSample, VmSnapshot } from '../domain/scaling.ts';
 import type { Vm } from '../domain/vm.ts';
 import { FakeClock } from '../fake/clock.ts';
@@ -49,6 +49,14 @@ const image: Image = {
   commandLine: '',
   sizeBytes: 0,
   createdAtMs: 0,
+};
+
+const noRuntimes: RuntimeShelf = {
+  list: async () => [],
+  names: async () => [],
+  want: async () => undefined,
+  wantLayered: async () => undefined,
+  image: async () => null,
 };
 
 /** The pool's own controller, on VMs that only take time: to boot, and to finish what they have in work when drained. */
@@ -174,7 +182,7 @@ export class SimulatedPool {
       clock: this.#clock,
       changes: this.#changes,
       image,
-      runtimes: { list: async () => [], names: async () => [], want: async () => undefined },
+      runtimes: noRuntimes,
       accelerator: 'tcg',
       network: { kind: 'user' },
       workload: { ...jobsWorkload, inFlight: (vm) => this.#loadOf(vm.name, vm.keyId).inFlight },

@@ -2,6 +2,7 @@ import type { Kysely, Selectable, Transaction } from 'kysely';
 import { type Job, type JobFile, jobCan } from '../domain/job.ts';
 import type { JobEnd, JobPage, JobStore } from '../domain/job-store.ts';
 import type { OnceAnswer, OnceKey } from '../domain/once.ts';
+import { runtimeOf } from '../domain/requirements.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { rememberOnce } from './once.ts';
 import * as queue from './queue.ts';
@@ -35,6 +36,7 @@ export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: numb
     requeue: (id, attempt, nowMs) => group.run((tx) => requeue(tx, id, attempt, nowMs, halfLifeMs)),
     cancel: (id, nowMs) => group.run((tx) => cancel(tx, id, nowMs)),
     cancelMany: (filter, limit, nowMs) => group.run((tx) => queue.cancelMany(tx, filter, limit, nowMs)),
+    reject: (runtime, message, nowMs) => group.run((tx) => queue.reject(tx, runtime, message, nowMs)),
     meanRunMs: (count) => meanRunMs(db, count),
     async files(id, page) {
       let query = db.selectFrom('job_file').selectAll().where('job_id', '=', id).orderBy('path');
@@ -207,7 +209,7 @@ function toRow(job: Job): Row {
     ended_at_ms: job.endedAtMs,
     result_json: job.result === null ? null : JSON.stringify(job.result),
     priority: job.spec.priority,
-    runtime: job.spec.runtime,
+    runtime: runtimeOf(job.spec),
     cpus: job.spec.limits.cpus,
     memory_bytes: job.spec.limits.memoryBytes,
     timeout_ms: job.spec.limits.timeoutMs,

@@ -1,5 +1,5 @@
 import { type Kysely, type RawBuilder, type Selectable, sql, type Transaction } from 'kysely';
-import type { JobState } from '../domain/job.ts';
+import { emptyResult, type JobState } from '../domain/job.ts';
 import type { Assignment, CancelFilter, Cancelled } from '../domain/job-store.ts';
 import type { Holding, QueuedJob, QueueUser } from '../domain/queue.ts';
 import { chargedCpus, decayed, held } from '../domain/usage.ts';
@@ -187,6 +187,22 @@ export async function charge(
   const usage_cpu_ms = before + held(cpus, job.assigned_at_ms ?? nowMs, nowMs, halfLifeMs);
   const change = { usage_cpu_ms, usage_at_ms: nowMs };
   await tx.updateTable('queue_user').set(change).where('name', '=', job.owner).execute();
+}
+
+/** JobStore.reject. */
+export async function reject(tx: Tx, runtime: string, message: string, nowMs: number): Promise<string[]> {
+  const result_json = JSON.stringify({ ...emptyResult, message });
+  const rows = await tx
+    .updateTable('job')
+    .set({ state: 'rejected', ended_at_ms: nowMs, result_json })
+    .where(isQueued)
+    .where('runtime', '=', runtime)
+    .returning(['id', 'owner'])
+    .execute();
+  for (const owner of new Set(rows.map((row) => row.owner))) {
+    await changeQueue(tx, owner, -rows.filter((row) => row.owner === owner).length);
+  }
+  return rows.map(({ id }) => id);
 }
 
 /** JobStore.cancelMany. */

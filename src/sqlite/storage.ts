@@ -29,13 +29,14 @@ export function sqlStorageStore(db: Db, group: GroupCommit<Tables>): StorageStor
 /** Writes down which blobs a job refers to. In plain SQL: it is part of every submission. */
 export async function insertInputs(tx: Tx, { id, owner, spec }: Pick<Job, 'id' | 'owner' | 'spec'>): Promise<void> {
   const rows = inputsOf(spec).map(({ blob, sizeBytes }) => sql`(${owner}, ${blob}, ${id}, ${sizeBytes})`);
+  if (rows.length === 0) return;
   await sql`insert into job_input (owner, blob, job_id, size_bytes) values ${sql.join(rows)}
     on conflict do nothing`.execute(tx);
 }
 
 function inputsOf({ scriptBlob, dataBlob, requirementsBlob, inputBytes }: JobSpec) {
   return [
-    { blob: scriptBlob, sizeBytes: inputBytes.script },
+    ...(scriptBlob === null ? [] : [{ blob: scriptBlob, sizeBytes: inputBytes.script }]),
     ...(dataBlob === null ? [] : [{ blob: dataBlob, sizeBytes: inputBytes.data }]),
     ...(requirementsBlob === null ? [] : [{ blob: requirementsBlob, sizeBytes: inputBytes.requirements }]),
   ];

@@ -6,6 +6,7 @@ import { writeZip } from '../../src/archive/zip-writer.ts';
 import { openBlobFolder } from '../../src/blobs/blob-folder.ts';
 import { openLogFolder } from '../../src/blobs/log-folder.ts';
 import { defaultFlavors } from '../../src/domain/flavor.ts';
+import type { RuntimeShelf } from '../../src/domain/image.ts';
 import { emptyResult, type Job } from '../../src/domain/job.ts';
 import { type StorageRules, unlimitedStorage } from '../../src/domain/storage.ts';
 import { queuedJob } from '../../src/fake/job.ts';
@@ -50,7 +51,13 @@ export async function openTestWeb(
   const { root: store, clock, changes } = accounts;
   await store.vms.insert(readyVm());
   const blobs = readFromMemory(await openBlobFolder(`${folder.path}/blobs`, clock));
-  const runtimes = { list: async () => [], names: async () => ['python'], want: async () => undefined };
+  const runtimes: RuntimeShelf = {
+    list: async () => [],
+    names: async () => ['python'],
+    want: async () => undefined,
+    wantLayered: async () => undefined,
+    image: async () => null,
+  };
   const logs = await openLogFolder(`${folder.path}/logs`);
   const storage = { store, clock, blobs, logs, rules: storageRules, log: () => undefined };
   const parts = {
@@ -61,6 +68,7 @@ export async function openTestWeb(
     logs,
     archives: zipReader,
     runtimes,
+    hasPip: true,
     maxAttempts: 3,
     workerPools: new Set(['default']),
     rules: { userRules: () => ({ maxQueued: Number.POSITIVE_INFINITY }) },

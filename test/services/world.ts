@@ -170,6 +170,8 @@ export class ServiceWorld {
       runtimes: {
         list: async () => [],
         names: async () => ['python', 'ml'],
+        image: async () => null,
+        wantLayered: async () => undefined,
         want: async (name) => (name === 'ml' ? this.building : undefined),
       },
       rules: {

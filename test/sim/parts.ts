@@ -60,9 +60,11 @@ export const noArchives: ArchiveReader = {
 };
 
 export const onlyPython: RuntimeShelf = {
-  list: async () => [{ name: 'python', id: 'python', path: '/python', sizeBytes: 1, createdAtMs: 0 }],
+  list: async () => [{ name: 'python', id: 'python', path: '/python', sizeBytes: 1, createdAtMs: 0, image: null }],
   names: async () => ['python'],
   want: async () => undefined,
+  image: async () => null,
+  wantLayered: async () => undefined,
 };
 
 export const image: Image = {

@@ -39,6 +39,7 @@ class Service {
       archives: noArchives,
       storage: unlimitedStorage,
       runtimes: onlyPython,
+      hasPip: false,
       changes: new Changes(),
       maxAttempts: 3,
       workerPools: new Set(['default']),

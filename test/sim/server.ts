@@ -74,6 +74,7 @@ export class SimServer {
       archives: noArchives,
       storage: unlimitedStorage,
       runtimes: onlyPython,
+      hasPip: false,
       maxAttempts,
       rules,
       workerPools: new Set([poolName]),

@@ -18,6 +18,7 @@ export function attemptSpec(
     args: [],
     environment: {},
     network: false,
+    image: null,
     ...rest,
     limits: {
       cpus: 1,

@@ -1,0 +1,60 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApiClient } from '../../src/cli/client.ts';
+import { JobClient } from '../../src/cli/job-client.ts';
+import { findServer } from '../../src/config/connection.ts';
+import { startServer, temporaryFolder } from '../../test/support/server.ts';
+import { prepareByHand } from '../by-hand.ts';
+import { type BenchContext, type Series, timeMs } from '../harness.ts';
+
+const jobs = 300;
+const script = 'print("first line")\n';
+/** They ask for little, so that one can be sent while another runs. */
+const limits = { cpus: 0.25, memoryBytes: 128 * 1024 ** 2 };
+/** Each side takes minutes, over which the machine's other work evens out. */
+const runsEach = 7;
+
+/** 300 trivial jobs on one real VM, from the first submission to the last end, over the same containers by hand in it. */
+export async function onVm(context: BenchContext): Promise<Series> {
+  const folder = await temporaryFolder('bench-jobs-vm');
+  const dataDir = join(folder.path, 'data');
+  const path = join(folder.path, 'x.py');
+  await writeFile(path, script);
+  const server = await startServer(dataDir);
+  try {
+    const client = new ApiClient(await findServer(dataDir));
+    const [vm] = await client.vms();
+    if (vm === undefined) throw new Error('no VM');
+    const byHand = await prepareByHand(client, vm.name, script);
+    await byHand(5);
+    await allEndedMs(client, path, 5);
+    const series = { ours: [] as number[], baseline: [] as number[] };
+    for (let i = 0; i < Math.ceil(context.runs / runsEach); i += 1) {
+      context.signal.throwIfAborted();
+      series.ours.push(await allEndedMs(client, path, jobs));
+      context.log(`${jobs} jobs: ${Math.round(series.ours.at(-1) ?? 0)} ms`);
+      series.baseline.push(await byHand(jobs));
+      context.log(`${jobs} by hand: ${Math.round(series.baseline.at(-1) ?? 0)} ms`);
+    }
+    return { ...series, variant: 'vm', unit: 'ms', limit: { atMost: 1.3 } };
+  } finally {
+    server.signal('SIGINT');
+    await server.ended;
+    await folder.remove();
+  }
+}
+
+function allEndedMs(client: ApiClient, path: string, count: number): Promise<number> {
+  const api = new JobClient(client);
+  return timeMs(async () => {
+    const submitted = Array.from({ length: count }, () => api.submit({ limits }, { script: path }, sleep));
+    await Promise.all(submitted);
+    for (;;) {
+      const { queuedJobs } = await client.pools();
+      const running = (await client.vms()).flatMap((vm) => vm.jobs);
+      if (queuedJobs === 0 && running.length === 0) return;
+      await sleep(100);
+    }
+  });
+}

@@ -1,0 +1,191 @@
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Clock } from '../../domain/clock.ts';
+import { TidepoolError } from '../../domain/errors.ts';
+import type { Runtime } from '../../domain/image.ts';
+import type { LayeredRecipe, PipSource } from '../../domain/requirements.ts';
+import { folders, publish, withCacheLock, withWorkFolder } from '../cache.ts';
+import { commandRunner, type RunCommand } from '../command.ts';
+import { forwardOnly, type ReportProgress } from '../progress.ts';
+import { contentId } from '../recipe.ts';
+import {
+  type AboutRuntime,
+  findRuntime,
+  forgetRuntime,
+  listRuntimes,
+  removeRuntime,
+  runtimeFiles,
+} from '../runtime-store.ts';
+import { squashfsFlags } from '../squashfs.ts';
+import { startIndexGateway } from './index-gateway.ts';
+
+/** Counts up when what comes out of the same requirements changes. */
+const layeredFormat = 1;
+/** Each is a disk of every VM; the oldest goes for a new one. */
+const maxLayered = 6;
+const installLimitMs = 15 * 60_000;
+const maxFileBytes = 8 * 1024 ** 3;
+/** Whom the container's root is outside, when we are root. */
+const nobody = '65534';
+const pipWheels = '/usr/share/python-wheels';
+
+export interface LayeredOptions {
+  readonly cacheDir: string;
+  readonly clock: Clock;
+  readonly source: PipSource;
+  readonly isRoot: boolean;
+  readonly progress?: ReportProgress;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A runtime with requirements installed on top, under the name that `runtimeOf` gives; built when the cache does not have
+ * it. Only wheels are installed, so that no code of a package runs here, and that in a container of its own: no network
+ * but the way to the configured index, no right, nothing of this machine to see but a copy of the runtime.
+ * Errors: `not_found` (no such base), `invalid` (pip cannot install them, its last words in the message), `aborted`.
+ */
+export async function buildLayered(name: string, recipe: LayeredRecipe, options: LayeredOptions): Promise<Runtime> {
+  const { cacheDir, clock, signal } = options;
+  const base = (await listRuntimes(cacheDir)).find((runtime) => runtime.name === recipe.base);
+  if (base === undefined) throw new TidepoolError('not_found', `there is no runtime ${recipe.base}`);
+  const id = contentId({ layeredFormat, base: base.id, requirements: recipe.requirements });
+  const ready = await findRuntime(cacheDir, name, id);
+  if (ready !== undefined) return ready;
+  const progress = forwardOnly(options.progress);
+  const onWait = (): void => progress({ step: 'waiting', label: 'waiting for another build to end', fraction: 0 });
+  return withCacheLock(cacheDir, { signal, onWait }, async () => {
+    const builtMeanwhile = await findRuntime(cacheDir, name, id);
+    if (builtMeanwhile !== undefined) return builtMeanwhile;
+    const limit = new AbortController();
+    const cancelLimit = clock.after(installLimitMs, () => limit.abort());
+    const run = commandRunner(clock, signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]));
+    await withWorkFolder(cacheDir, commandRunner(clock), async ({ scratch, work }) => {
+      progress({ step: 'building', label: 'unpacking the runtime', fraction: 0.1 });
+      const build: Build = { scratch, base, recipe, run, ...options };
+      await unpackBase(build);
+      progress({ step: 'building', label: 'installing', fraction: 0.3 });
+      await install(build);
+      progress({ step: 'compressing', label: 'compressing', fraction: 0.8 });
+      const result = join(work, 'runtime');
+      await mkdir(result);
+      const flags = ['-noappend', ...squashfsFlags];
+      await run({ program: 'mksquashfs', args: [join(scratch, 'root'), join(result, runtimeFiles.disk), ...flags] });
+      const about: AboutRuntime = { createdAtMs: clock.now(), image: base.image };
+      await writeFile(join(result, runtimeFiles.about), `${JSON.stringify({ name, id, base: base.name, ...about })}\n`);
+      await forgetRuntime(cacheDir, name, id);
+      await publish(result, join(cacheDir, folders.runtimes, `${name}-${id}`));
+    }).finally(cancelLimit);
+    await dropOldest(cacheDir, name);
+    const built = await findRuntime(cacheDir, name, id);
+    if (built === undefined) throw new TidepoolError('internal', `runtime ${name}-${id} is not where it was put`);
+    progress({ step: 'done', label: 'installed', fraction: 1 });
+    return built;
+  });
+}
+
+interface Build extends LayeredOptions {
+  readonly scratch: string;
+  readonly base: Runtime;
+  readonly recipe: LayeredRecipe;
+  readonly run: RunCommand;
+}
+
+async function unpackBase({ scratch, base, run, recipe, isRoot }: Build): Promise<void> {
+  const root = join(scratch, 'root');
+  await run({ program: 'unsquashfs', args: ['-no-progress', '-no-xattrs', '-d', root, base.path] });
+  const input = join(scratch, 'input');
+  await mkdir(input, { mode: 0o755 });
+  await writeFile(join(input, 'requirements.txt'), `${recipe.requirements}\n`, { mode: 0o644 });
+  await chmod(scratch, 0o755);
+  if (isRoot) await run({ program: 'chown', args: ['-R', '-h', `${nobody}:${nobody}`, root] });
+}
+
+async function install(build: Build): Promise<void> {
+  const { scratch, source, run } = build;
+  const pip = await pipWheel();
+  const socket = source.kind === 'index' ? join(scratch, 'input', 'gateway') : undefined;
+  await using gateway =
+    source.kind === 'index' && socket !== undefined ? await startIndexGateway(socket, source.hosts) : undefined;
+  // Its own user inside must get through to the gateway.
+  if (socket !== undefined) await chmod(socket, 0o666);
+  const from =
+    source.kind === 'index'
+      ? ['--index-url', source.url, ...trusted(source.url)]
+      : ['--no-index', '--find-links', '/run/wheels'];
+  const quiet = ['--no-input', '--no-cache-dir', '--disable-pip-version-check', '--no-warn-script-location'];
+  const kind = ['--only-binary', ':all:', '--break-system-packages', '--root-user-action', 'ignore'];
+  const pipArguments = ['install', ...quiet, ...kind, ...from, '-r', '/run/input/requirements.txt'];
+  const installer = [
+    'python3',
+    '/run/install.py',
+    '/run/pip.whl',
+    ...(socket === undefined ? [] : ['/run/input/gateway']),
+  ];
+  try {
+    await run({
+      program: 'prlimit',
+      args: [
+        `--fsize=${maxFileBytes}`,
+        '--core=0',
+        '--',
+        ...container(build, pip),
+        ...installer,
+        '--',
+        ...pipArguments,
+      ],
+      stopSignal: 'SIGKILL',
+    });
+  } catch (cause) {
+    if (!(cause instanceof TidepoolError) || cause.code !== 'upstream') throw cause;
+    const words = cause.message.split('\n').slice(1);
+    const why =
+      words
+        .filter((line) => /^(ERROR|error)/.test(line))
+        .slice(-3)
+        .join('\n') || words.slice(-3).join('\n');
+    const others =
+      gateway === undefined || gateway.refused.length === 0 ? '' : `\nnot allowed: ${gateway.refused.join(', ')}`;
+    throw new TidepoolError('invalid', `the requirements cannot be installed: ${why}${others}`, { cause });
+  }
+}
+
+/** A container of the unpacked runtime, by bubblewrap. */
+function container({ scratch, source, isRoot }: Build, pip: string): string[] {
+  const script = fileURLToPath(new URL('./install.py', import.meta.url));
+  const user = ['setpriv', '--reuid', nobody, '--regid', nobody, '--clear-groups', '--'];
+  return [
+    ...(isRoot ? user : []),
+    'bwrap',
+    ...['--unshare-all', '--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--hostname', 'build'],
+    ...['--uid', '0', '--gid', '0', '--clearenv'],
+    ...['--setenv', 'PATH', '/usr/local/bin:/usr/bin:/bin', '--setenv', 'HOME', '/tmp', '--setenv', 'LANG', 'C.UTF-8'],
+    ...['--bind', join(scratch, 'root'), '/', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--tmpfs', '/run'],
+    ...['--ro-bind', join(scratch, 'input'), '/run/input', '--ro-bind', script, '/run/install.py'],
+    ...['--ro-bind', pip, '/run/pip.whl'],
+    ...(source.kind === 'folder' ? ['--ro-bind', source.path, '/run/wheels'] : []),
+    '--',
+  ];
+}
+
+async function pipWheel(): Promise<string> {
+  const names = await readdir(pipWheels).catch(() => []);
+  const name = names
+    .filter((one) => /^pip-.*\.whl$/.test(one))
+    .sort()
+    .at(-1);
+  if (name === undefined)
+    throw new TidepoolError('not_found', `there is no pip in ${pipWheels}; run 'tidepool doctor'`);
+  return join(pipWheels, name);
+}
+
+/** Without TLS pip takes an index only when told so; who configured it did. */
+function trusted(url: string): string[] {
+  const { protocol, host } = new URL(url);
+  return protocol === 'http:' ? ['--trusted-host', host] : [];
+}
+
+async function dropOldest(cacheDir: string, added: string): Promise<void> {
+  const layered = (await listRuntimes(cacheDir)).filter(({ name }) => /^req-/.test(name) && name !== added);
+  for (const runtime of layered.slice(maxLayered - 1)) await removeRuntime(cacheDir, runtime);
+}
