@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ApiClient } from '../cli/client.ts';
-import { choiceOf, type EventOptions, eventList, followEvents, formatEvent } from '../cli/events.ts';
+import { eventList, followEvents, formatEvent } from '../cli/events.ts';
 import { printable } from '../cli/harmless.ts';
 import type { LoadCommandOptions } from '../cli/load/plan.ts';
 import { type PoolChanges, planShow, poolList, poolPause, poolScale, poolSet, poolShow } from '../cli/pool.ts';
@@ -142,15 +142,12 @@ program
   .command('events')
   .description('what happened to VMs and pools')
   .option('-f, --follow', 'each one as it happens')
-  .option('--pool <name>', 'only those of this pool')
-  .option('--name <names>', 'only these, with commas between them: vm.failed,alert.raised')
   .option('--limit <n>', 'so many of the newest', '50')
   .option('--json', 'a JSON object a line')
-  .action(async (options: EventOptions & { follow?: boolean }) => {
+  .action(async (options: { follow?: boolean; limit: string; json?: boolean }) => {
     const api = await client();
     if (!options.follow) return print(await eventList(api, options));
-    const show = (event: EventView) => print(formatEvent(event, options.json === true));
-    await followEvents(api, show, terminal.sleep, undefined, choiceOf(options));
+    await followEvents(api, (event) => print(formatEvent(event, options.json === true)), terminal.sleep);
   });
 
 program

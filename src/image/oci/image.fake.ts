@@ -30,6 +30,7 @@ export interface FakeImage {
   readonly architecture?: string;
 }
 
+/** In hexadecimal digits. */
 export function sha256(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
