@@ -26,6 +26,12 @@ export interface Connection {
   readonly token: string | null;
 }
 
+/** Which events: of one pool, of some names (with commas between them). */
+export interface EventChoice {
+  readonly pool?: string;
+  readonly name?: string;
+}
+
 /** A body: a form, or anything that becomes JSON. */
 type Content = FormData | Readonly<Record<string, unknown>>;
 
@@ -69,14 +75,19 @@ export class ApiClient {
     return (await this.json('GET', `/usage?sinceMs=${sinceMs}`, usageListSchema)).vms;
   }
 
-  async events(limit: number): Promise<EventView[]> {
-    return (await this.json('GET', `/events?limit=${limit}`, eventListSchema)).events;
+  async events(limit: number, choice: EventChoice = {}): Promise<EventView[]> {
+    const query = new URLSearchParams({ ...choice, limit: String(limit) });
+    return (await this.json('GET', `/events?${query}`, eventListSchema)).events;
   }
 
   /** Events as they happen, as server-sent events. */
-  async eventStream(after: number | undefined, signal?: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const query = after === undefined ? '' : `?after=${after}`;
-    return this.stream(`/events/stream${query}`, signal);
+  async eventStream(
+    after: number | undefined,
+    signal?: AbortSignal,
+    choice: EventChoice = {},
+  ): Promise<ReadableStream<Uint8Array>> {
+    const query = new URLSearchParams({ ...choice, ...(after === undefined ? {} : { after: String(after) }) });
+    return this.stream(`/events/stream?${query}`, signal);
   }
 
   async drainVm(name: string): Promise<VmView> {

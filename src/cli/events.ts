@@ -1,18 +1,29 @@
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { TidepoolError } from '../domain/errors.ts';
 import { type EventView, eventSchema } from '../protocol/api.ts';
-import type { ApiClient } from './client.ts';
+import type { ApiClient, EventChoice } from './client.ts';
 
 const reconnectPauseMs = 500;
 const reconnectTries = 120;
 
+/** Which events, as the options say it. */
+export interface EventOptions extends EventChoice {
+  readonly limit: string;
+  readonly json?: boolean;
+}
+
 /** `tidepool events`: the newest, one a line. */
-export async function eventList(client: ApiClient, options: { limit: string; json?: boolean }): Promise<string> {
+export async function eventList(client: ApiClient, options: EventOptions): Promise<string> {
   const limit = Number(options.limit);
   if (!Number.isInteger(limit) || limit < 1)
     throw new TidepoolError('invalid', `--limit ${options.limit} is not a whole number from 1`);
-  const events = await client.events(limit);
+  const events = await client.events(limit, choiceOf(options));
   return events.map((event) => formatEvent(event, options.json === true)).join('\n');
+}
+
+/** What of the options the server is asked for. */
+export function choiceOf({ pool, name }: EventChoice): EventChoice {
+  return { ...(pool === undefined ? {} : { pool }), ...(name === undefined ? {} : { name }) };
 }
 
 /**
@@ -24,12 +35,13 @@ export async function followEvents(
   onEvent: (event: EventView) => void,
   sleep: (ms: number) => Promise<void>,
   signal?: AbortSignal,
+  choice: EventChoice = {},
 ): Promise<void> {
   let after: number | undefined;
   let triesLeft = reconnectTries;
   while (signal?.aborted !== true) {
     try {
-      for await (const event of streamEvents(client, after, signal)) {
+      for await (const event of streamEvents(client, after, signal, choice)) {
         onEvent(event);
         after = event.id;
         triesLeft = reconnectTries;
@@ -48,8 +60,9 @@ export async function* streamEvents(
   client: ApiClient,
   after: number | undefined,
   signal?: AbortSignal,
+  choice: EventChoice = {},
 ): AsyncGenerator<EventView> {
-  const text = (await client.eventStream(after, signal)).pipeThrough(
+  const text = (await client.eventStream(after, signal, choice)).pipeThrough(
     new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>,
   );
   for await (const message of text.pipeThrough(new EventSourceParserStream())) {

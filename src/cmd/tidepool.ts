@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { ApiClient } from '../cli/client.ts';
-import { eventList, followEvents, formatEvent } from '../cli/events.ts';
+import { choiceOf, type EventOptions, eventList, followEvents, formatEvent } from '../cli/events.ts';
 import { printable } from '../cli/harmless.ts';
 import type { LoadCommandOptions } from '../cli/load/plan.ts';
 import { type PoolChanges, planShow, poolList, poolPause, poolScale, poolSet, poolShow } from '../cli/pool.ts';
@@ -10,6 +10,7 @@ import { vmDelete, vmDrain, vmList } from '../cli/vm.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { findServer } from '../config/connection.ts';
 import { errorCodes, toTidepoolError } from '../domain/errors.ts';
+import type { EventView } from '../protocol/api.ts';
 import { addAccountCommands } from './account-commands.ts';
 import { addJobCommands } from './job-commands.ts';
 import type { ReportOptions } from './report.ts';
@@ -142,12 +143,15 @@ program
   .command('events')
   .description('what happened to VMs and pools')
   .option('-f, --follow', 'each one as it happens')
+  .option('--pool <name>', 'only those of this pool')
+  .option('--name <names>', 'only these, with commas between them: vm.failed,alert.raised')
   .option('--limit <n>', 'so many of the newest', '50')
   .option('--json', 'a JSON object a line')
-  .action(async (options: { follow?: boolean; limit: string; json?: boolean }) => {
+  .action(async (options: EventOptions & { follow?: boolean }) => {
     const api = await client();
     if (!options.follow) return print(await eventList(api, options));
-    await followEvents(api, (event) => print(formatEvent(event, options.json === true)), terminal.sleep);
+    const show = (event: EventView) => print(formatEvent(event, options.json === true));
+    await followEvents(api, show, terminal.sleep, undefined, choiceOf(options));
   });
 
 program

@@ -40,3 +40,13 @@ export interface CloudEvent {
 }
 
 export type NewEvent = Omit<CloudEvent, 'id'>;
+
+/** Which events are asked for; what is left out does not matter. */
+export interface EventFilter {
+  readonly pool?: string | undefined;
+  readonly names?: readonly EventName[] | undefined;
+}
+
+export function matches(event: CloudEvent, { pool, names }: EventFilter): boolean {
+  return (pool === undefined || event.pool === pool) && (names === undefined || names.includes(event.name));
+}

@@ -1,5 +1,5 @@
 import type { AccountStore } from './account.ts';
-import type { CloudEvent, NewEvent } from './event.ts';
+import type { CloudEvent, EventFilter, NewEvent } from './event.ts';
 import type { JobStore } from './job-store.ts';
 import type { OnceStore } from './once.ts';
 import type { PoolState } from './pool.ts';
@@ -54,15 +54,18 @@ export interface VmMove {
 }
 
 export interface EventStore {
-  /** Keeps the newest `maxEvents` or a few more. */
+  /** Keeps the newest `maxEvents` decisions and as many other events, or a few more. */
   append(event: NewEvent): Promise<CloudEvent>;
   /** Oldest first, those after `afterId`. */
   after(afterId: number, limit: number): Promise<CloudEvent[]>;
-  /** The newest `limit` (of those before `beforeId`, if it is given), oldest first. */
-  newest(limit: number, beforeId?: number): Promise<CloudEvent[]>;
+  /** The newest `limit` that match (of those before `beforeId`, if it is given), oldest first. */
+  newest(limit: number, beforeId?: number, filter?: EventFilter): Promise<CloudEvent[]>;
 }
 
-/** Events that are kept: some weeks of a quiet pool, a day of a busy one. */
+/**
+ * Events that are kept of each of the two kinds: some weeks of a quiet pool, a day of a busy one. Decisions, also those
+ * to do nothing, are most of all events; counted apart they do not push out what happened to VMs.
+ */
 export const maxEvents = 100_000;
 
 export interface PoolStore {

@@ -1,12 +1,14 @@
+import { type EventFilter, matches } from '../domain/event.ts';
 import type { HttpContext } from './context.ts';
 import { quietWait, sse } from './sse.ts';
 
 const batch = 200;
 
-/** Events after `afterId` as server-sent events, for ever; each one's SSE id is where to go on. */
+/** Events after `afterId` that match as server-sent events, for ever; each one's SSE id is where to go on. */
 export async function* followEvents(
   context: HttpContext,
   afterId: number,
+  filter: EventFilter,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
   const { store, changes, clock } = context.jobs;
@@ -18,7 +20,7 @@ export async function* followEvents(
     while (!signal.aborted) {
       const events = await store.events.after(lastId, batch);
       for (const event of events) {
-        yield sse(event.name, JSON.stringify(event), String(event.id));
+        if (matches(event, filter)) yield sse(event.name, JSON.stringify(event), String(event.id));
         lastId = event.id;
       }
       if (events.length > 0) continue;

@@ -188,6 +188,27 @@ test('lists go on to their end, and no further', async () => {
   assert.deepEqual([before.events.map(({ text }) => text), before.nextCursor], [['0', '1'], null]);
 });
 
+test('events are listed and followed by pool and by name', async () => {
+  const { events } = api.web.context.jobs.store;
+  const event = { atMs: 1, vm: null, data: {} };
+  await events.append({ ...event, name: 'pool.decision', pool: 'chosen', text: 'decided' });
+  const failed = await events.append({ ...event, name: 'vm.failed', pool: 'chosen', text: 'failed' });
+  await events.append({ ...event, name: 'vm.failed', pool: 'other', text: 'elsewhere' });
+  const texts = async (query: string) =>
+    (await api.get('GET', `/events?${query}`, eventListSchema)).events.map(({ text }) => text);
+  assert.deepEqual(await texts('pool=chosen'), ['decided', 'failed']);
+  assert.deepEqual(await texts('name=vm.failed,alert.raised'), ['failed', 'elsewhere']);
+  assert.deepEqual(await texts('name=vm.failed&pool=chosen'), ['failed']);
+  await api.refused(400, 'GET', '/events?name=vm.nonsense');
+
+  const stream = await api.ask('GET', `/events/stream?pool=chosen&name=vm.failed&after=${failed.id - 2}`);
+  const reader = (stream.body ?? assert.fail()).pipeThrough(new TextDecoderStream()).getReader();
+  let told = '';
+  while (!told.includes('data:')) told += (await reader.read()).value ?? assert.fail(told);
+  await reader.cancel();
+  assert.match(told, /^: following\n\n(event|id): .*"text":"failed"/s);
+});
+
 test('a job is deleted with its files and log when it has ended, and only then', async () => {
   const { store, logs } = api.web.context.jobs;
   await store.jobs.insert(queuedJob({ id: 'gone', owner: 'ann' }));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode } from '../../src/domain/errors.ts';
+import type { EventName } from '../../src/domain/event.ts';
 import { emptyResult, type JobState, jobStates } from '../../src/domain/job.ts';
 import type { Store } from '../../src/domain/store.ts';
 import { queuedJob } from '../../src/fake/job.ts';
@@ -178,6 +179,18 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
     );
     assert.deepEqual(await store.events.after(all[2]?.id ?? 0, 1), [all[3]]);
     assert.deepEqual(await store.events.newest(2), all.slice(3));
+  });
+
+  withStore('events are chosen by pool and by name', async (store) => {
+    const event = (name: EventName, pool: string) => ({ atMs: 1, name, pool, vm: null, text: '', data: {} });
+    const failed = await store.events.append(event('vm.failed', 'p'));
+    await store.events.append(event('pool.decision', 'p'));
+    await store.events.append(event('pool.decision', 'p'));
+    const other = await store.events.append(event('vm.failed', 'q'));
+    assert.deepEqual(await store.events.newest(2, undefined, { names: ['vm.failed', 'vm.warm'] }), [failed, other]);
+    assert.deepEqual(await store.events.newest(1, undefined, { names: ['vm.failed'], pool: 'p' }), [failed]);
+    assert.deepEqual(await store.events.newest(1, other.id, { names: ['vm.failed'] }), [failed]);
+    assert.deepEqual(await store.events.newest(1, undefined, { pool: 'none' }), []);
   });
 
   withStore('a pool keeps what was set', async (store) => {

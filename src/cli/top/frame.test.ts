@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import fc from 'fast-check';
 import { exampleAtMs, exampleEvent, examplePool, exampleUsage } from './cloud.fake.ts';
 import { type FrameSize, frame } from './frame.ts';
+import { plainLines } from './plain.ts';
 import { encode } from './spans.ts';
 import { emptyState, type TopState, withAnswer, withEvent } from './state.ts';
 
@@ -40,6 +41,13 @@ test('the pool that is asked for is shown; many VMs get a line each, and the res
   const many = shown(stateOf(9), { columns: 100, rows: 16 }).join('\n');
   assert.match(many, /vm-0000 {2}ready +100 % {2}[\u2800-\u28ff ]+\n/);
   assert.match(many, /and \d more VMs/);
+});
+
+test('of a VM that has not been sampled for a while, as one that sleeps, no CPU is told', () => {
+  const later = { ...stateOf(2), nowMs: exampleAtMs + 60_000 };
+  assert.match(shown(later, { columns: 120, rows: 40 }).join('\n'), /vm-0000 {2}ready {2}- */);
+  assert.match(shown(later, { columns: 120, rows: 16 }).join('\n'), /vm-0000 {2}ready +- {2}/);
+  assert.match(plainLines(later)[0] ?? '', /CPU vm-0000 -, vm-0001 -/);
 });
 
 test('a server that is away is told of first', () => {

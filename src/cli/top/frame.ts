@@ -3,7 +3,7 @@ import { cpuLimits, decidingWindowMs, explain } from '../../protocol/decision.ts
 import { formatSize } from '../units.ts';
 import { type ChartSetting, limitLegend, percent, scaleColumns, timeAxis, vmChart, vmSparkline } from './chart.ts';
 import { type Color, clean, type Line, line, wrap } from './spans.ts';
-import type { TopState, WatchedVm } from './state.ts';
+import { sampleOfNow, type TopState, type WatchedVm } from './state.ts';
 
 export interface FrameSize {
   readonly columns: number;
@@ -110,25 +110,26 @@ function cpuLines(state: TopState, pool: PoolView, columns: number, room: number
   const vms = state.vms.filter((vm) => vm.pool === pool.name);
   const limits = pool.decision === null ? [] : cpuLimits(pool.decision);
   const windowMs = pool.decision === null ? undefined : decidingWindowMs(pool.decision);
-  const title: Line = [{ text: 'CPU', bold: true }, { text: meanOfReady(vms) }, ...limitLegend(limits)];
+  const title: Line = [{ text: 'CPU', bold: true }, { text: meanOfReady(vms, state.nowMs) }, ...limitLegend(limits)];
   if (vms.length === 0) return [line(''), title, line('  no VM', { color: 'grey' })].slice(0, room);
   const rowsEach = Math.min(mostChartRows, Math.floor((room - 3) / vms.length) - 1);
   const nowMs = state.nowMs;
   if (rowsEach < 2) return [title, ...sparklines(vms, { columns, nowMs, limits, windowMs }, room - 2)];
   const setting = { columns: Math.max(4, columns - scaleColumns), nowMs, limits, windowMs };
-  const charts = vms.flatMap((vm) => [vmTitle(vm), ...vmChart(vm, rowsEach, setting)]);
+  const charts = vms.flatMap((vm) => [vmTitle(vm, nowMs), ...vmChart(vm, rowsEach, setting)]);
   return [line(''), title, ...charts, [{ text: ' '.repeat(scaleColumns) }, ...timeAxis(setting)]];
 }
 
-function meanOfReady(vms: readonly WatchedVm[]): string {
-  const newest = vms.filter((vm) => vm.state === 'ready').flatMap((vm) => vm.samples.at(-1)?.cpu ?? []);
+function meanOfReady(vms: readonly WatchedVm[], nowMs: number): string {
+  const newest = vms.filter((vm) => vm.state === 'ready').flatMap((vm) => sampleOfNow(vm, nowMs)?.cpu ?? []);
   if (newest.length === 0) return '';
   return `  ${percent(newest.reduce((sum, cpu) => sum + cpu, 0) / newest.length)} now`;
 }
 
-function vmTitle({ vm, state, samples }: WatchedVm): Line {
-  const newest = samples.at(-1);
-  const use = newest === undefined ? 'no samples' : `${percent(newest.cpu)}  ${formatSize(newest.memoryBytes)}`;
+function vmTitle(watched: WatchedVm, nowMs: number): Line {
+  const { vm, state } = watched;
+  const newest = sampleOfNow(watched, nowMs);
+  const use = newest === undefined ? '-' : `${percent(newest.cpu)}  ${formatSize(newest.memoryBytes)}`;
   return [
     { text: `${' '.repeat(scaleColumns)}${clean(vm)}  `, bold: true },
     { text: `${state}  `, ...stateStyle(state) },
@@ -144,8 +145,8 @@ function sparklines(vms: readonly WatchedVm[], setting: ChartSetting, room: numb
   const hidden = vms.length - shown.length;
   return [
     ...shown.map((vm): Line => {
-      const newest = vm.samples.at(-1);
-      const use = newest === undefined ? '' : percent(newest.cpu);
+      const newest = sampleOfNow(vm, setting.nowMs);
+      const use = newest === undefined ? '-' : percent(newest.cpu);
       return [
         { text: `${clean(vm.vm).slice(0, name).padEnd(name)}  ` },
         { text: vm.state.padEnd(9), ...stateStyle(vm.state) },

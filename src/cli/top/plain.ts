@@ -2,7 +2,7 @@ import type { PoolView } from '../../protocol/api.ts';
 import { explain } from '../../protocol/decision.ts';
 import { percent } from './chart.ts';
 import { clean } from './spans.ts';
-import type { TopState } from './state.ts';
+import { sampleOfNow, type TopState } from './state.ts';
 
 /** A line for every pool, for logs and pipes. Pure. */
 export function plainLines(state: TopState): string[] {
@@ -11,12 +11,12 @@ export function plainLines(state: TopState): string[] {
   return state.pools.map((pool) => `${time}  ${poolLine(pool, state)}`);
 }
 
-function poolLine(pool: PoolView, { vms, queued }: TopState): string {
+function poolLine(pool: PoolView, { vms, queued, nowMs }: TopState): string {
   const counts = Object.entries(pool.counts).map(([name, count]) => `${name} ${count}`);
   const cpu = vms
     .filter((vm) => vm.pool === pool.name)
     .map((vm) => {
-      const newest = vm.samples.at(-1);
+      const newest = sampleOfNow(vm, nowMs);
       return `${vm.vm} ${newest === undefined ? '-' : percent(newest.cpu)}`;
     });
   const why = pool.decision === null ? [] : [explain(pool.decision)];

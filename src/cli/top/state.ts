@@ -35,7 +35,16 @@ export interface Answer {
 
 /** As many as the server keeps, a second each. */
 export const keptSamples = 600;
+
+/** A sample is of now for so long; there is one a second of a VM that runs. */
+const currentMs = 5_000;
 const keptEvents = 100;
+
+/** The newest sample, if it is of now: a paused VM has none for as long as it sleeps. */
+export function sampleOfNow({ samples }: WatchedVm, nowMs: number): Sample | undefined {
+  const newest = samples.at(-1);
+  return newest !== undefined && nowMs - newest.atMs <= currentMs ? newest : undefined;
+}
 
 /** Before the first answer. */
 export function emptyState(server: string, nowMs: number): TopState {
