@@ -13,6 +13,15 @@ import { ToastProvider } from './ui/toasts.tsx';
 
 const JobPage = lazy(() => import('./pages/job.tsx'));
 const SubmitPage = lazy(() => import('./pages/submit.tsx'));
+const PoolsPage = lazy(() => import('./pages/pools.tsx'));
+const PoolPage = lazy(() => import('./pages/pool.tsx'));
+const ServicesPage = lazy(() => import('./pages/services.tsx'));
+const ServicePage = lazy(() => import('./pages/service.tsx'));
+const DeployPage = lazy(() => import('./pages/deploy.tsx'));
+const EventsPage = lazy(() => import('./pages/events.tsx'));
+const MachinesPage = lazy(() => import('./pages/machines.tsx'));
+const AccountPage = lazy(() => import('./pages/account.tsx'));
+const UsersPage = lazy(() => import('./pages/users.tsx'));
 
 /** Everything: the session, the pages. */
 export function App() {
@@ -50,6 +59,29 @@ function SignedIn({ who }: { who: WhoView }) {
               <Redirect to="/submit" replace />
             </Route>
             <Route path="/jobs/:id">{({ id }) => <JobPage id={id} key={id} />}</Route>
+            <Route path="/pools">
+              <PoolsPage />
+            </Route>
+            <Route path="/pools/:name">{({ name }) => <PoolPage name={name} who={who} key={name} />}</Route>
+            <Route path="/services">
+              <ServicesPage />
+            </Route>
+            <Route path="/services/new">
+              <DeployPage />
+            </Route>
+            <Route path="/services/:name">{({ name }) => <ServicePage name={name} who={who} key={name} />}</Route>
+            <Route path="/machines">
+              <MachinesPage who={who} />
+            </Route>
+            <Route path="/events">
+              <EventsPage />
+            </Route>
+            <Route path="/account">
+              <AccountPage who={who} />
+            </Route>
+            <Route path="/users">
+              <UsersPage who={who} />
+            </Route>
             <Route>
               <Problem error={new Error('There is no such page.')} />
             </Route>

@@ -21,6 +21,8 @@ use([
   CanvasRenderer,
 ]);
 
+const narrowPixels = 560;
+
 /** Curves over time. @param label what it shows now, for those who do not see it */
 export default function Chart({
   label,
@@ -61,7 +63,7 @@ export default function Chart({
     if (element === null) return;
     const style = getComputedStyle(element);
     chart.current?.setOption(
-      chartOption(content, (name) => style.getPropertyValue(`--${name}`).trim()),
+      chartOption(content, (name) => style.getPropertyValue(`--${name}`).trim(), element.clientWidth < narrowPixels),
       true,
     );
   }, [content, theme]);

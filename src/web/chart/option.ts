@@ -26,10 +26,15 @@ export interface ChartContent {
 
 const colours = 8;
 
-/** What ECharts is to draw. @param colour of the style sheet, by its name. Pure. */
+/**
+ * What ECharts is to draw. Pure.
+ * @param colour of the style sheet, by its name
+ * @param isNarrow then what happened is drawn without words
+ */
 export function chartOption(
   { curves, limits = [], window: shaded, marks = [] }: ChartContent,
   colour: (name: string) => string,
+  isNarrow = false,
 ): EChartsCoreOption {
   const [unit] = curves.flatMap((curve) => curve.unit ?? []);
   const axis = {
@@ -45,7 +50,7 @@ export function chartOption(
       yAxis: value,
       name,
       lineStyle: { color: colour(look), type: 'dashed', width: 1.5 },
-      label: { formatter: name, position: 'insideEndTop', color: colour(look) },
+      label: { show: !isNarrow, formatter: name, position: 'insideStartTop', color: colour(look) },
     })),
     ...marks
       .filter(({ atMs }) => atMs >= fromMs && atMs <= untilMs)

@@ -21,6 +21,7 @@ export function syntaxErrors(text: string): Place[] {
   tree.iterate({
     enter(node) {
       if (!node.type.isError || places.length === mostPlaces) return;
+      if (isParenthesisedWith(node.node.parent, text)) return;
       const before = text.slice(0, node.from);
       const line = before.split('\n').length;
       if (places.some((place) => place.line === line)) return;
@@ -30,4 +31,14 @@ export function syntaxErrors(text: string): Place[] {
     },
   });
   return places;
+}
+
+/** `with (open(a) as b, open(c) as d):`, which is Python since 3.10 and not in the grammar. */
+function isParenthesisedWith(
+  around: ReturnType<typeof pythonLanguage.parser.parse>['topNode'] | null,
+  text: string,
+): boolean {
+  for (let node = around; node !== null && node.name !== 'Body'; node = node.parent)
+    if (node.name === 'WithStatement') return /^(async\s+)?with\s*\(/.test(text.slice(node.from, node.from + 100));
+  return false;
 }

@@ -5,6 +5,7 @@ import { answer, api, responseError, unreachable } from '../api/client.ts';
 import { lineText } from '../log/line-text.ts';
 import { bytes } from '../text/format.ts';
 import { Button } from '../ui/button.tsx';
+import { CodeBox } from '../ui/code-box.tsx';
 import { Dialog } from '../ui/dialogs.tsx';
 import { Card } from '../ui/page.tsx';
 import { Loading, Problem } from '../ui/states.tsx';
@@ -124,10 +125,7 @@ function Preview({ job, file }: { job: string; file: JobFileView }) {
   return (
     <>
       {data.length < file.sizeBytes && <p className="faint">The first {bytes(data.length)} of it.</p>}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reached by the keyboard */}
-      <pre className="code preview" tabIndex={0}>
-        {textLines(data).join('\n')}
-      </pre>
+      <CodeBox text={textLines(data).join('\n')} tall />
     </>
   );
 }

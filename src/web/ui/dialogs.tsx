@@ -38,6 +38,7 @@ export function Dialog({
 /** Asks before something that cannot be taken back. */
 export function Confirm({
   button,
+  label,
   title,
   text,
   action,
@@ -45,6 +46,8 @@ export function Confirm({
   small = false,
 }: {
   button: string;
+  /** Of the button, where there are several alike. */
+  label?: string;
   title: string;
   text: string;
   /** On the button that does it. */
@@ -54,7 +57,9 @@ export function Confirm({
 }) {
   return (
     <AlertDialog.Root>
-      <AlertDialog.Trigger className={`button danger${small ? ' small' : ''}`}>{button}</AlertDialog.Trigger>
+      <AlertDialog.Trigger className={`button danger${small ? ' small' : ''}`} aria-label={label}>
+        {button}
+      </AlertDialog.Trigger>
       <AlertDialog.Portal>
         <AlertDialog.Backdrop className="backdrop" />
         <AlertDialog.Popup className="dialog">

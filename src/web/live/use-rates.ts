@@ -1,0 +1,42 @@
+import { useEffect, useRef } from 'react';
+import type { ServiceView } from '../../protocol/services.ts';
+import { shownMs } from './use-usage.ts';
+
+export interface Rate {
+  readonly atMs: number;
+  readonly requestsPerSecond: number;
+  readonly failedPerSecond: number;
+  readonly meanMs: number | null;
+}
+
+interface Reading {
+  readonly atMs: number;
+  readonly stats: ServiceView['stats'];
+}
+
+/** Requests a second of a service, from its counters each time that they are read anew. @param atMs of the reading */
+export function useRates(service: ServiceView, atMs: number): readonly Rate[] {
+  const rates = useRef<readonly Rate[]>([]);
+  const last = useRef<Reading>(undefined);
+  useEffect(() => {
+    const reading = { atMs, stats: service.stats };
+    const rate = last.current === undefined ? undefined : rateBetween(last.current, reading);
+    last.current = reading;
+    if (rate !== undefined) rates.current = [...rates.current, rate].filter((one) => atMs - one.atMs < shownMs);
+  }, [service, atMs]);
+  return rates.current;
+}
+
+/** Undefined when no time is between, or when the counters began anew. Pure. */
+export function rateBetween(before: Reading, after: Reading): Rate | undefined {
+  const seconds = (after.atMs - before.atMs) / 1_000;
+  const requests = after.stats.requests - before.stats.requests;
+  const failed = after.stats.failed - before.stats.failed;
+  if (seconds <= 0 || requests < 0 || failed < 0) return undefined;
+  return {
+    atMs: after.atMs,
+    requestsPerSecond: requests / seconds,
+    failedPerSecond: failed / seconds,
+    meanMs: after.stats.meanMs,
+  };
+}
