@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { TidepoolError } from '../domain/errors.ts';
 import { maxStoreLineBytes, type StoreAnswer, type StoreRequest } from '../protocol/agent-service.ts';
-import { LineReader } from '../protocol/lines.ts';
+import { LineReader, withBuffered } from '../protocol/lines.ts';
 import type { Deadline } from './deadline.ts';
 import { exchange, type Request, transferError } from './exchange.ts';
 import { storeRequestSchema } from './service-schemas.ts';
@@ -42,10 +42,10 @@ async function converse(
   answer: AnswerRequests,
 ): Promise<void> {
   const lines = new LineReader(maxStoreLineBytes);
-  // A chunk is all that came since the last one was answered, so the longer answers take the more of them are made at once.
+  // All that came since the last ones were answered: so the longer answers take, the more of them are made at once.
   for await (const chunk of incoming) {
     limit.renew();
-    const requests = parseRequests(lines, chunk);
+    const requests = parseRequests(lines, withBuffered(chunk, incoming));
     if (requests.length === 0) await send(outgoing, '\n', limit);
     for (let at = 0; at < requests.length; at += maxBatch) {
       limit.hold();

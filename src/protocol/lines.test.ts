@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { LineReader } from './lines.ts';
+import { LineReader, withBuffered } from './lines.ts';
 
 test('lines come out whole, wherever the chunks end', () => {
   const texts = fc.array(fc.string({ unit: 'grapheme', maxLength: 12 }).filter((text) => !text.includes('\n')));
@@ -20,4 +21,16 @@ test('a line that is too long is refused, with its end and without', () => {
   assert.deepEqual(new LineReader(3).push(Buffer.from('abc\nabc')), ['abc']);
   assert.throws(() => new LineReader(3).push(Buffer.from('abcd\n')), RangeError);
   assert.throws(() => new LineReader(3).push(Buffer.from('abcd')), RangeError);
+});
+
+test('what a stream holds comes together, and nothing is lost', async () => {
+  const stream = new PassThrough();
+  for (let count = 0; count < 100; count += 1) stream.write(`${count},`);
+  const texts: string[] = [];
+  for await (const chunk of stream) {
+    texts.push(Buffer.from(withBuffered(chunk, stream)).toString());
+    if (texts.length === 1) stream.write('later');
+    else stream.end();
+  }
+  assert.deepEqual(texts, [Array.from({ length: 100 }, (_, count) => `${count},`).join(''), 'later']);
 });

@@ -34,3 +34,13 @@ export class LineReader {
     if (this.#pieces.length > maxPieces) this.#pieces = [Buffer.concat(this.#pieces)];
   }
 }
+
+/**
+ * A chunk that was read from a stream, and all that the stream holds beyond it: an iteration gives them one by one, and what
+ * has come together is better handled together.
+ */
+export function withBuffered(chunk: Uint8Array, stream: { read(): Uint8Array | null }): Uint8Array {
+  const chunks = [chunk];
+  for (let next = stream.read(); next !== null; next = stream.read()) chunks.push(next);
+  return chunks.length === 1 ? chunk : Buffer.concat(chunks);
+}

@@ -119,7 +119,7 @@ export class Services {
       await mkdir(shared.folder);
       // Sticky: the container can make files, and not take ours away.
       await chmod(shared.folder, 0o1777);
-      const socket = await StoreSocket.open(shared.store, this.#relay);
+      const socket = await StoreSocket.open(shared.store, this.#relay, this.#clock);
       const plan = servicePlan(service.spec, slot, runtimePath, this.#vm);
       service.begin({ slot, plan, statusPath: shared.status });
       return async () => {

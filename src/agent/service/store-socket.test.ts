@@ -9,6 +9,7 @@ import { after, test } from 'node:test';
 import { FakeClock } from '../../fake/clock.ts';
 import type { StoreRequest } from '../../protocol/agent-service.ts';
 import { LineReader } from '../../protocol/lines.ts';
+import { systemClock } from '../clock.ts';
 import { StoreRelay } from './store-relay.ts';
 import { StoreSocket } from './store-socket.ts';
 
@@ -17,7 +18,7 @@ import { StoreSocket } from './store-socket.ts';
 const folder = await mkdtemp(join(tmpdir(), 'tidepool-store-'));
 const path = join(folder, 'store.sock');
 const relay = new StoreRelay(new FakeClock());
-const socket = await StoreSocket.open(path, relay);
+const socket = await StoreSocket.open(path, relay, systemClock);
 
 /** The store answers each request with its key in base64, to the key `flood` nothing, and to `large` the largest value. */
 const incoming = new PassThrough();
@@ -156,7 +157,7 @@ test('who asks for much and reads nothing is cut off', async () => {
 test('after all that it still works', async () => {
   const fresh = new StoreRelay(new FakeClock());
   const other = join(folder, 'other.sock');
-  const second = await StoreSocket.open(other, fresh);
+  const second = await StoreSocket.open(other, fresh, systemClock);
   await second.close();
   await assertWorks();
 });
