@@ -10,27 +10,6 @@ import type { OutputLog } from './output-log.ts';
 import { listProduced } from './produced-files.ts';
 import { Wakeup } from './wakeup.ts';
 
-/** A report before anything is known. */
-export function newReport(id: string): AttemptReport {
-  return {
-    id,
-    state: 'preparing',
-    startedAtMs: null,
-    endedAtMs: null,
-    outcome: null,
-    exitCode: null,
-    signal: null,
-    syntaxProblem: null,
-    message: '',
-    wallMs: null,
-    cpuMs: null,
-    peakMemoryBytes: null,
-    outputLogBytes: 0,
-    outputTruncated: false,
-    limitsHit: [],
-  };
-}
-
 /** One attempt in this agent's life: what is known about it, and a way to wait for its end and to stop it. */
 export class Attempt {
   readonly log: OutputLog;

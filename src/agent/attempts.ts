@@ -1,8 +1,8 @@
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
-import type { AttemptReport, AttemptSpec } from '../protocol/agent.ts';
-import { Attempt, newReport } from './attempt.ts';
+import { type AttemptReport, type AttemptSpec, newReport } from '../protocol/agent.ts';
+import { Attempt } from './attempt.ts';
 import { attemptPlan } from './attempt-plan.ts';
 import { AttemptStore } from './attempt-store.ts';
 import type { AgentClock } from './clock.ts';

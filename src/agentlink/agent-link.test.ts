@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { systemClock } from '../clock/system-clock.ts';
 import { type ErrorCode, hasCode, TidepoolError } from '../domain/errors.ts';
 import { FakeClock } from '../fake/clock.ts';
-import type { AttemptReport, AttemptSpec } from '../protocol/agent.ts';
+import { type AttemptReport, type AttemptSpec, newReport } from '../protocol/agent.ts';
 import type { FileEntry } from '../protocol/file-stream.ts';
 import { HttpsAgentLink } from './agent-link.ts';
 import { says, startHostileAgent } from './hostile-agent.fake.ts';
@@ -35,23 +35,7 @@ const spec: AttemptSpec = {
   image: null,
   limits: { cpus: 1, memoryBytes: 1, processes: 1, diskBytes: 1, outputBytes: 1, timeoutMs: 1 },
 };
-const report: AttemptReport = {
-  id: 'job-1',
-  state: 'running',
-  startedAtMs: 1,
-  endedAtMs: null,
-  outcome: null,
-  exitCode: null,
-  signal: null,
-  syntaxProblem: null,
-  message: '',
-  wallMs: null,
-  cpuMs: null,
-  peakMemoryBytes: null,
-  outputLogBytes: 0,
-  outputTruncated: false,
-  limitsHit: [],
-};
+const report: AttemptReport = { ...newReport('job-1'), state: 'running', startedAtMs: 1 };
 const health = {
   hostname: 'h',
   version: 'v',

@@ -1,6 +1,6 @@
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
-import type { AttemptOutcome, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
+import { type AttemptOutcome, type AttemptReport, type AttemptSpec, newReport } from '../protocol/agent.ts';
 import type { FileEntry } from '../protocol/file-stream.ts';
 import { encodeFrame, type OutputStream } from '../protocol/output-frames.ts';
 import { readScript, type Step } from './script.ts';
@@ -25,19 +25,7 @@ export class FakeAttempt {
 
   get report(): AttemptReport {
     return {
-      id: this.#spec.id,
-      state: 'preparing',
-      startedAtMs: null,
-      endedAtMs: null,
-      outcome: null,
-      exitCode: null,
-      signal: null,
-      syntaxProblem: null,
-      message: '',
-      wallMs: null,
-      cpuMs: null,
-      peakMemoryBytes: null,
-      limitsHit: [],
+      ...newReport(this.#spec.id),
       ...this.#fields,
       outputLogBytes: this.#log.length,
       outputTruncated: this.#isTruncated,

@@ -117,3 +117,24 @@ export interface AttemptReport {
   /** The cgroup or quota limit that the attempt ran into, if any. */
   readonly limitsHit: readonly ('memory' | 'processes' | 'disk' | 'output' | 'time')[];
 }
+
+/** A report before anything is known. */
+export function newReport(id: string): AttemptReport {
+  return {
+    id,
+    state: 'preparing',
+    startedAtMs: null,
+    endedAtMs: null,
+    outcome: null,
+    exitCode: null,
+    signal: null,
+    syntaxProblem: null,
+    message: '',
+    wallMs: null,
+    cpuMs: null,
+    peakMemoryBytes: null,
+    outputLogBytes: 0,
+    outputTruncated: false,
+    limitsHit: [],
+  };
+}
