@@ -38,7 +38,7 @@ export async function jobList(
   if (next !== undefined) onMore(`there are more: --cursor ${next}`);
   if (json) return JSON.stringify(jobs, null, 2);
   if (jobs.length === 0) return 'no jobs';
-  const rows = jobs.map((job) => [job.id, job.name, job.state, job.vm ?? '-', took(job), job.reason]);
+  const rows = jobs.map((job) => [job.id, job.name, job.state, job.vm ?? '-', took(job), why(job)]);
   return formatTable([['ID', 'NAME', 'STATE', 'VM', 'TIME', 'WHY'], ...rows]);
 }
 
@@ -59,7 +59,7 @@ export async function jobShow(client: JobClient, id: string, options: Format): P
     ['time', took(job)],
     [
       'limits',
-      `${job.limits.cpus} CPUs, ${formatSize(job.limits.memoryBytes)}, ${formatDuration(job.limits.timeoutMs)}`,
+      `${job.limits.cpus} ${job.limits.cpus === 1 ? 'CPU' : 'CPUs'}, ${formatSize(job.limits.memoryBytes)}, ${formatDuration(job.limits.timeoutMs)}`,
     ],
     ...evidence(job),
   ];
@@ -68,9 +68,17 @@ export async function jobShow(client: JobClient, id: string, options: Format): P
   return formatTable(rows);
 }
 
+function why({ reason, waiting }: JobView): string {
+  return waiting === null ? reason : `${reason} (${placeOf(waiting.place)})`;
+}
+
+function placeOf(before: number): string {
+  return before === 0 ? 'next' : `${before} before it`;
+}
+
 function evidence(job: JobView): string[][] {
   const rows: string[][] = [];
-  if (job.waiting !== null) rows.push(['queue', `${job.waiting.place} before it`]);
+  if (job.waiting !== null) rows.push(['queue', placeOf(job.waiting.place)]);
   if (job.priority !== 0) rows.push(['priority', String(job.priority)]);
   for (const [key, value] of Object.entries(job.labels)) rows.push(['label', `${key}=${value}`]);
   if (job.exitCode !== null) rows.push(['exit code', String(job.exitCode)]);

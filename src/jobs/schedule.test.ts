@@ -81,7 +81,7 @@ test('beyond the reservations, what is missing is named', () => {
   const full = idleWorker('w', 1, { held: [until(5_000)] });
   const behind = (fields: object, worker: Worker) =>
     plan([userQueue('ann', [queued('first'), queued('a', fields)])], [worker]).text('a');
-  assert.equal(behind({}, full), 'no ready worker has 1 CPUs free');
+  assert.equal(behind({}, full), 'no ready worker has 1 CPU free');
   const little = idleWorker('w', 2, { memoryBytes: GiB, held: [until(5_000)] });
   assert.equal(
     behind({ memoryBytes: 1 }, { ...little, held: [{ ...until(5_000), memoryBytes: GiB }] }),

@@ -43,7 +43,7 @@ export function tooManyRunning({ name, rules }: UserQueue, running: number): Wai
 export function tooManyCpus({ name, rules }: UserQueue, cpus: number): WaitReason {
   const { maxCpus } = rules;
   const used = round(cpus);
-  return reason('user_cpus', `${name}'s jobs have ${used} CPUs, of ${maxCpus} at one time`, { used, maxCpus });
+  return reason('user_cpus', `${name}'s jobs have ${cpuCount(used)}, of ${maxCpus} at one time`, { used, maxCpus });
 }
 
 /** A worker's next room is its own. */
@@ -61,16 +61,20 @@ export function noRoom(job: QueuedJob, rooms: readonly Room[]): WaitReason {
   if (withRuntime.length === 0) return reason('no_runtime', `no ready worker has the runtime ${runtime}`);
   const able = withRuntime.filter((room) => room.isAble(job));
   if (able.length === 0) {
-    const text = `no ready worker is large enough for ${cpus} CPUs and ${memoryMiB} MiB of memory`;
+    const text = `no ready worker is large enough for ${cpuCount(cpus)} and ${memoryMiB} MiB of memory`;
     return reason('too_large', text, { cpus, memoryMiB });
   }
   if (able.some((room) => room.hasRoom(job))) {
     return reason('held_back', 'the room that is free is kept for a job that waits for more of it');
   }
   if (!able.some((room) => room.hasCpus(cpus))) {
-    return reason('no_cpus', `no ready worker has ${cpus} CPUs free`, { cpus });
+    return reason('no_cpus', `no ready worker has ${cpuCount(cpus)} free`, { cpus });
   }
   return reason('no_memory', `no ready worker has ${memoryMiB} MiB of memory free beside the CPUs`, { memoryMiB });
+}
+
+function cpuCount(cpus: number): string {
+  return cpus === 1 ? '1 CPU' : `${cpus} CPUs`;
 }
 
 function round(cpus: number): number {
