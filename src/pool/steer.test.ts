@@ -94,11 +94,37 @@ test('the warm pool is refilled a moment after a VM came into service, and what 
   assert.deepEqual(kinds(steer([vm('ready', { stateSinceMs: 9_000 })], refill, 12_000)), ['launch']);
 });
 
-test('one outdated VM at a time is replaced, when it is idle', () => {
-  const outdated = () => vm('ready', { isOutdated: true });
-  assert.deepEqual(kinds(steer([outdated(), outdated()], wanted({ desired: 2 }), 0)), ['drain']);
-  assert.deepEqual(kinds(steer([vm('ready', { isOutdated: true, jobs: 1 })], wanted(), 0)), []);
-  assert.deepEqual(kinds(steer([vm('draining', { isOutdated: true })], wanted(), 0)), ['stop', 'launch']);
+test('outdated VMs are replaced one at a time, and each is drained when another is there', () => {
+  const outdated = (fields: Partial<SteeredVm> = {}) => vm('ready', { isOutdated: true, jobs: 1, ...fields });
+  const two = wanted({ desired: 2 });
+  assert.deepEqual(kinds(steer([outdated(), outdated()], two, 0)), ['launch']);
+  assert.deepEqual(kinds(steer([outdated(), outdated(), vm('booting')], two, 0)), []);
+  assert.deepEqual(kinds(steer([outdated(), outdated(), vm('booting', { boot: 'usable' })], two, 0)), ['enter']);
+  assert.deepEqual(kinds(steer([outdated(), outdated(), vm('booting', { step: 'enter' })], two, 0)), []);
+  const idle = outdated({ jobs: 0 });
+  assert.deepEqual(
+    steer([outdated(), idle, outdated(), vm('ready')], wanted({ desired: 3 }), 0).map((action) => ({ ...action })),
+    [{ kind: 'drain', name: idle.name, why: 'it lacks a runtime that new VMs have' }],
+  );
+  assert.deepEqual(kinds(steer([outdated(), vm('ready'), vm('draining', { isOutdated: true, jobs: 1 })], two, 0)), [
+    'launch',
+  ]);
+  assert.deepEqual(kinds(steer([outdated(), vm('warm')], wanted(), 0)), ['resume']);
+});
+
+test('the only VM of a pool serves until another does, also while none may be launched', () => {
+  const only = vm('ready', { isOutdated: true });
+  assert.deepEqual(kinds(steer([only], wanted({ mayLaunch: false }), 0)), []);
+  assert.deepEqual(kinds(steer([only, vm('creating')], wanted(), 0)), []);
+  assert.deepEqual(kinds(steer([only, vm('ready')], wanted(), 0)), ['drain']);
+  assert.deepEqual(kinds(steer([vm('draining', { isOutdated: true }), vm('ready')], wanted(), 0)), ['stop']);
+});
+
+test('a pool that shrinks gives up its outdated VMs first, and launches none for them', () => {
+  const outdated = vm('ready', { isOutdated: true, jobs: 1 });
+  const [action, ...others] = steer([vm('ready'), outdated, vm('ready')], wanted({ desired: 2 }), 0);
+  assert.deepEqual([action?.kind === 'drain' && action.name, others.length], [outdated.name, 0]);
+  assert.deepEqual(kinds(steer([outdated], wanted({ desired: 0 }), 0)), ['drain']);
 });
 
 /** What may be under way on a VM in this state; a step's last moments come after its VM's change. */
@@ -114,6 +140,8 @@ const stepsIn: Readonly<Record<SteeredVm['state'], readonly StepKind[]>> = {
 const enters: readonly (string | null)[] = ['undrain', 'enter', 'resume'];
 const isBooting = (one: SteeredVm): boolean =>
   one.state === 'creating' || (one.state === 'booting' && one.step === null && one.boot === 'going');
+const isInService = ({ step, state }: SteeredVm): boolean =>
+  step === null ? state === 'ready' : enters.includes(step);
 const mayBeBusy = (state: SteeredVm['state']): boolean => state === 'ready' || state === 'draining';
 
 const anyVm = fc.record({
@@ -167,13 +195,13 @@ test('a busy VM is never stopped or parked, launches are bounded, each VM gets o
         const coming = named.filter(isBooting);
         const launches = actions.length - names.length;
         assert.ok(launches === 0 || launches + coming.length <= want.maxParallelLaunches);
-        const inService = named.filter(({ step, state }) =>
-          step === null ? state === 'ready' : enters.includes(step),
-        ).length;
+        const inService = named.filter(isInService).length;
         const entering = actions.filter(
           ({ kind }) => kind === 'undrain' || kind === 'enter' || kind === 'resume',
         ).length;
-        assert.ok(entering === 0 || inService + entering <= want.desired);
+        // One more than wanted while outdated VMs are replaced.
+        const surge = named.some((one) => one.isOutdated && isInService(one)) ? 1 : 0;
+        assert.ok(entering === 0 || inService + entering <= want.desired + surge);
       },
     ),
   );
@@ -192,6 +220,27 @@ test('carried out step by step, any pool comes to exactly what is wanted and sta
         [count('ready'), count('warm'), pool.length],
         [want.desired, want.warm, want.desired + want.warm],
       );
+    }),
+  );
+});
+
+test('however many VMs are outdated, as many as wanted serve at all times, and at the end none is outdated', () => {
+  const counts = fc.record({ outdated: fc.integer({ min: 0, max: 6 }), warm: fc.integer({ min: 0, max: 2 }) });
+  fc.assert(
+    fc.property(counts, anyWanted, ({ outdated, warm }, want) => {
+      const old = (state: 'ready' | 'warm') => vm(state, { isOutdated: true });
+      const desired = Math.max(1, outdated);
+      let pool = [
+        ...Array.from({ length: desired }, () => old('ready')),
+        ...Array.from({ length: warm }, () => old('warm')),
+      ];
+      for (let round = 0; round < 100; round += 1) {
+        const actions = steer(pool, { ...want, desired, warm, mayLaunch: round > 3 }, 10_000 + round);
+        pool = applied(pool, actions, round);
+        const serving = pool.filter(({ state }) => state === 'ready').length;
+        assert.ok(serving >= desired && serving <= desired + 1, `${serving} of ${desired} serve`);
+      }
+      assert.deepEqual([pool.length, pool.some((one) => one.isOutdated)], [desired + warm, false]);
     }),
   );
 });

@@ -18,7 +18,7 @@ export interface Wanted {
 export interface SteeredVm extends Pick<Vm, 'name' | 'state' | 'stateSinceMs' | 'createdAtMs'> {
   /** Jobs on it. */
   readonly jobs: number;
-  /** It lacks something that a new VM would have, e.g. a runtime. */
+  /** It lacks something that a new VM would have, e.g. a runtime; another is to take its place. */
   readonly isOutdated: boolean;
   /** An operator wants it gone, whatever the pool's size. */
   readonly isUnwanted: boolean;
@@ -59,14 +59,16 @@ const settleMs = 3_000;
 /**
  * The next steps from what a pool is to what it should be. Pure; every step is safe to be taken late or twice.
  * Growing takes what is nearest: a drain is cancelled, then a booted VM taken, a warm one resumed, one launched. Shrinking
- * drains idle VMs first, then the youngest; what is drained goes to the warm pool if that has room.
+ * drains outdated VMs first, then idle ones, then the youngest; what is drained goes to the warm pool if that has room.
+ * While a VM in service is outdated one more than wanted is brought into service, and then the outdated one drained: a change
+ * that reaches all VMs never takes the pool down, be it one of one VM.
  */
 export function steer(vms: readonly SteeredVm[], wanted: Wanted, nowMs: number): PoolAction[] {
   const of = (state: VmState): SteeredVm[] => vms.filter((vm) => heads(vm) === state);
   const free = (state: VmState): SteeredVm[] => of(state).filter((vm) => vm.step === null);
   const ready = of('ready');
   const warm = of('warm').filter(isKept);
-  const shortage = Math.max(0, wanted.desired - ready.length);
+  const shortage = Math.max(0, wanted.desired + surge(ready, wanted) - ready.length);
 
   const back = free('draining').filter(isKept).sort(byJobs).reverse().slice(0, shortage);
   const booted = free('booting').filter((vm) => vm.boot !== 'going');
@@ -141,20 +143,26 @@ function surplus(vms: readonly SteeredVm[], count: number): SteeredVm[] {
   return mayGo.sort((a, b) => b.createdAtMs - a.createdAtMs).slice(0, Math.max(0, count));
 }
 
+/** VMs in service beyond the wanted ones, for as long as outdated VMs are to be replaced. */
+function surge(ready: readonly SteeredVm[], { desired }: Wanted): number {
+  const isReplacing = ready.some((vm) => vm.isOutdated) && ready.filter(isKept).length < desired;
+  return isReplacing ? 1 : 0;
+}
+
 function drains(ready: readonly SteeredVm[], wanted: Wanted, nowMs: number): MoveAction[] {
   const free = ready.filter((vm) => vm.step === null);
-  const unwanted = moves(
-    'drain',
-    free.filter((vm) => vm.isUnwanted),
-    'an operator asked for it',
-  );
+  const [unwanted, others] = [free.filter((vm) => vm.isUnwanted), free.filter((vm) => !vm.isUnwanted)];
+  const outdated = others.filter((vm) => vm.isOutdated).sort(byJobs);
   const surplus = ready.length - unwanted.length - wanted.desired;
-  const mayGo = free.filter((vm) => !vm.isUnwanted && nowMs - vm.stateSinceMs >= wanted.minLifetimeMs).sort(byJobs);
-  const actions = [...unwanted, ...moves('drain', mayGo.slice(0, Math.max(0, surplus)), 'the pool wants fewer VMs')];
-  if (actions.length > 0) return actions;
-  // One a time, so that a change that reaches all of them never takes the pool down.
-  const outdated = free.filter((vm) => vm.isOutdated && vm.jobs === 0).slice(0, 1);
-  return moves('drain', outdated, 'it lacks a runtime; another takes its place');
+  // What takes an outdated one's place must be there: the last step of its coming into service is awaited.
+  const there = free.length - unwanted.length - wanted.desired;
+  const replaced = outdated.slice(0, Math.max(0, there));
+  const mayGo = others.filter((vm) => !vm.isOutdated && nowMs - vm.stateSinceMs >= wanted.minLifetimeMs).sort(byJobs);
+  return [
+    ...moves('drain', unwanted, 'an operator asked for it'),
+    ...moves('drain', replaced, 'it lacks a runtime that new VMs have'),
+    ...moves('drain', mayGo.slice(0, Math.max(0, surplus - outdated.length)), 'the pool wants fewer VMs'),
+  ];
 }
 
 /** Idle ones first; among equals the youngest. */

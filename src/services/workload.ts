@@ -16,8 +16,11 @@ const answerGraceMs = 5_000;
 export interface ServiceWorkload {
   /** What every VM of the pool offers beside its agent. */
   readonly ports: readonly PortRequest[];
-  /** Whether a VM has not the runtime of what should run: another must take its place. */
-  lacksRuntime(vm: Vm): boolean;
+  /**
+   * Whether a VM has not the runtime of what should run: another must take its place.
+   * @param built names of those that a new VM would have
+   */
+  lacksRuntime(vm: Vm, built: readonly string[]): boolean;
   /**
    * Makes a VM fit to serve: to be called when the agent of a booted or resumed VM has answered, and before the VM is `ready`
    * or `warm`. Resolves too when the handler is at fault (it does not import): another VM would fare no better.
@@ -46,9 +49,10 @@ export function serviceWorkload(
     ports: ([0, 1] as const).map((slot) => {
       return { name: endpointName(slot), protocol: transport, guestPort: servicePorts[slot], device: 'service' };
     }),
-    lacksRuntime(vm) {
+    lacksRuntime(vm, built) {
+      const wanted = controller.pools.runtimes(name).filter((one) => built.includes(one));
       // What a VM has is known when its agent has answered.
-      return vm.capacity !== null && controller.pools.runtimes(name).some((one) => !vm.runtimes.includes(one));
+      return vm.capacity !== null && wanted.some((one) => !vm.runtimes.includes(one));
     },
     prepare: (vm, signal) => controller.prepare(vm, signal),
     inFlight(vm) {

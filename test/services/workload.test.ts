@@ -148,8 +148,9 @@ withWorld('a service whose runtime is being built waits for it, and says so', as
   assert.equal(world.controller.pools.waitsFor('fib'), undefined);
   const old = await world.addVm('fib');
   await world.clock.advance(5_000);
-  assert.equal(workloadOf(world).lacksRuntime(old), true);
-  assert.equal(workloadOf(world).lacksRuntime({ ...old, runtimes: ['ml', 'python'] }), false);
+  assert.equal(workloadOf(world).lacksRuntime(old, ['ml', 'python']), true);
+  assert.equal(workloadOf(world).lacksRuntime(old, ['python']), false, 'a new VM would lack it too');
+  assert.equal(workloadOf(world).lacksRuntime({ ...old, runtimes: ['ml', 'python'] }, ['ml', 'python']), false);
   assert.deepEqual(world.calls, [], 'it is not started where it cannot run');
 });
 

@@ -1,7 +1,7 @@
 import type { ArchiveReader } from '../../src/domain/archive.ts';
 import type { BlobStore, LogStore } from '../../src/domain/blob-store.ts';
 import { TidepoolError } from '../../src/domain/errors.ts';
-import type { Image, RuntimeShelf } from '../../src/domain/image.ts';
+import type { Image, Runtime, RuntimeShelf } from '../../src/domain/image.ts';
 
 /** Blobs whose id is their content. */
 export const textBlobs: BlobStore = {
@@ -59,8 +59,13 @@ export const noArchives: ArchiveReader = {
   async *files() {},
 };
 
+/** A runtime whose file has its name. */
+export function builtRuntime(name: string): Runtime {
+  return { name, id: name, path: name, sizeBytes: 1, createdAtMs: 0, image: null };
+}
+
 export const onlyPython: RuntimeShelf = {
-  list: async () => [{ name: 'python', id: 'python', path: '/python', sizeBytes: 1, createdAtMs: 0, image: null }],
+  list: async () => [builtRuntime('python')],
   names: async () => ['python'],
   want: async () => undefined,
   image: async () => null,

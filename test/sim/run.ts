@@ -14,6 +14,7 @@ const calmLimitSeconds = 900;
 /** A time limit is looked at once a second; a VM that has booted may prepare itself for a minute before it is paused. */
 const lateMs = 5_000;
 const preparationMs = 60_000;
+const mostRuntimes = 3;
 
 /** A cloud in random trouble: load, operators, faults and restarts. What must hold is checked all the time. */
 export class Simulation {
@@ -143,7 +144,7 @@ export class Simulation {
   }
 
   async #operate(): Promise<void> {
-    const { random, store } = this.world;
+    const { random, otherRandom, store, runtimes } = this.world;
     const pool = this.#server?.pool;
     if (pool === undefined) return;
     if (random.chance(0.05)) {
@@ -155,6 +156,7 @@ export class Simulation {
       const min = random.int(0, 3);
       await this.#settle(pool.change({ min, max: min + random.int(0, 5) }), 1);
     }
+    if (runtimes.length < mostRuntimes && otherRandom.chance(0.004)) runtimes.push(`runtime-${runtimes.length}`);
     this.#wanted.push({ atMs: this.world.clock.now(), desired: pool.size.desired });
     const vm = random.pick(await store.vms.list());
     if (vm === undefined) return;
@@ -189,7 +191,10 @@ export class Simulation {
       const { min, max } = pool.size.settings;
       const { desired } = pool.size;
       if (desired < min || desired > max) world.violated(`${desired} VMs are wanted, not ${min} to ${max}`);
-      this.#wanted = [...this.#wanted.filter(({ atMs }) => nowMs - atMs < 45_000), { atMs: nowMs, desired }];
+      // One more than wanted is in service while VMs that lack a runtime are replaced.
+      const surge = vms.some((vm) => vm.state === 'ready' && this.#isOutdated(vm)) ? 1 : 0;
+      const wanted = { atMs: nowMs, desired: desired + surge };
+      this.#wanted = [...this.#wanted.filter(({ atMs }) => nowMs - atMs < 45_000), wanted];
     }
     await this.#checkStates(vms);
     const inService = vms.filter((vm) => vm.state === 'ready').length;
@@ -206,6 +211,10 @@ export class Simulation {
       if (machine.state !== 'running') world.violated(`${machine.name} is not ours and was ${machine.state}`);
     }
     if ((await this.#stranger.list()).length !== 3) world.violated('a machine that is not ours is gone');
+  }
+
+  #isOutdated({ runtimes }: Vm): boolean {
+    return this.world.runtimes.some((name) => !runtimes.includes(name));
   }
 
   /** No VM stays in a state for longer than it may, and none has jobs in a state in which it takes none. */
@@ -239,6 +248,8 @@ export class Simulation {
     }
     if (vms.length !== expected.ready + expected.warm)
       problems.push(`there are ${vms.length} VMs: ${vms.map((vm) => `${vm.name} ${vm.state}`)}`);
+    const outdated = vms.filter((vm) => this.#isOutdated(vm)).map(({ name }) => name);
+    if (outdated.length > 0) problems.push(`${outdated} lack a runtime`);
     const machines = (await hands.list()).map((machine) => `${machine.name} ${machine.state}`).sort();
     const wanted = vms.map((vm) => `${vm.name} ${vm.state === 'warm' ? 'paused' : 'running'}`);
     if (machines.join() !== wanted.sort().join()) problems.push(`machines are ${machines}; VMs are ${wanted}`);

@@ -12,7 +12,7 @@ import { jobsWorkload } from '../../src/pool/workload.ts';
 import { Changes } from '../../src/reconcile/changes.ts';
 import { type Loop, startLoop } from '../../src/reconcile/loop.ts';
 import { type Life, mortal } from './mortal.ts';
-import { image, noArchives, onlyPython, textBlobs } from './parts.ts';
+import { builtRuntime, image, noArchives, onlyPython, textBlobs } from './parts.ts';
 import { flavor, poolName, type World } from './world.ts';
 
 export interface ServerOptions {
@@ -60,7 +60,7 @@ export class SimServer {
       clock,
       changes: this.changes,
       image,
-      runtimes: onlyPython,
+      runtimes: { ...onlyPython, list: async () => world.runtimes.map(builtRuntime) },
       accelerator: 'tcg',
       network: { kind: 'user' },
       workload: jobsWorkload,

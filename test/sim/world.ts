@@ -35,6 +35,8 @@ const keptLines = 400;
 /** Everything around the control plane: time, host, guests, wire and database. It outlives a control plane's process. */
 export class World {
   readonly random: Random;
+  /** Of what must not change the course of all seeds that are kept. */
+  readonly otherRandom: Random;
   readonly clock = new FakeClock();
   readonly host = new FakeHost();
   readonly logs = new MemoryLogs();
@@ -54,6 +56,8 @@ export class World {
   /** What must never happen and did. */
   readonly violations: string[] = [];
   readonly isStoreSlow: boolean;
+  /** Names of the runtimes that are built: VMs that are launched get them. */
+  readonly runtimes = ['python'];
   /** The hands of somebody with `virsh`. */
   readonly hands: FakeHypervisor;
   bootMs = (): number => this.random.int(2_000, 6_000);
@@ -64,6 +68,7 @@ export class World {
 
   private constructor(seed: number, store: Store) {
     this.random = new Random(seed);
+    this.otherRandom = new Random(seed + 1_000_003);
     this.isStoreSlow = this.random.chance(0.5);
     this.store = this.#watched(store);
     this.hands = this.connect();
@@ -141,6 +146,7 @@ export class World {
       }
       guest.isUp = true;
       this.agents.boot(address, {
+        runtimes: spec.sharedDisks.map(({ path }) => path),
         capacity: { cpus: flavor.vcpus, memoryBytes: 4 * 1024 ** 3, diskBytes: 8 * 1024 ** 3 },
         get isWarmingUp() {
           return isWarmingUp();
