@@ -76,6 +76,17 @@ test('licence', async () => {
   assert.equal((await ask(one, `/${'x'.repeat(65)}`))[0], 400);
   assert.equal((await ask(one, path, { method: 'PUT' }))[0], 405);
 
+  const post = (content: unknown) => ask(other, '/', { method: 'POST', body: JSON.stringify(content) });
+  const [, bulk] = await post([plate, 'B-1', 'B-2', 'B-1']);
+  const results = bulk.result as Record<string, string>;
+  assert.deepEqual([bulk.server, Object.keys(results), results[plate]], ['vm-2', [plate, 'B-1', 'B-2'], result]);
+  assert.equal((await ask(one, '/B-1'))[1].result, results['B-1']);
+  assert.deepEqual(await post(results), [200, { result: [], server: 'vm-2' }]);
+  const changed = { ...results, 'B-2': String(results['B-1']), 'B-3': 'x:y' };
+  assert.deepEqual(await post(changed), [200, { result: ['B-2', 'B-3'], server: 'vm-2' }]);
+  for (const wrong of ['B-1', 7, [7], [''], ['x'.repeat(65)], Array(10_001).fill('B')])
+    assert.equal((await post(wrong))[0], 400);
+
   // Many at once from both: each plate has one result, whoever asks.
   const plates = Array.from({ length: 200 }, (_, index) => `/P-${index}`);
   const register = async (each: string) => {
@@ -83,7 +94,7 @@ test('licence', async () => {
     return new Set(answers.map(([, { result }]) => result)).size;
   };
   assert.deepEqual(new Set(await Promise.all(plates.map(register))), new Set([1]));
-  assert.equal(store.values.size, plates.length + 1);
+  assert.equal(store.values.size, plates.length + 3);
   await store[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });
 });

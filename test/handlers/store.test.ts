@@ -22,6 +22,8 @@ def handler(request):
         if request.path == "/put-str": return store.put(key, value.decode())
         if request.path == "/add": return store.add(key, value)
         if request.path == "/delete": return store.delete(key)
+        if request.path == "/get-many": return {k: v and v.decode() for k, v in store.get_many(request.json()).items()}
+        if request.path == "/add-many": return {k: v.decode() for k, v in store.add_many(request.json()).items()}
         if request.path == "/wrong-key": return store.get(wrong[key])
         if request.path == "/wrong-value": return store.put("key", wrong[key])
     except (StoreError, TypeError, ValueError) as error:
@@ -112,6 +114,24 @@ test('many requests are in flight on one connection, and answers may come in any
     asked.map((_, index) => [200, `value ${index}`]),
   );
   assert.equal(store.connections, 1);
+});
+
+test('many are asked in one call; one that is refused or wrong is an error of the call', async () => {
+  const values = Object.fromEntries(Array.from({ length: 1_000 }, (_, index) => [`many-${index}`, `value ${index}`]));
+  const askMany = (path: string, body: unknown) => ask(path, JSON.stringify(body));
+  await ask('/put?key=many-7', 'stands');
+  const expected = { ...values, 'many-7': 'stands' };
+  assert.deepEqual(JSON.parse((await askMany('/add-many', values))[1]), expected);
+  store.requests.length = 0;
+  const keys = Object.keys(values);
+  const [one, other] = await Promise.all([askMany('/get-many', [...keys, 'no']), askMany('/get-many', keys)]);
+  assert.deepEqual(JSON.parse(one[1]), { ...expected, no: null });
+  assert.deepEqual(JSON.parse(other[1]), expected);
+  assert.equal(store.requests.length, 2_001);
+  assert.deepEqual(await askMany('/get-many', []), [200, '{}']);
+  assert.match((await askMany('/add-many', { a: 'x', refused: 'x' }))[1], /^StoreError: the store refused it/);
+  assert.match((await askMany('/add-many', { a: 'x', '': 'x' }))[1], /^ValueError/);
+  assert.equal(store.values.has('a'), true);
 });
 
 test('when the connection is lost, what waits on it fails and the next request makes a new one', async () => {

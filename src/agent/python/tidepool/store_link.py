@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 import threading
+from collections.abc import Mapping
 from typing import Callable, Union
 
 TIME_LIMIT_S = 10.0
@@ -20,8 +21,8 @@ class StoreError(Exception):
 
 #: What came back: a line of the store, or why there is none.
 Answer = Union[dict, StoreError]
-#: Gets the answer, from the thread that reads.
-Deliver = Callable[[Answer], object]
+#: Gets a request's number and its answer, from the thread that reads.
+Deliver = Callable[[int, Answer], object]
 
 
 class StoreLink:
@@ -43,24 +44,30 @@ class StoreLink:
             raise StoreError(f"the store cannot be reached: {error}") from error
         threading.Thread(target=self._read, name="store", daemon=True).start()
 
-    def send(self, number: int, request: dict, deliver: Deliver) -> bool:
-        """Sends a request; `deliver` gets its answer once, unless it is forgotten. Calls must not overlap.
+    def send(self, requests: Mapping[int, dict], deliver: Deliver) -> bool:
+        """Sends requests, by their numbers; `deliver` gets each answer once, unless forgotten. Calls must not overlap.
 
-        False: the connection has ended, and the request was not sent in whole. Raises StoreError when too many wait.
+        False: the connection has ended, and none was answered. Raises StoreError when too many wait.
         """
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) + len(requests) > MAX_WAITING:
             raise StoreError(f"{MAX_WAITING} requests wait for the store already")
+        lines = "".join(json.dumps({"id": number, **request}) + "\n" for number, request in requests.items())
         with self._lock:
             if not self._is_open:
                 return False
-            self._waiting[number] = deliver
+            self._waiting.update(dict.fromkeys(requests, deliver))
         try:
-            self._socket.sendall(json.dumps({"id": number, **request}).encode() + b"\n")
+            self._socket.sendall(lines.encode())
             return True
         except OSError:
             self._shut_down()
-            # When the reader was first, it has delivered the loss of the connection already.
-            return self._waiting.pop(number, None) is None
+            # When the reader was first, it has taken all, to deliver the loss of the connection.
+            unanswered = [number for number in requests if self._waiting.pop(number, None) is not None]
+            if len(unanswered) == len(requests):
+                return False
+            for number in unanswered:
+                deliver(number, _lost("it was ended"))
+            return True
 
     def forget(self, number: int) -> None:
         """Nobody waits for this answer any more."""
@@ -82,14 +89,15 @@ class StoreLink:
             waiting, self._waiting = self._waiting, {}
         self._shut_down()
         self._socket.close()
-        for deliver in waiting.values():
-            deliver(StoreError(f"the connection to the store was lost ({why}); it may have been done or not"))
+        for number, deliver in waiting.items():
+            deliver(number, _lost(why))
 
     def _deliver(self, line: bytes) -> None:
         answer = json.loads(line)
-        deliver = self._waiting.pop(answer["id"], None)
+        number = answer["id"]
+        deliver = self._waiting.pop(number, None)
         if deliver is not None:
-            deliver(answer)
+            deliver(number, answer)
 
     def _shut_down(self) -> None:
         """Wakes the reader."""
@@ -97,3 +105,7 @@ class StoreLink:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # It is shut down already.
+
+
+def _lost(why: str) -> StoreError:
+    return StoreError(f"the connection to the store was lost ({why}); it may have been done or not")
