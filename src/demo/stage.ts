@@ -60,26 +60,26 @@ export async function waitFor<T>(
   }
 }
 
-/** Waits for a number of VMs in service. */
-export function waitForReady(
+/** Waits until the numbers of a pool's VMs are as they should be. */
+export function waitForCounts(
   stage: Stage,
   client: ApiClient,
   pool: string,
   what: string,
   limitMs: number,
-  isRight: (ready: number) => boolean,
+  isRight: (counts: PoolView['counts']) => boolean,
 ): Promise<PoolView> {
   return waitFor(
     stage,
     what,
     limitMs,
     () => client.pool(pool),
-    ({ counts }) => isRight(counts.ready),
+    ({ counts }) => isRight(counts),
   );
 }
 
 /** Events of a pool since a moment, oldest first. */
 export async function eventsSince(client: ApiClient, pool: string, sinceMs: number): Promise<EventView[]> {
-  const all = await client.events(1_000);
-  return all.filter((event) => event.pool === pool && event.atMs >= sinceMs);
+  const all = await client.events(1_000, { pool });
+  return all.filter((event) => event.atMs >= sinceMs);
 }

@@ -1,6 +1,6 @@
 import type { ApiClient } from '../cli/client.ts';
 import { TidepoolError } from '../domain/errors.ts';
-import { command, eventsSince, type RunningCommand, type Stage, waitFor, waitForReady } from './stage.ts';
+import { command, eventsSince, type RunningCommand, type Stage, waitFor, waitForCounts } from './stage.ts';
 
 /** Files and names of the demonstration. */
 export interface Props {
@@ -57,7 +57,7 @@ export async function play(stage: Stage, client: ApiClient, props: Props): Promi
     () => stage.now() - beganMs,
   );
   job.catch(() => undefined); // It is awaited below, which may be long after it failed.
-  const sizes = ['--min', '1', '--max', '3', '--warm', '1', '--policy', demoPolicy];
+  const sizes = ['--min', '1', '--max', '3', '--warm', '1', '--policy', demoPolicy, '--timeout', '60s'];
   await command(stage, ['service', 'deploy', props.service, '--name', service, ...sizes], 'deploy');
   const deployMs = stage.now() - beganMs;
 
@@ -72,7 +72,7 @@ export async function play(stage: Stage, client: ApiClient, props: Props): Promi
     '--record',
     props.recording,
     '--timeout',
-    '60s',
+    '90s',
     '--json',
   ]);
   try {
@@ -92,8 +92,10 @@ async function rise(stage: Stage, client: ApiClient, load: RunningCommand): Prom
   stage.say('Act 3: many requests; the pool grows');
   const highMs = stage.now();
   load.type('high');
-  const grown = await waitForReady(stage, client, service, 'growing', growLimitMs, (ready) => ready >= 2);
+  const grown = await waitForCounts(stage, client, service, 'growing', growLimitMs, ({ ready }) => ready >= 2);
   const growMs = stage.now() - highMs;
+  stage.say('The VM that was warm serves; another is booted, so that there is one in reserve again');
+  await waitForCounts(stage, client, service, 'a VM in reserve', growLimitMs, ({ warm }) => warm >= 1);
   await stage.sleep(quietMs);
 
   const victim = (await client.vms()).find((vm) => vm.pool === service && vm.state === 'ready');
@@ -121,7 +123,7 @@ async function fall(
   stage.say('Act 5: few requests again; the pool shrinks to one VM');
   const lowMs = stage.now();
   load.type('low');
-  await waitForReady(stage, client, service, 'shrinking', shrinkLimitMs, (ready) => ready === 1);
+  await waitForCounts(stage, client, service, 'shrinking', shrinkLimitMs, ({ ready }) => ready === 1);
   const shrinkMs = stage.now() - lowMs;
   stage.say('Act 6: the load client ends the run, and shuts the VMs of the service down');
   load.type('exit');

@@ -10,7 +10,7 @@ export function summary(account: Account, page: string): string {
     `- Under load the pool grew: the second VM served ${seconds(growMs)} after the load had risen; there were ${most} at the most.`,
     `- A VM whose power was cut was noticed after ${seconds(noticedMs)}; another served in its place after ${seconds(repairMs)}.`,
     `- With the load gone the pool was back at one VM after ${seconds(shrinkMs)}.`,
-    `- ${load.requests} requests were sent and none was lost; half were answered within ${load.p50Ms.toFixed(0)} ms, 99 % within ${load.p99Ms.toFixed(0)} ms.`,
+    `- ${load.requests} requests were sent and ${load.lost === 0 ? 'none was' : `${load.lost} were`} lost; half were answered within ${load.p50Ms.toFixed(0)} ms, 99 % within ${load.p99Ms.toFixed(0)} ms.`,
     `The picture of it: ${page}`,
   ].join('\n');
 }
