@@ -15,6 +15,7 @@ test('everything has a default, and the command line wins', async () => {
     ['default', 'tidepool', 'small', 1, 1],
   );
   assert.equal(config.jobs.maxAttempts, 3);
+  assert.deepEqual(config.services.store, { maxKeys: 1_000_000, maxBytes: 256 * 1024 ** 2 });
 });
 
 test('what is wrong is said with its place', async () => {
@@ -29,6 +30,8 @@ test('what is wrong is said with its place', async () => {
     ['{"pools": [{"name": "a"}, {"name": "a"}]}', /two pools are named a/],
     ['{"pools": [{"name": "Big Pool"}]}', /pools\[0\]\.name/],
     ['{"pools": [{"name": "a", "min": 3, "max": 2}]}', /min 3 is more than max 2/],
+    ['{"services": {"store": {"maxKeys": -1}}}', /services\.store\.maxKeys/],
+    ['{"services": {"store": {"maxKey": 1}}}', /maxKey/],
   ];
   try {
     for (const [text, pattern] of cases) {
