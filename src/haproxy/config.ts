@@ -77,11 +77,13 @@ export function address({ host, port }: Pick<BalancedServer, 'host' | 'port'>): 
 /**
  * Options of each server, in the file and at runtime alike. A server that is added at runtime takes nothing from
  * `default-server`, and keeps no idle connections unless it is told to. A refused check is asked again soon; one that gets
- * no answer is given 3 s (`timeout check`), because a VM under full load is slow and not dead.
+ * no answer is given 3 s (`timeout check`), because a VM under full load is slow and not dead. One that refuses a request's
+ * connection is down at once, until a check says otherwise: while the others have all that they take, a request that is tried
+ * again would be given to it again and again.
  */
 export function serverOptions({ maxPerServer }: Pick<BalancedService, 'maxPerServer'>): string {
   return [
-    'check inter 1s fastinter 250ms fall 2 rise 1',
+    'check inter 1s fastinter 250ms fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down',
     `maxconn ${maxPerServer} pool-max-conn -1 pool-purge-delay 5s`,
   ].join(' ');
 }

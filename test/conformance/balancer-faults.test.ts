@@ -100,6 +100,20 @@ test('a server process that is killed mid-load costs no GET', async () => {
   assert.equal((await statsOfWeb()).failed, 0, 'requests that another server answered have not failed');
 });
 
+test('a server that is killed while the other has all that it takes costs no GET: they wait for the other', async () => {
+  const [a, b] = [server(0), server(1)];
+  await balancer.apply([{ ...withServers([a.serving, b.serving]), maxPerServer: 4 }]);
+  await until(statsOfWeb, ({ servers: now }) => now.filter(({ isUp }) => isUp).length === 2, limitMs);
+  const answers = Array.from({ length: 12 }, () => harness.send(web.port, { workMs: 700 }));
+  await until(statsOfWeb, ({ servers: now }) => now.every(({ inFlight }) => inFlight === 4), limitMs);
+  await a.kill();
+  try {
+    for (const { status } of await Promise.all(answers)) assert.equal(status, 200);
+  } finally {
+    await a.revive();
+  }
+});
+
 test('servers that come, drain and go, and reloads, cost a load nothing', async () => {
   const [a, b, c] = servers.map(({ serving }) => serving);
   assert.ok(a !== undefined && b !== undefined && c !== undefined);
