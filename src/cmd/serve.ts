@@ -14,13 +14,17 @@ export interface ServeOptions {
   readonly port?: string;
   readonly dataDir?: string;
   readonly config?: string;
+  /** Of libvirt. */
+  readonly url?: string;
   readonly keepVms?: boolean;
 }
 
 /** `tidepool serve`: sets up what is missing, runs until Ctrl-C, and gives the exit code. */
 export async function serve(options: ServeOptions): Promise<number> {
-  const port = options.port === undefined ? undefined : parsePort(options.port);
-  const config = await loadConfig(options.config, port === undefined ? {} : { port });
+  const config = await loadConfig(options.config, {
+    ...(options.port === undefined ? {} : { port: parsePort(options.port) }),
+    ...(options.url === undefined ? {} : { libvirtUri: options.url }),
+  });
   const adminPassword = takeAdminPassword();
   const interrupts = watchInterrupts();
   await ensureSystem([...serverRequirements, ...(config.jobs.pip === undefined ? [] : pipRequirements)]);

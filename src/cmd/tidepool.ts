@@ -56,6 +56,7 @@ program
   .option('--port <port>', 'HTTP port; 0 takes a free one')
   .option('--data-dir <dir>', 'database, files, logs, admin.token')
   .option('--config <file>', 'JSON configuration (docs/configuration.md)')
+  .option('--url <uri>', "libvirt's URI, e.g. qemu:///session; wins over the configuration")
   .option('--keep-vms', 'leave the VMs running at the end, for the next start to adopt')
   .action(async (_options, command: Command) => {
     const { serve } = await import('./serve.ts');

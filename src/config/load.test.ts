@@ -7,8 +7,8 @@ import { hasCode } from '../domain/errors.ts';
 import { loadConfig } from './load.ts';
 
 test('everything has a default, and the command line wins', async () => {
-  const config = await loadConfig(undefined, { port: 4_000 });
-  assert.equal(config.port, 4_000);
+  const config = await loadConfig(undefined, { port: 4_000, libvirtUri: 'qemu:///session' });
+  assert.deepEqual([config.port, config.libvirtUri], [4_000, 'qemu:///session']);
   const [pool] = config.pools;
   assert.deepEqual(
     [pool?.name, pool?.prefix, pool?.flavor, pool?.min, pool?.max],

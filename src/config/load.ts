@@ -7,7 +7,10 @@ import { type Config, configSchema } from './schema.ts';
  * Reads a configuration file, lays the command line's settings over it, and checks the whole.
  * Errors: `invalid` with the place and the reason.
  */
-export async function loadConfig(path: string | undefined, overrides: { port?: number }): Promise<Config> {
+export async function loadConfig(
+  path: string | undefined,
+  overrides: { port?: number; libvirtUri?: string },
+): Promise<Config> {
   const fromFile = path === undefined ? {} : await readJson(path);
   if (typeof fromFile !== 'object' || fromFile === null || Array.isArray(fromFile)) {
     throw new TidepoolError('invalid', `the configuration ${path} must be a JSON object`);
