@@ -47,6 +47,7 @@ export interface EventFilter {
   readonly names?: readonly EventName[] | undefined;
 }
 
+/** Whether it is one of those that are asked for. */
 export function matches(event: CloudEvent, { pool, names }: EventFilter): boolean {
   return (pool === undefined || event.pool === pool) && (names === undefined || names.includes(event.name));
 }
