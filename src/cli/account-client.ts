@@ -32,6 +32,11 @@ export class AccountClient {
     throw new TidepoolError('upstream', 'the server did not give a session; is it of another version?');
   }
 
+  /** Makes an account, where that is open to anybody. */
+  async signUp(name: string, password: string): Promise<void> {
+    await this.#api.request('POST', '/signup', { name, password });
+  }
+
   async signOut(): Promise<void> {
     await this.#api.request('DELETE', '/session');
   }

@@ -21,8 +21,9 @@ export function addAccountCommands(program: Command, print: (text: string) => vo
     .description('sign in; commands are then sent there as this user (password: TIDEPOOL_PASSWORD or standard input)')
     .argument('[url]', 'of the server (default: the one that runs here)')
     .requiredOption('--user <name>', 'who')
+    .option('--sign-up', 'make the account first, where the server lets anybody')
     .option('--json', 'as JSON')
-    .action(async (url: string | undefined, options: Format & { user: string }) =>
+    .action(async (url: string | undefined, options: Format & { user: string; signUp?: boolean }) =>
       print(await login(url, dataDir(), options)),
     );
   program

@@ -9,17 +9,22 @@ interface Format {
   readonly json?: boolean;
 }
 
-/** `tidepool login`: signs in, and notes where and by what for the commands that follow. */
+/**
+ * `tidepool login`: signs in, and notes where and by what for the commands that follow. With `signUp` the account is made
+ * first, which works where the server lets anybody.
+ */
 export async function login(
   given: string | undefined,
   dataDir: string | undefined,
-  { user, json }: Format & { user: string },
+  { user, signUp, json }: Format & { user: string; signUp?: boolean },
 ): Promise<string> {
   const url = given === undefined ? await findLocalUrl(dataDir) : serverUrl(given);
   const input = passwordInput();
   try {
     const password = await input.read(`password of ${user} at ${url}`, 'TIDEPOOL_PASSWORD');
-    const token = await new AccountClient(new ApiClient({ url, token: null })).signIn(user, password);
+    const stranger = new AccountClient(new ApiClient({ url, token: null }));
+    if (signUp) await stranger.signUp(user, password);
+    const token = await stranger.signIn(user, password);
     const { name, role } = await new AccountClient(new ApiClient({ url, token })).who();
     await writeLogin({ url, token });
     return json ? JSON.stringify({ name, role, url }, null, 2) : `signed in to ${url} as ${name} (${role})`;

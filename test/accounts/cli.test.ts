@@ -96,3 +96,18 @@ test('a token is made for a script, listed, and deleted', async () => {
   assert.equal(await whoIs(accounts, secret), undefined);
   assert.equal((await tidepool([...args.slice(0, 4), '--scope', 'all'], asAdmin)).code, 2);
 });
+
+test('where anybody may, an account is made at sign-in; elsewhere that is refused', async () => {
+  const closed = await tidepool(['login', web.url, '--user', 'dora', '--sign-up'], {
+    TIDEPOOL_PASSWORD: 'hop hop hop hop',
+  });
+  assert.equal(closed.code, 77);
+  assert.match(closed.stderr, /made by an administrator/);
+  await using open = await openTestWeb(await openTestAccounts({ signUp: true }));
+  const env = { TIDEPOOL_PASSWORD: 'hop hop hop hop' };
+  const first = await tidepool(['login', open.url, '--user', 'dora', '--sign-up'], env);
+  assert.equal(succeeded(first), `signed in to ${open.url} as dora (user)`);
+  const again = await tidepool(['login', open.url, '--user', 'dora', '--sign-up'], env);
+  assert.notEqual(again.code, 0, 'the name is taken');
+  succeeded(await tidepool(['logout']));
+});
