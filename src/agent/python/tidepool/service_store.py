@@ -89,10 +89,18 @@ class Store:
         return answers
 
     def _ask_together(self, requests: list[dict]) -> list[bytes | None]:
-        box: SimpleQueue[tuple[int, Answer]] = SimpleQueue()
-        link, numbers = self._send(requests, lambda number, answer: box.put((number, answer)))
+        answers: dict[int, Answer] = {}
+        done: SimpleQueue[None] = SimpleQueue()
+
+        def deliver(number: int, answer: Answer) -> None:
+            answers[number] = answer
+            # Once for all of them: to wake the thread that waits is dear.
+            if len(answers) == len(requests):
+                done.put(None)
+
+        link, numbers = self._send(requests, deliver)
         try:
-            answers = dict(box.get(timeout=TIME_LIMIT_S) for _ in numbers)
+            done.get(timeout=TIME_LIMIT_S)
         except Empty:
             raise _too_late() from None
         finally:
