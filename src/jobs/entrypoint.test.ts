@@ -21,9 +21,9 @@ test("a project's file to run is the named one, or the one that must be meant", 
   assert.equal(entry(['a.py', 'main.py', '__main__.py']), 'main.py');
   assert.equal(entry(['a.py', '__main__.py']), '__main__.py');
   assert.equal(entry(['a.py', 'src/b.py', 'README']), 'a.py');
-  refuses(() => entry(['a.py', 'b.py']), /say by entrypoint/);
-  refuses(() => entry(['src/main.py']), /say by entrypoint/);
-  refuses(() => entry([]), /say by entrypoint/);
+  refuses(() => entry(['a.py', 'b.py']), /say which of its files/);
+  refuses(() => entry(['src/main.py']), /say which of its files/);
+  refuses(() => entry([]), /say which of its files/);
   refuses(() => entry(['a.py'], 'b.py'), /no such file/);
   refuses(() => entry(['a.py', '-m'], '-m'), /dash/);
   refuses(() => entry(['a.py'], '../a.py'), /'\.\.'/);

@@ -37,7 +37,7 @@ export function projectEntrypoint(named: string | undefined, files: ReadonlySet<
   if (usual !== undefined) return usual;
   throw new TidepoolError(
     'invalid',
-    `say by entrypoint which file of the project is to be run; without it there must be a main.py at the top of the archive`,
+    'the project has no main.py at its top: say which of its files is to be run (entrypoint; --entry of the command line)',
   );
 }
 

@@ -68,7 +68,7 @@ test('a project is unpacked, with the file to run found or named', async () => {
   assert.equal(named.entrypoint, 'lib/run.py');
   const missing = await refuse(400, { project, spec: JSON.stringify({ entrypoint: 'other.py' }) });
   assert.match(missing.detail, /no such file/);
-  assert.match((await refuse(400, { project: zip({ 'a.py': '', 'b.py': '' }) })).detail, /say by entrypoint/);
+  assert.match((await refuse(400, { project: zip({ 'a.py': '', 'b.py': '' }) })).detail, /say which of its files/);
   const both = await refuse(400, { project: zip({ 'main.py': '', 'data/x': '' }), data: zip({ y: '' }) });
   assert.match(both.detail, /may not have data/);
   const bad = craftZip([{ name: 'main.py', mode: 0o120777 }]);

@@ -129,10 +129,11 @@ test('a syntax error is shown with file, line and column; nothing runs', async (
 
 test('files and options that cannot be: one sentence, exit code 2, no trace of ours', async () => {
   const good = await script('good.py', 'print(1)');
+  await mkdir(join(folder.path, 'empty'));
   const broken = await script('broken.zip', 'PK\u0003\u0004 and then nothing');
   const cases: [string[], RegExp][] = [
     [['run', join(folder.path, 'none.py')], /none\.py does not exist/],
-    [['run', folder.path], /is not a file/],
+    [['run', join(folder.path, 'empty')], /no main\.py at its top: say which/],
     [['run', good, '--runtime', 'cobol'], /there is no runtime "cobol"; there are: ml, python/],
     [['run', good, '--cpus', 'NaN'], /is not a number of CPUs/],
     [['run', good, '--cpus', '-1'], /CPUs|argument/],
@@ -147,7 +148,7 @@ test('files and options that cannot be: one sentence, exit code 2, no trace of o
     [['run', good, '--data', join(folder.path, 'none.zip')], /none\.zip does not exist/],
     [['run', good, '--data', broken], /the dataset is not a ZIP archive/],
     [['run', good, '--env', 'novalue'], /NAME=VALUE/],
-    [['run'], /missing required argument/],
+    [['run'], /name the script to run/],
     [['job', 'list', '--state', 'happy'], /state/],
     [['dance'], /unknown command/],
   ];
