@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/image.ts';
+import { isLayered } from '../domain/requirements.ts';
 import { folders, publish, withCacheLock, withWorkFolder } from './cache.ts';
 import { commandRunner, type RunCommand } from './command.ts';
 import { unpackDockerArchive } from './oci/docker-archive.ts';
@@ -102,12 +103,17 @@ function checkName(name: string): void {
       `${JSON.stringify(name)} cannot name a runtime: up to 16 lower-case letters, digits, dashes`,
     );
   }
+  if (isLayered(name))
+    throw new TidepoolError('invalid', `names like ${name} are of runtimes with requirements; take another`);
   if (Object.hasOwn(runtimeRecipes, name))
     throw new TidepoolError('invalid', `the runtime ${name} is built in; take another name`);
 }
 
 async function checkRoom(cacheDir: string, name: string): Promise<void> {
-  const names = new Set([...Object.keys(runtimeRecipes), ...(await listRuntimes(cacheDir)).map((one) => one.name)]);
+  const names = new Set([
+    ...Object.keys(runtimeRecipes),
+    ...(await listRuntimes(cacheDir)).map((one) => one.name).filter((one) => !isLayered(one)),
+  ]);
   if (names.has(name) || names.size < maxRuntimes) return;
   throw new TidepoolError(
     'exhausted',

@@ -26,6 +26,10 @@ const layeredFormat = 1;
 const maxLayered = 6;
 const installLimitMs = 15 * 60_000;
 const maxFileBytes = 8 * 1024 ** 3;
+/** Of all that is installed, the runtime below included. */
+const maxInstalledBytes = 16 * 1024 ** 3;
+/** A wheel may unpack to a thousand times its size. */
+const lookEveryMs = 3_000;
 /** Whom the container's root is outside, when we are root. */
 const nobody = '65534';
 const pipWheels = '/usr/share/python-wheels';
@@ -37,13 +41,16 @@ export interface LayeredOptions {
   readonly isRoot: boolean;
   readonly progress?: ReportProgress;
   readonly signal?: AbortSignal;
+  /** How large the runtime may be, unpacked; 16 GiB unless given. */
+  readonly maxBytes?: number;
 }
 
 /**
  * A runtime with requirements installed on top, under the name that `runtimeOf` gives; built when the cache does not have
  * it. Only wheels are installed, so that no code of a package runs here, and that in a container of its own: no network
  * but the way to the configured index, no right, nothing of this machine to see but a copy of the runtime.
- * Errors: `not_found` (no such base), `invalid` (pip cannot install them, its last words in the message), `aborted`.
+ * Errors: `not_found` (no such base), `invalid` (pip cannot install them, its last words in the message; they are too
+ * large), `aborted`.
  */
 export async function buildLayered(name: string, recipe: LayeredRecipe, options: LayeredOptions): Promise<Runtime> {
   const { cacheDir, clock, signal } = options;
@@ -57,31 +64,68 @@ export async function buildLayered(name: string, recipe: LayeredRecipe, options:
   return withCacheLock(cacheDir, { signal, onWait }, async () => {
     const builtMeanwhile = await findRuntime(cacheDir, name, id);
     if (builtMeanwhile !== undefined) return builtMeanwhile;
-    const limit = new AbortController();
-    const cancelLimit = clock.after(installLimitMs, () => limit.abort());
-    const run = commandRunner(clock, signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]));
+    const bounds = watchBounds(clock, options.maxBytes ?? maxInstalledBytes);
+    const ends = signal === undefined ? bounds.signal : AbortSignal.any([signal, bounds.signal]);
+    const run = commandRunner(clock, ends);
     await withWorkFolder(cacheDir, commandRunner(clock), async ({ scratch, work }) => {
       progress({ step: 'building', label: 'unpacking the runtime', fraction: 0.1 });
-      const build: Build = { scratch, base, recipe, run, ...options };
+      const build: Build = { ...options, scratch, base, recipe, run };
       await unpackBase(build);
       progress({ step: 'building', label: 'installing', fraction: 0.3 });
-      await install(build);
+      const root = join(scratch, 'root');
+      await bounds.hold(root, () => install(build));
       progress({ step: 'compressing', label: 'compressing', fraction: 0.8 });
       const result = join(work, 'runtime');
       await mkdir(result);
       const flags = ['-noappend', ...squashfsFlags];
-      await run({ program: 'mksquashfs', args: [join(scratch, 'root'), join(result, runtimeFiles.disk), ...flags] });
+      await run({ program: 'mksquashfs', args: [root, join(result, runtimeFiles.disk), ...flags] });
       const about: AboutRuntime = { createdAtMs: clock.now(), image: base.image };
       await writeFile(join(result, runtimeFiles.about), `${JSON.stringify({ name, id, base: base.name, ...about })}\n`);
       await forgetRuntime(cacheDir, name, id);
       await publish(result, join(cacheDir, folders.runtimes, `${name}-${id}`));
-    }).finally(cancelLimit);
+    }).finally(bounds.end);
     await dropOldest(cacheDir, name);
     const built = await findRuntime(cacheDir, name, id);
     if (built === undefined) throw new TidepoolError('internal', `runtime ${name}-${id} is not where it was put`);
     progress({ step: 'done', label: 'installed', fraction: 1 });
     return built;
   });
+}
+
+/** Ends a build that takes too long or gets too large. Error of `hold` then: `invalid`. */
+function watchBounds(clock: Clock, maxBytes: number) {
+  const over = new AbortController();
+  let problem = '';
+  const give = (text: string): void => {
+    problem ||= text;
+    over.abort();
+  };
+  const end = clock.after(installLimitMs, () => give(`they take longer than ${installLimitMs / 60_000} min`));
+  const look = async (root: string): Promise<void> => {
+    const told = await commandRunner(clock)({ program: 'du', args: ['-skx', root], stdout: 'keep' });
+    if (Number.parseInt(told, 10) * 1024 > maxBytes) give(`with them the runtime is larger than ${maxBytes} bytes`);
+  };
+  const hold = async (root: string, work: () => Promise<void>): Promise<void> => {
+    const done = new AbortController();
+    const looking = (async () => {
+      for (;;) {
+        await clock.sleep(lookEveryMs, done.signal).catch(() => undefined);
+        if (done.signal.aborted) return;
+        // A file that goes away under `du` makes it fail; the next look tells.
+        await look(root).catch(() => undefined);
+      }
+    })();
+    const failed = await work().then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    done.abort();
+    await looking;
+    if (failed === undefined) await look(root);
+    if (problem !== '') throw new TidepoolError('invalid', `the requirements cannot be installed: ${problem}`);
+    if (failed !== undefined) throw failed.error;
+  };
+  return { signal: over.signal, hold, end };
 }
 
 interface Build extends LayeredOptions {
