@@ -121,13 +121,10 @@ async function watch(
   options: EndpointOptions,
   print: (text: string) => void,
 ): Promise<void> {
-  const gone = new AbortController();
-  // Who reads the pipe may have enough before we end.
-  process.stdout.on('error', () => gone.abort());
   const feed = {
     service,
     clock: systemClock,
-    signal: AbortSignal.any([interruptSignal(), gone.signal]),
+    signal: interruptSignal(),
     connect: await sameServer(dataDir),
   };
   await watchEndpoints(feed, options, print, (problem) => {

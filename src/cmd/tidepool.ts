@@ -35,7 +35,12 @@ const program = new Command('tidepool')
   .version(version)
   .option('--data-dir <dir>', 'data folder of the server that is meant (default: the one that runs)')
   .exitOverride()
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'tidepool: ')) });
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'tidepool: ')) })
+  .hook('preAction', (_program, command) => {
+    // Who reads what is printed may leave, as `head` does. Then most commands end without a word; these have VMs to see to.
+    const mustGoOn = ['serve', 'demo'].includes(command.name());
+    process.stdout.on('error', () => mustGoOn || process.exit());
+  });
 
 async function client(): Promise<ApiClient> {
   return new ApiClient(await findServer(program.opts<{ dataDir?: string }>().dataDir));

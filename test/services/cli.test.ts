@@ -140,6 +140,13 @@ test('endpoints as commands come line by line; who has read enough ends it witho
   assert.equal(await stderr, '');
 });
 
+test('a command whose reader is gone ends without a word', async () => {
+  const child = tidepool(['service', 'show', 'fib']);
+  child.stdout?.destroy();
+  const [ended, stderr] = await Promise.all([once(child, 'exit'), textOf(child.stderr)]);
+  assert.deepEqual([ended, stderr], [[0, null], '']);
+});
+
 test('a service that is not there has the exit code of that', async () => {
   for (const args of [
     ['endpoints', 'none', '--watch'],
