@@ -88,7 +88,11 @@ const pages: FastifyPluginAsync = async (scope) => {
   await scope.register(swaggerUi, {
     routePrefix: '/api/docs',
     uiConfig: { docExpansion: 'list', deepLinking: true },
-    theme: { title: 'Tidepool API' },
+    // The bar on top is the packages' own, and asks for other documents.
+    theme: {
+      title: 'Tidepool API',
+      css: [{ filename: 'tidepool.css', content: '.swagger-ui .topbar { display: none }' }],
+    },
     staticCSP:
       "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
       "font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
