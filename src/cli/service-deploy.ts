@@ -180,5 +180,7 @@ function outcome(service: ServiceView, revision: RevisionView | undefined): stri
 function failure({ name, reason }: ServiceView, revision: RevisionView | undefined, number: number): string {
   if (revision === undefined) return `tidepool: ${name}: revision ${number} is gone\n`;
   const traceback = revision.traceback === '' ? '' : `${harmless(revision.traceback).trimEnd()}\n`;
-  return `${traceback}tidepool: ${name}: revision ${number} failed: ${harmless(revision.message)}; ${harmless(reason)}\n`;
+  // Without another revision the service's reason is this same message.
+  const now = reason.includes(revision.message) ? 'nothing serves' : reason;
+  return `${traceback}tidepool: ${name}: revision ${number} failed: ${harmless(revision.message)}; ${harmless(now)}\n`;
 }

@@ -64,7 +64,7 @@ test('status below what was said, the prompt below the status, and what is being
   display.show(view('low'));
   assert.deepEqual(rows(), [
     'fib-0001 is launching',
-    'low  0.0/s ok  in flight 0  ok 0  failed 0',
+    'low  0.0/s ok  failed 0  in flight 0  ok 0',
     'per server  -',
     'load> hi',
   ]);
@@ -106,7 +106,7 @@ test('on a terminal without a console there is no prompt', () => {
   display.show(view('low'));
   display.show(view('high'));
   display.close();
-  assert.deepEqual(rows(), ['high  0.0/s ok  in flight 0  ok 0  failed 0', 'per server  -', '']);
+  assert.deepEqual(rows(), ['high  0.0/s ok  failed 0  in flight 0  ok 0', 'per server  -', '']);
 });
 
 test('in a pipe nothing is said while nothing happens', () => {

@@ -25,11 +25,12 @@ export function statusLines({ pace, recent, total, inFlight, servers }: LoadView
   const trouble = servers === 0 ? [{ text: '  no server to send to', color: 'red' as Color, bold: true }] : [];
   return [
     [
+      // A narrow terminal cuts the end off, so what must be seen comes first.
       { text: pace, bold: true },
-      { text: joined('', `${perSecond(recent.ok, recent)} ok`, percentiles(recent.latencyMs)) },
-      { text: `  in flight ${inFlight}  ok ${total.ok}  ` },
-      { text: failuresOf(total), ...(failed > 0 ? { color: 'red' as Color, bold: true } : {}) },
       ...trouble,
+      { text: `  ${perSecond(recent.ok, recent)} ok  ` },
+      { text: failuresOf(total), ...(failed > 0 ? { color: 'red' as Color, bold: true } : {}) },
+      { text: joined('', percentiles(recent.latencyMs), `in flight ${inFlight}`, `ok ${total.ok}`) },
     ],
     [{ text: 'per server  ', color: 'grey' }, ...serverSpans(recent)],
   ];
