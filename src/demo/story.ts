@@ -42,7 +42,7 @@ const shrinkLimitMs = 90_000;
 const quietMs = 8_000;
 const lightest = 16;
 const heaviest = 35;
-const enoughMs = 30;
+const enoughMs = 22;
 /** The load client tries a little longer than any answer takes. */
 const lastAnswersMs = 40_000;
 
