@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { Harness } from '../support/harness.ts';
+import { until } from '../support/poll.ts';
 
 /** HTTP as nobody should send it. */
 
@@ -115,6 +117,28 @@ test('a request that comes byte by byte is read all the same', async () => {
   let text = '';
   for await (const chunk of socket) text += chunk;
   assert.match(text, /"path":"\/bytes"/);
+});
+
+test('who does not take a large answer is given up, and holds up nobody', async () => {
+  // More than the kernel keeps for both ends of a connection.
+  const large = 'def handler(request):\n    return b"x" * (48 << 20) if request.path == "/large" else "quick"\n';
+  const before = 'import tidepool.stream as s\ns.MESSAGE_S = 1\ns._message = s._slice';
+  await using own = await Harness.start(large, { before });
+  const open = async (): Promise<number> => {
+    const port = own.port.toString(16).toUpperCase().padStart(4, '0');
+    const established = new RegExp(`^ *\\d+: 0100007F:${port} \\S+ 01 `, 'gm');
+    return ((await readFile('/proc/net/tcp', 'utf8')).match(established) ?? []).length;
+  };
+  const sockets = Array.from({ length: 3 }, () => own.connect().on('error', () => undefined));
+  for (const socket of sockets) socket.write('GET /large HTTP/1.1\r\nHost: h\r\n\r\n');
+  await until(open, (count) => count === sockets.length, 10_000);
+  for (let i = 0; i < 10; i += 1) {
+    const answer = await own.fetch('/', { headers: { connection: 'close' } });
+    assert.equal(await answer.text(), 'quick');
+  }
+  assert.equal(await until(open, (count) => count === 0, 20_000), 0);
+  for (const socket of sockets) socket.destroy();
+  assert.equal((await own.status())?.restarts, 0);
 });
 
 test('clients that go away in the middle leave nothing behind', async () => {
