@@ -10,6 +10,7 @@ import { zipReader } from '../archive/zip.ts';
 import { writeZip } from '../archive/zip-writer.ts';
 import { openBlobFolder } from '../blobs/blob-folder.ts';
 import { openLogFolder } from '../blobs/log-folder.ts';
+import { steadyClock } from '../clock/steady-clock.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { announceServer } from '../config/connection.ts';
 import { defaultLibvirtUri, isRoot, machineDir } from '../config/paths.ts';
@@ -28,6 +29,7 @@ import type { JobContext } from '../jobs/context.ts';
 import { JobController } from '../jobs/controller.ts';
 import { sweepWorkers } from '../jobs/sweep.ts';
 import { connectLibvirtHypervisor } from '../libvirt/hypervisor.ts';
+import { LoadRuns } from '../loads/load-runs.ts';
 import { Sampler } from '../metrics/sampler.ts';
 import { Changes } from '../reconcile/changes.ts';
 import { startLoop } from '../reconcile/loop.ts';
@@ -48,6 +50,7 @@ const sweepEveryMs = 30_000;
 const sampleEveryMs = 1_000;
 const purgeEveryMs = 3_600_000;
 const storageEveryMs = 3_600_000;
+const mostLoads = 4;
 
 export interface CloudOptions {
   readonly config: Config;
@@ -112,6 +115,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const { blobs } = storage;
   const services = await openServices({ ...poolParts, dataDir, installationId, blobs, connections, pools });
   parts.adopt(services.context.balancer, (opened) => opened.close());
+  const loads = parts.adopt(new LoadRuns({ clock: steadyClock, mostAtATime: mostLoads }), (made) => made.close());
 
   let status: 'starting' | 'ready' | 'stopping' = 'starting';
   const server = await buildServer({
@@ -122,6 +126,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     maxUploadBytes: config.jobs.maxUploadBytes,
     pools: pools.served,
     services,
+    loads,
     usages: (vm) => sampler.usages(vm),
     openConsole: (vm) => hypervisor.openConsole(vm),
     accounts,

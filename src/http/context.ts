@@ -6,6 +6,7 @@ import type { Job } from '../domain/job.ts';
 import type { JobContext } from '../jobs/context.ts';
 import type { Waiting } from '../jobs/controller.ts';
 import type { SubmissionRules } from '../jobs/submit.ts';
+import type { LoadRuns } from '../loads/load-runs.ts';
 import type { Usage } from '../metrics/usage.ts';
 import type { PoolController } from '../pool/controller.ts';
 import type { HealthView } from '../protocol/api.ts';
@@ -32,6 +33,8 @@ export interface HttpContext {
   readonly maxUploadBytes: number;
   readonly pools: readonly ServedPool[];
   readonly services: ServedServices;
+  /** Load for services that the server makes itself. */
+  readonly loads: LoadRuns;
   /** A VM's use, a value a second, oldest first. */
   usages(vm: string): Usage[];
   /** A VM's serial console. */

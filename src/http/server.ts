@@ -9,6 +9,7 @@ import { refuseNoHttp, sendError } from './errors.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { eventRoutes } from './routes/events.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { loadRoutes } from './routes/loads.ts';
 import { oldDoorRoutes } from './routes/old-doors.ts';
 import { poolRoutes } from './routes/pools.ts';
 import { resultRoutes } from './routes/results.ts';
@@ -66,6 +67,7 @@ export async function buildServer(
       await api.register(vmRoutes(context));
       await api.register(poolRoutes(context));
       await api.register(serviceRoutes(context));
+      await api.register(loadRoutes(context));
       await api.register(eventRoutes(context));
     },
     { prefix: '/api/v1' },

@@ -158,6 +158,14 @@ const matrix: Readonly<Record<string, Row>> = {
   'GET /api/v1/services/:name/endpoints': { expected: ownReading, path: (target) => `${service(target)}/endpoints` },
   'GET /api/v1/services/:name/logs': { expected: ownReading, path: (target) => `${service(target)}/logs` },
 
+  'GET /api/v1/services/:name/load': { expected: ownReading, path: (target) => `${service(target)}/load` },
+  'PUT /api/v1/services/:name/load': {
+    expected: ownChange(200),
+    path: (target) => `${service(target)}/load`,
+    body: () => ({ everyMs: 1_000 }),
+  },
+  'DELETE /api/v1/services/:name/load': { expected: ownChange(200), path: (target) => `${service(target)}/load` },
+
   'GET /api/v1/usage': { expected: signedIn(200) },
   'GET /api/v1/vms': { expected: signedIn(200) },
   'POST /api/v1/vms/:name/drain': { expected: adminOnly(200), path: () => `${vm}/drain` },

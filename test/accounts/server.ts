@@ -5,6 +5,7 @@ import { zipReader } from '../../src/archive/zip.ts';
 import { writeZip } from '../../src/archive/zip-writer.ts';
 import { openBlobFolder } from '../../src/blobs/blob-folder.ts';
 import { openLogFolder } from '../../src/blobs/log-folder.ts';
+import { steadyClock } from '../../src/clock/steady-clock.ts';
 import { defaultFlavors } from '../../src/domain/flavor.ts';
 import type { RuntimeShelf } from '../../src/domain/image.ts';
 import { emptyResult, type Job } from '../../src/domain/job.ts';
@@ -14,6 +15,7 @@ import { readyVm } from '../../src/fake/vm.ts';
 import type { HttpContext, ServedPool } from '../../src/http/context.ts';
 import { buildServer } from '../../src/http/server.ts';
 import type { JobContext } from '../../src/jobs/context.ts';
+import { LoadRuns } from '../../src/loads/load-runs.ts';
 import { deployService } from '../../src/services/deploy.ts';
 import { ServiceWorld } from '../services/world.ts';
 import { temporaryFolder } from '../support/server.ts';
@@ -33,6 +35,8 @@ export interface TestWeb extends AsyncDisposable {
   addJob(owner: string, hasEnded?: boolean): Promise<Job>;
   /** A service of the owner's, which has no VM. Gives its name. */
   addService(owner: string): Promise<string>;
+  /** Breaks off whatever is connected, as a network that fails does. */
+  cutConnections(): void;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -86,6 +90,7 @@ export async function openTestWeb(
     maxUploadBytes: 1024,
     pools: [stillPool()],
     services,
+    loads: new LoadRuns({ clock: steadyClock, mostAtATime: 100 }),
     usages: () => [],
     openConsole: async () => new PassThrough(),
     accounts,
@@ -122,7 +127,9 @@ export async function openTestWeb(
       const deployment = await services.deployment(`of-${owner}`, 'good', { owner, protocol: 'udp' });
       return (await deployService(services.context, deployment)).service.name;
     },
+    cutConnections: () => app.server.closeAllConnections(),
     async [Symbol.asyncDispose]() {
+      await context.loads.close();
       await app.close();
       await store.close();
       await folder.remove();

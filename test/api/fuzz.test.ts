@@ -107,6 +107,7 @@ const good: Readonly<Record<string, unknown>> = {
   'POST /api/v1/users': { name: 'new' },
   'PUT /api/v1/account/password': { current: passwordOf('ann'), next: 'quite another one' },
   'PUT /api/v1/users/{name}/password': {},
+  'PUT /api/v1/services/{name}/load': { everyMs: 1_000 },
   'POST /api/v1/pools/{name}/scale': { desired: 1 },
 };
 

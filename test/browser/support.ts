@@ -74,6 +74,17 @@ export async function signIn(page: Page, name = 'admin', path = '/'): Promise<vo
   await page.getByRole('navigation', { name: 'Sections' }).waitFor({ state: 'attached' });
 }
 
+/**
+ * Writes this into an editor, in place of what is there. That is deleted first: what Chromium types over coloured text it
+ * tries to colour by itself, which our content security policy stops and its console tells.
+ */
+export async function typeInto(page: Page, editor: string, text: string): Promise<void> {
+  await page.getByRole('textbox', { name: editor }).click();
+  await page.keyboard.press('Control+a');
+  await page.keyboard.press('Delete');
+  await page.keyboard.insertText(text);
+}
+
 interface AxeFinding {
   readonly id: string;
   readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];

@@ -22,6 +22,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   jobs: { imports: ['domain', 'protocol', 'reconcile', 'storage'], packages: [] },
   pool: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   services: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
+  loads: { imports: ['domain/errors.ts', 'loadgen', 'protocol'], packages: [] },
   storage: { imports: ['domain'], packages: [] },
   autoscaler: { imports: ['domain', 'metrics', 'protocol', 'reconcile'], packages: ['croner', 'zod'] },
   // Its host is the fake one: that is what it is there for.
@@ -51,6 +52,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       'domain',
       'protocol',
       'jobs',
+      'loads',
       'metrics',
       'pool',
       'reconcile',
@@ -101,6 +103,7 @@ export const layers: Readonly<Record<string, Layer>> = {
         'image',
         'jobs',
         'libvirt',
+        'loads',
       ],
       ...['metrics', 'passwords', 'pool', 'protocol', 'reconcile', 'report'],
       ...['services', 'setup', 'simulator', 'site', 'sqlite', 'storage'],

@@ -31,6 +31,8 @@ const look = EditorView.theme({
   '.cm-gutters': { backgroundColor: 'var(--shade)', color: 'var(--faint)', border: 'none' },
   '.cm-activeLine': { backgroundColor: 'var(--hover)' },
   '&.cm-focused .cm-selectionBackground, .cm-selectionBackground': { backgroundColor: 'var(--selected) !important' },
+  // Its own is a picture in a data: address, which our content security policy stops.
+  '.cm-lint-marker-error': { content: '"●"', color: 'var(--bad)', lineHeight: '1.5' },
   '.cm-tooltip': { backgroundColor: 'var(--paper)', color: 'var(--ink)', border: '1px solid var(--line)' },
 });
 
@@ -69,7 +71,7 @@ export default function Editor({
           ...[lineNumbers(), history(), drawSelection(), indentOnInput(), bracketMatching(), highlightActiveLine()],
           ...[python(), indentUnit.of('    '), lintGutter(), colours, look],
           keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
-          EditorView.contentAttributes.of({ 'aria-label': label, spellcheck: 'false' }),
+          EditorView.contentAttributes.of({ 'aria-label': label, spellcheck: 'false', tabindex: '0' }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) change.current(update.state.doc.toString());
           }),

@@ -31,6 +31,7 @@ export function LogView({
 }) {
   const box = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(0);
+  const lastTop = useRef(0);
   const [height, setHeight] = useState(400);
   const [isFollowing, setFollowing] = useState(true);
   const search = useSearch(buffer, version);
@@ -61,8 +62,11 @@ export function LogView({
 
   const onScroll = (event: UIEvent<HTMLDivElement>): void => {
     const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
+    const isAtEnd = scrollHeight - clientHeight - scrollTop < nearPixels;
+    // The end also gets away by lines that come; only who goes up leaves it.
+    setFollowing((was) => isAtEnd || (was && scrollTop >= lastTop.current));
+    lastTop.current = scrollTop;
     setTop(scrollTop);
-    setFollowing(scrollHeight - clientHeight - scrollTop < nearPixels);
   };
 
   const firstSeen = Math.floor((top * scale) / linePixels);
