@@ -74,6 +74,7 @@ const matrix: Readonly<Record<string, Row>> = {
   // It leads to the page itself.
   'GET /api/docs/static/index.html': { expected: forAll(302) },
   'GET /api/docs/static/swagger-initializer.js': { expected: forAll(200) },
+  'GET /api/docs/static/theme/tidepool.css': { expected: forAll(200) },
   'GET /api/docs/static/*': { expected: forAll(200), path: () => '/api/docs/static/swagger-ui.css' },
   'HEAD /api/docs/static/*': { expected: forAll(200), path: () => '/api/docs/static/swagger-ui.css' },
   'GET /api/v1/health': { expected: forAll(200) },
