@@ -18,13 +18,13 @@ import type { Config } from '../config/schema.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
-import type { Image, RuntimeShelf } from '../domain/image.ts';
+import type { Image } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
 import { buildServer } from '../http/server.ts';
 import type { Site } from '../http/site.ts';
 import { chooseAccelerator } from '../image/accelerator.ts';
 import { probeInitrdPath } from '../image/image-store.ts';
-import { runtimeShelf } from '../image/runtime-shelf.ts';
+import { runtimeShelf, type WatchedShelf } from '../image/runtime-shelf.ts';
 import type { JobContext } from '../jobs/context.ts';
 import { JobController } from '../jobs/controller.ts';
 import { sweepWorkers } from '../jobs/sweep.ts';
@@ -127,6 +127,8 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     pools: pools.served,
     services,
     loads,
+    image: options.image,
+    runtimeBuilds: () => runtimes.builds(),
     usages: (vm) => sampler.usages(vm),
     openConsole: (vm) => hypervisor.openConsole(vm),
     accounts,
@@ -165,7 +167,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   };
 }
 
-function openRuntimes(options: CloudOptions, changes: Changes, parts: AsyncDisposableStack): RuntimeShelf {
+function openRuntimes(options: CloudOptions, changes: Changes, parts: AsyncDisposableStack): WatchedShelf {
   const closing = new AbortController();
   parts.defer(() => closing.abort());
   return runtimeShelf({

@@ -42,6 +42,14 @@ export function runtimeDiskSerial(runtimeName: string): string {
   return `rt-${runtimeName}`;
 }
 
+/** A runtime that is being built, or could not be built not long ago. */
+export interface RuntimeBuild {
+  readonly name: string;
+  /** How far it is, or why it failed. */
+  readonly text: string;
+  readonly hasFailed: boolean;
+}
+
 /** Port: the runtimes of this installation. Those that are built in are built when a job first asks for them. */
 export interface RuntimeShelf {
   /** What is built now. */

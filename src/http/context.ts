@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { AccountContext } from '../accounts/context.ts';
 import type { Autoscaler } from '../autoscaler/live.ts';
 import type { ArchiveWriter } from '../domain/archive.ts';
+import type { Image, RuntimeBuild } from '../domain/image.ts';
 import type { Job } from '../domain/job.ts';
 import type { JobContext } from '../jobs/context.ts';
 import type { Waiting } from '../jobs/controller.ts';
@@ -35,6 +36,9 @@ export interface HttpContext {
   readonly services: ServedServices;
   /** Load for services that the server makes itself. */
   readonly loads: LoadRuns;
+  /** What VMs are cloned from. */
+  readonly image: Pick<Image, 'id' | 'sizeBytes' | 'createdAtMs'>;
+  runtimeBuilds(): readonly RuntimeBuild[];
   /** A VM's use, a value a second, oldest first. */
   usages(vm: string): Usage[];
   /** A VM's serial console. */

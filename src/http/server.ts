@@ -13,6 +13,7 @@ import { loadRoutes } from './routes/loads.ts';
 import { oldDoorRoutes } from './routes/old-doors.ts';
 import { poolRoutes } from './routes/pools.ts';
 import { resultRoutes } from './routes/results.ts';
+import { runtimeRoutes } from './routes/runtimes.ts';
 import { metricsRoute, serverRoutes } from './routes/server.ts';
 import { serviceRoutes } from './routes/services.ts';
 import { tokenRoutes } from './routes/tokens.ts';
@@ -68,6 +69,7 @@ export async function buildServer(
       await api.register(poolRoutes(context));
       await api.register(serviceRoutes(context));
       await api.register(loadRoutes(context));
+      await api.register(runtimeRoutes(context));
       await api.register(eventRoutes(context));
     },
     { prefix: '/api/v1' },

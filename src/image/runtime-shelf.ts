@@ -1,6 +1,6 @@
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
-import type { Runtime, RuntimeShelf } from '../domain/image.ts';
+import type { Runtime, RuntimeBuild, RuntimeShelf } from '../domain/image.ts';
 import { isLayered, type PipSource } from '../domain/requirements.ts';
 import { buildRuntime } from './build-runtime.ts';
 import type { ReportProgress } from './progress.ts';
@@ -31,8 +31,13 @@ export interface ShelfOptions {
   onBuilt(): void;
 }
 
+/** A shelf that can be looked at while it works. */
+export interface WatchedShelf extends RuntimeShelf {
+  builds(): readonly RuntimeBuild[];
+}
+
 /** The runtimes in the cache folder; one that is missing is built in the background, each at most once at a time. */
-export function runtimeShelf(options: ShelfOptions): RuntimeShelf {
+export function runtimeShelf(options: ShelfOptions): WatchedShelf {
   const builds = new Map<string, Build>();
   const { cacheDir, clock, signal } = options;
 
@@ -80,6 +85,12 @@ export function runtimeShelf(options: ShelfOptions): RuntimeShelf {
   };
   return {
     list,
+    builds: () =>
+      [...builds].map(([name, { progress: text, failedAtMs }]) => ({
+        name,
+        text,
+        hasFailed: failedAtMs !== undefined,
+      })),
     async names() {
       const askedFor = (await allNames()).filter((name) => !isLayered(name));
       return [...new Set([...Object.keys(runtimeRecipes), ...askedFor])].sort();

@@ -91,6 +91,8 @@ export async function openTestWeb(
     pools: [stillPool()],
     services,
     loads: new LoadRuns({ clock: steadyClock, mostAtATime: 100 }),
+    image: { id: 'image-1', sizeBytes: 400_000_000, createdAtMs: 1_000 },
+    runtimeBuilds: () => [],
     usages: () => [],
     openConsole: async () => new PassThrough(),
     accounts,

@@ -46,7 +46,11 @@ export interface View {
 }
 
 /** A window of its own, without a session. */
-export async function openView(browser: Browser, web: TestWeb, options: BrowserContextOptions = {}): Promise<View> {
+export async function openView(
+  browser: Browser,
+  web: Pick<TestWeb, 'url'>,
+  options: BrowserContextOptions = {},
+): Promise<View> {
   const context = await browser.newContext({
     baseURL: web.url,
     viewport: desktop,
@@ -66,10 +70,15 @@ export async function openView(browser: Browser, web: TestWeb, options: BrowserC
 }
 
 /** Signs in on the page that asks for it. */
-export async function signIn(page: Page, name = 'admin', path = '/'): Promise<void> {
+export async function signIn(
+  page: Page,
+  name = 'admin',
+  path = '/',
+  password: string = passwordOf(name),
+): Promise<void> {
   await page.goto(path);
   await page.getByLabel('Name').fill(name);
-  await page.getByLabel('Password').fill(passwordOf(name));
+  await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('navigation', { name: 'Sections' }).waitFor({ state: 'attached' });
 }

@@ -51,6 +51,12 @@ export const vmsQuery = queryOptions({
   refetchInterval: refreshMs,
 });
 
+export const runtimesQuery = queryOptions({
+  queryKey: ['runtimes'],
+  queryFn: () => answer(api.GET('/api/v1/runtimes')),
+  refetchInterval: refreshMs,
+});
+
 export const servicesQuery = queryOptions({
   queryKey: ['services'],
   queryFn: async () => (await answer(api.GET('/api/v1/services'))).services,

@@ -11,6 +11,7 @@ import { Page } from '../ui/page.tsx';
 import { Loading, sentence } from '../ui/states.tsx';
 import { tell } from '../ui/toasts.tsx';
 import { presets } from './pool-settings.tsx';
+import { RuntimeChoice } from './runtime-choice.tsx';
 
 const Editor = lazy(() => import('../editor/editor.tsx'));
 
@@ -59,6 +60,7 @@ export default function DeployPage() {
       setBusy(false);
     }
   };
+  const runtime = known?.revisions[0]?.runtime ?? 'python';
   return (
     <Page title={known === undefined ? 'Deploy a service' : `New revision of ${known.name}`}>
       <form className="submit" onSubmit={(event) => void submit(event)}>
@@ -88,10 +90,7 @@ export default function DeployPage() {
             defaultValue={given}
             readOnly={known !== undefined}
           />
-          <Choice label="Runtime" name="runtime" defaultValue={known?.revisions[0]?.runtime ?? 'python'}>
-            <option value="python">python</option>
-            <option value="ml">ml</option>
-          </Choice>
+          <RuntimeChoice key={runtime} chosen={runtime} name="runtime" defaultValue={runtime} />
           {known === undefined && <FirstTime />}
         </div>
         <div className="submit-end">

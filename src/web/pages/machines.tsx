@@ -1,8 +1,11 @@
 import { useQuery } from '@tanstack/react-query';
 import type { WhoView } from '../../protocol/account.ts';
+import type { VmView } from '../../protocol/api.ts';
+import type { RuntimeView } from '../../protocol/runtimes.ts';
 import { answer, api } from '../api/client.ts';
-import { refreshMs, vmsQuery } from '../api/queries.ts';
-import { many } from '../text/format.ts';
+import { refreshMs, runtimesQuery, vmsQuery } from '../api/queries.ts';
+import { bytes, many } from '../text/format.ts';
+import { StateBadge } from '../ui/badge.tsx';
 import { Card, Facts, Page } from '../ui/page.tsx';
 import { Answer } from '../ui/states.tsx';
 import { VmTable } from './vm-table.tsx';
@@ -14,7 +17,6 @@ export default function MachinesPage({ who }: { who: WhoView }) {
     queryFn: () => answer(api.GET('/api/v1/health')),
     refetchInterval: refreshMs,
   });
-  const vms = useQuery(vmsQuery);
   return (
     <Page title="Machines">
       <div className="columns">
@@ -31,25 +33,7 @@ export default function MachinesPage({ who }: { who: WhoView }) {
             )}
           </Answer>
         </Card>
-        <Card title="Images and runtimes">
-          <Answer query={vms} what="images">
-            {(all) => (
-              <Facts
-                facts={[
-                  ...counted(all.map(({ imageId }) => imageId)).map(
-                    ([id, count]) => [`Image ${id}`, many(count, 'VM')] as const,
-                  ),
-                  ...counted(all.flatMap(({ runtimes }) => runtimes)).map(
-                    ([name, count]) => [`Runtime ${name}`, many(count, 'VM')] as const,
-                  ),
-                ]}
-              />
-            )}
-          </Answer>
-          <p className="hint">
-            Those that VMs have now. ./tidepool image list and runtime list show all that are built.
-          </p>
-        </Card>
+        <Images />
       </div>
       <Card title="VMs">
         <VmTable isAdmin={who.role === 'admin'} />
@@ -58,8 +42,48 @@ export default function MachinesPage({ who }: { who: WhoView }) {
   );
 }
 
-function counted(names: readonly string[]): [string, number][] {
-  const counts = new Map<string, number>();
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
-  return [...counts].sort();
+/** What VMs are cloned from and jobs run in, with how many VMs have it. */
+function Images() {
+  const query = useQuery(runtimesQuery);
+  const { data: vms = [] } = useQuery(vmsQuery);
+  const having = (test: (vm: VmView) => boolean): string => many(vms.filter(test).length, 'VM');
+  const older = new Set(vms.map(({ imageId }) => imageId));
+  return (
+    <Card title="Images and runtimes">
+      <Answer query={query} what="runtimes">
+        {({ runtimes, image }) => (
+          <Facts
+            facts={[
+              [`Image ${image.id}`, `${bytes(image.sizeBytes)}, ${having(({ imageId }) => imageId === image.id)}`],
+              ...[...older]
+                .filter((id) => id !== image.id)
+                .map((id) => [`Older image ${id}`, having(({ imageId }) => imageId === id)] as const),
+              ...runtimes.map(
+                (runtime) =>
+                  [
+                    `Runtime ${runtime.name}`,
+                    <RuntimeState
+                      key={runtime.name}
+                      runtime={runtime}
+                      vms={having((vm) => vm.runtimes.includes(runtime.name))}
+                    />,
+                  ] as const,
+              ),
+            ]}
+          />
+        )}
+      </Answer>
+    </Card>
+  );
+}
+
+function RuntimeState({ runtime, vms }: { runtime: RuntimeView; vms: string }) {
+  const { state, text, sizeBytes, isImage } = runtime;
+  if (state === 'built') return `${bytes(sizeBytes ?? 0)}${isImage ? ', of a container image' : ''}, ${vms}`;
+  if (state === 'missing') return 'built when it is first asked for';
+  return (
+    <>
+      <StateBadge state={state} /> {text}
+    </>
+  );
 }

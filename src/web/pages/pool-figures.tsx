@@ -1,4 +1,5 @@
 import type { PoolView } from '../../protocol/api.ts';
+import { Figure } from '../ui/page.tsx';
 
 /** How many VMs there are in each state, and how many are wanted. */
 export function PoolFigures({ pool: { counts, settings } }: { pool: PoolView }) {
@@ -13,12 +14,7 @@ export function PoolFigures({ pool: { counts, settings } }: { pool: PoolView }) 
   return (
     <div className="figures">
       {figures.map(([name, count, more]) => (
-        <div key={name} className={name === 'failed' && count > 0 ? 'figure bad' : 'figure'}>
-          <b>{count}</b>
-          <span>
-            {name} {more}
-          </span>
-        </div>
+        <Figure key={name} name={`${name} ${more}`} value={String(count)} isBad={name === 'failed' && count > 0} />
       ))}
     </div>
   );

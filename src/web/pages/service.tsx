@@ -12,11 +12,12 @@ import { StateBadge } from '../ui/badge.tsx';
 import { Button } from '../ui/button.tsx';
 import { CodeBox } from '../ui/code-box.tsx';
 import { Confirm } from '../ui/dialogs.tsx';
-import { Card, Facts, Page } from '../ui/page.tsx';
+import { Card, Facts, Figure, Page } from '../ui/page.tsx';
 import { Answer } from '../ui/states.tsx';
 import { useAction } from '../ui/use-action.ts';
 import { useNow } from '../ui/use-now.ts';
 import { PoolChart } from './pool-chart.tsx';
+import { ServiceLoad } from './service-load.tsx';
 import { ServiceEndpoints, ServiceOutput } from './service-parts.tsx';
 import { addressText } from './services.tsx';
 import { VmTable } from './vm-table.tsx';
@@ -58,6 +59,7 @@ function Service({ service, atMs, who }: { service: ServiceView; atMs: number; w
         </div>
       )}
       <Traffic service={service} atMs={atMs} />
+      <ServiceLoad service={name} protocol={service.protocol} />
       <div className="columns">
         <Revisions revisions={service.revisions} current={service.current} />
         <ServiceEndpoints service={name} />
@@ -148,15 +150,6 @@ function Traffic({ service, atMs }: { service: ServiceView; atMs: number }) {
         />
       )}
     </Card>
-  );
-}
-
-function Figure({ name, value, isBad = false }: { name: string; value: string; isBad?: boolean }) {
-  return (
-    <div className={isBad ? 'figure bad' : 'figure'}>
-      <b>{value}</b>
-      <span>{name}</span>
-    </div>
   );
 }
 

@@ -8,10 +8,11 @@ import { type Draft, emptyDraft, loadDraft, saveDraft } from '../submit/draft.ts
 import { sendDraft } from '../submit/upload.ts';
 import { bytes } from '../text/format.ts';
 import { Button } from '../ui/button.tsx';
-import { Choice, Field } from '../ui/field.tsx';
+import { Field } from '../ui/field.tsx';
 import { Page } from '../ui/page.tsx';
 import { Loading, sentence } from '../ui/states.tsx';
 import { tell } from '../ui/toasts.tsx';
+import { RuntimeChoice } from './runtime-choice.tsx';
 
 const Editor = lazy(() => import('../editor/editor.tsx'));
 const savedAfterMs = 500;
@@ -207,10 +208,11 @@ function Side({
         )}
         <FileButton label="Choose a ZIP file" accept=".zip" onFiles={takeFiles} />
       </fieldset>
-      <Choice label="Runtime" value={draft.runtime} onChange={(event) => change({ runtime: event.target.value })}>
-        <option value="python">python: the standard library</option>
-        <option value="ml">ml: NumPy, SciPy, pandas, scikit-learn, OpenCV, PyTorch</option>
-      </Choice>
+      <RuntimeChoice
+        chosen={draft.runtime}
+        value={draft.runtime}
+        onChange={(event) => change({ runtime: event.target.value })}
+      />
       <Field
         label="Arguments"
         value={draft.args}

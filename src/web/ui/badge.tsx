@@ -8,6 +8,7 @@ const looks: Readonly<Record<string, string>> = {
   rolling: 'busy',
   creating: 'busy',
   booting: 'busy',
+  building: 'busy',
   draining: 'warn',
   stopping: 'warn',
   deleting: 'warn',

@@ -29,6 +29,16 @@ export function Card({ title, actions, children }: { title: string; actions?: Re
   );
 }
 
+/** A number in large, with what it is. */
+export function Figure({ name, value, isBad = false }: { name: string; value: string; isBad?: boolean }) {
+  return (
+    <div className={isBad ? 'figure bad' : 'figure'}>
+      <b>{value}</b>
+      <span>{name}</span>
+    </div>
+  );
+}
+
 /** Names and values. */
 export function Facts({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
   return (
