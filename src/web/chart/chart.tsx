@@ -36,13 +36,17 @@ export default function Chart({
   const host = useRef<HTMLDivElement>(null);
   const chart = useRef<ECharts>(null);
   const [theme, setTheme] = useState(0);
+  const [isNarrow, setNarrow] = useState(false);
 
   useEffect(() => {
     const element = host.current;
     if (element === null) return;
     const made = init(element);
     chart.current = made;
-    const observer = new ResizeObserver(() => made.resize());
+    const observer = new ResizeObserver(() => {
+      made.resize();
+      setNarrow(element.clientWidth < narrowPixels);
+    });
     observer.observe(element);
     const dark = window.matchMedia('(prefers-color-scheme: dark)');
     const onTheme = (): void => setTheme((old) => old + 1);
@@ -63,10 +67,10 @@ export default function Chart({
     if (element === null) return;
     const style = getComputedStyle(element);
     chart.current?.setOption(
-      chartOption(content, (name) => style.getPropertyValue(`--${name}`).trim(), element.clientWidth < narrowPixels),
+      chartOption(content, (name) => style.getPropertyValue(`--${name}`).trim(), isNarrow),
       true,
     );
-  }, [content, theme]);
+  }, [content, theme, isNarrow]);
 
   return <div ref={host} role="img" aria-label={label} style={{ height }} />;
 }

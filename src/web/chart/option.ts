@@ -58,7 +58,10 @@ export function chartOption(
         xAxis: atMs,
         name,
         lineStyle: { color: colour(look), type: 'solid', width: 1 },
-        label: { formatter: name, position: 'insideEndTop', color: colour(look), rotate: 90, fontSize: 10 },
+        label: {
+          ...{ show: !isNarrow, formatter: name, position: 'insideEndTop', color: colour(look) },
+          ...{ rotate: 90, fontSize: 10 },
+        },
       })),
   ];
   const areas = shaded === undefined ? [] : [[{ xAxis: shaded.fromMs, name: shaded.name }, { xAxis: shaded.untilMs }]];
@@ -114,7 +117,7 @@ export function chartOption(
             markArea: {
               silent: true,
               itemStyle: { color: colour('window') },
-              label: { color: colour('faint'), position: 'insideTop' },
+              label: { show: !isNarrow, color: colour('faint'), position: 'insideTopRight' },
               data: areas,
             },
           }),

@@ -18,3 +18,11 @@ export function openAlerts(events: readonly EventView[], nowMs: number): EventVi
     return event.name === 'alert.raised';
   });
 }
+
+const mostEvents = 500;
+
+/** What is kept of events: the newest, and of those before them the alerts, for one of them may be open. Pure. */
+export function keptEvents(newestFirst: readonly EventView[]): EventView[] {
+  const older = newestFirst.slice(mostEvents).filter(({ name }) => name.startsWith('alert.'));
+  return [...newestFirst.slice(0, mostEvents), ...older.slice(0, mostEvents)];
+}

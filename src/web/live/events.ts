@@ -2,9 +2,8 @@ import { useEffect, useSyncExternalStore } from 'react';
 import type { EventView } from '../../protocol/api.ts';
 import { ApiError, answer, api } from '../api/client.ts';
 import { queries } from '../api/queries.ts';
+import { keptEvents } from './alerts.ts';
 import { followStream, type StreamState } from './stream.ts';
-
-const keptEvents = 500;
 
 interface Live {
   readonly state: StreamState;
@@ -62,7 +61,7 @@ async function follow(signal: AbortSignal): Promise<void> {
       signal,
       onState: (state) => set({ state }),
       onEvent({ data }) {
-        set({ events: [JSON.parse(data) as EventView, ...live.events].slice(0, keptEvents) });
+        set({ events: keptEvents([JSON.parse(data) as EventView, ...live.events]) });
         for (const key of ['vms', 'pools', 'services']) void queries.invalidateQueries({ queryKey: [key] });
         return false;
       },
@@ -73,15 +72,19 @@ async function follow(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** The newest events there are; gives where their stream goes on. */
+/** The newest events there are, and the alerts before them; gives where their stream goes on. */
 async function firstEvents(signal: AbortSignal): Promise<string | undefined> {
   const limit = 200;
   const known = live.events[0]?.id;
   if (known !== undefined) return String(known);
   for (;;) {
     try {
-      const { events } = await answer(api.GET('/api/v1/events', { params: { query: { limit } }, signal }));
-      set({ events: [...events].reverse() });
+      const ask = async (name?: string): Promise<readonly EventView[]> =>
+        (await answer(api.GET('/api/v1/events', { params: { query: { limit, name } }, signal }))).events;
+      const [events, alerts] = await Promise.all([ask(), ask('alert.raised,alert.cleared')]);
+      const firstId = events[0]?.id ?? Number.POSITIVE_INFINITY;
+      const earlier = alerts.filter(({ id }) => id < firstId);
+      set({ events: [...earlier, ...events].reverse() });
       return events.at(-1)?.id.toString();
     } catch (error) {
       if (signal.aborted || !(error instanceof ApiError) || error.status !== 0) throw error;

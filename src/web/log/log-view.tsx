@@ -34,7 +34,7 @@ export function LogView({
   const lastTop = useRef(0);
   const [height, setHeight] = useState(400);
   const [isFollowing, setFollowing] = useState(true);
-  const search = useSearch(buffer, version);
+  const search = useSearch(buffer);
   const unfinished = buffer.unfinished();
   const count = buffer.lineCount + unfinished.length;
   const fullPixels = count * linePixels;

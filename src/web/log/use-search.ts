@@ -1,45 +1,44 @@
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { LogBuffer } from './log-buffer.ts';
 
 const mostMatches = 10_000;
 const typingMs = 200;
+const growingMs = 1_000;
 
 /** Search in a log that may still grow: the lines that match, and the one that is shown. */
-export function useSearch(buffer: LogBuffer, version: number) {
+export function useSearch(buffer: LogBuffer) {
   const [text, setText] = useState('');
   const [matches, setMatches] = useState<readonly number[]>([]);
   const [chosen, setChosen] = useState(0);
-  const searched = useRef({ text: '', lines: 0 });
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: with every version there may be new lines
   useEffect(() => {
-    const isNew = searched.current.text !== text;
-    if (isNew) {
-      searched.current = { text, lines: 0 };
-      setMatches([]);
-      setChosen(0);
-    }
+    setMatches([]);
+    setChosen(0);
     if (text === '') return;
     let isOver = false;
+    const pause = (ms: number): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, ms));
+    /** Searches what has come since, again and again. */
     const run = async (): Promise<void> => {
-      const from = searched.current.lines;
-      const until = buffer.lineCount;
-      const found: number[] = [];
-      for await (const part of buffer.find(text, from, mostMatches)) {
-        found.push(...part);
-        await new Promise((resolve) => setTimeout(resolve));
+      let searchedLines = 0;
+      for (let pauseMs = typingMs; ; pauseMs = growingMs) {
+        await pause(pauseMs);
+        const until = buffer.lineCount;
+        for await (const part of buffer.find(text, searchedLines, mostMatches)) {
+          if (isOver) return;
+          const fresh = part.filter((line) => line < until);
+          if (fresh.length > 0) setMatches((old) => [...old, ...fresh].slice(0, mostMatches));
+          // The page may draw and be used meanwhile.
+          await pause(0);
+        }
         if (isOver) return;
+        searchedLines = until;
       }
-      searched.current = { text, lines: until };
-      const fresh = found.filter((line) => line < until);
-      if (fresh.length > 0) setMatches((old) => [...old, ...fresh].slice(0, mostMatches));
     };
-    const timer = setTimeout(() => void run(), isNew ? typingMs : 1_000);
+    void run();
     return () => {
       isOver = true;
-      clearTimeout(timer);
     };
-  }, [text, buffer, version]);
+  }, [text, buffer]);
 
   const move = (by: number): void => {
     if (matches.length > 0) setChosen((old) => (old + by + matches.length) % matches.length);

@@ -44,7 +44,9 @@ function Job({ job }: { job: JobView }) {
         <JobFiles job={job} />
         <Details job={job} />
       </div>
-      {job.vm !== null && job.state === 'running' && <JobUsage vm={job.vm} startedAtMs={job.startedAtMs} />}
+      {job.vm !== null && job.startedAtMs !== null && (
+        <JobUsage vm={job.vm} startedAtMs={job.startedAtMs} endedAtMs={job.endedAtMs} />
+      )}
     </Page>
   );
 }
