@@ -47,31 +47,41 @@ function Images() {
   const query = useQuery(runtimesQuery);
   const { data: vms = [] } = useQuery(vmsQuery);
   const having = (test: (vm: VmView) => boolean): string => many(vms.filter(test).length, 'VM');
-  const older = new Set(vms.map(({ imageId }) => imageId));
   return (
     <Card title="Images and runtimes">
       <Answer query={query} what="runtimes">
-        {({ runtimes, image }) => (
-          <Facts
-            facts={[
-              [`Image ${image.id}`, `${bytes(image.sizeBytes)}, ${having(({ imageId }) => imageId === image.id)}`],
-              ...[...older]
-                .filter((id) => id !== image.id)
-                .map((id) => [`Older image ${id}`, having(({ imageId }) => imageId === id)] as const),
-              ...runtimes.map(
-                (runtime) =>
-                  [
-                    `Runtime ${runtime.name}`,
-                    <RuntimeState
-                      key={runtime.name}
-                      runtime={runtime}
-                      vms={having((vm) => vm.runtimes.includes(runtime.name))}
-                    />,
-                  ] as const,
-              ),
-            ]}
-          />
-        )}
+        {({ runtimes, image }) => {
+          const older = [...new Set(vms.map(({ imageId }) => imageId))].filter((id) => id !== image.id);
+          return (
+            <Facts
+              facts={[
+                [
+                  'VM image',
+                  `${image.id}, ${bytes(image.sizeBytes)}, ${having(({ imageId }) => imageId === image.id)}`,
+                ],
+                ...(older.length === 0
+                  ? []
+                  : [
+                      [
+                        'Older images',
+                        older.map((id) => `${id}, ${having(({ imageId }) => imageId === id)}`).join('; '),
+                      ] as const,
+                    ]),
+                ...runtimes.map(
+                  (runtime) =>
+                    [
+                      `Runtime ${runtime.name}`,
+                      <RuntimeState
+                        key={runtime.name}
+                        runtime={runtime}
+                        vms={having((vm) => vm.runtimes.includes(runtime.name))}
+                      />,
+                    ] as const,
+                ),
+              ]}
+            />
+          );
+        }}
       </Answer>
     </Card>
   );
