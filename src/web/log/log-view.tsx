@@ -64,7 +64,8 @@ export function LogView({
     const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
     const isAtEnd = scrollHeight - clientHeight - scrollTop < nearPixels;
     // The end also gets away by lines that come; only who goes up leaves it.
-    setFollowing((was) => isAtEnd || (was && scrollTop >= lastTop.current));
+    const wentUp = scrollTop < lastTop.current;
+    setFollowing((was) => isAtEnd || (was && !wentUp));
     lastTop.current = scrollTop;
     setTop(scrollTop);
   };

@@ -176,7 +176,8 @@ function LoadFiguresView({ load, atMs }: { load: LoadView; atMs: number }) {
 
 function VmFigures({ total, recent, isRunning }: { total: LoadFigures; recent: LoadFigures; isRunning: boolean }) {
   return (
-    <div className="table-box">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reached by the keyboard
+    <section className="table-box" tabIndex={0} aria-label="Answers by VM">
       <table className="table">
         <thead>
           <tr>
@@ -205,6 +206,6 @@ function VmFigures({ total, recent, isRunning }: { total: LoadFigures; recent: L
           })}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }
