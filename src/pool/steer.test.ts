@@ -103,7 +103,7 @@ test('outdated VMs are replaced one at a time, and each is drained when another 
   assert.deepEqual(kinds(steer([outdated(), outdated(), vm('booting', { step: 'enter' })], two, 0)), []);
   const idle = outdated({ jobs: 0 });
   assert.deepEqual(
-    steer([outdated(), idle, outdated(), vm('ready')], wanted({ desired: 3 }), 0).map((action) => ({ ...action })),
+    steer([outdated(), idle, outdated(), vm('ready')], wanted({ desired: 3 }), 5_000).map((action) => ({ ...action })),
     [{ kind: 'drain', name: idle.name, why: 'it lacks a runtime that new VMs have' }],
   );
   assert.deepEqual(kinds(steer([outdated(), vm('ready'), vm('draining', { isOutdated: true, jobs: 1 })], two, 0)), [
@@ -116,13 +116,14 @@ test('the only VM of a pool serves until another does, also while none may be la
   const only = vm('ready', { isOutdated: true });
   assert.deepEqual(kinds(steer([only], wanted({ mayLaunch: false }), 0)), []);
   assert.deepEqual(kinds(steer([only, vm('creating')], wanted(), 0)), []);
-  assert.deepEqual(kinds(steer([only, vm('ready')], wanted(), 0)), ['drain']);
+  assert.deepEqual(kinds(steer([only, vm('ready', { stateSinceMs: 9_000 })], wanted(), 10_000)), []);
+  assert.deepEqual(kinds(steer([only, vm('ready', { stateSinceMs: 9_000 })], wanted(), 12_000)), ['drain']);
   assert.deepEqual(kinds(steer([vm('draining', { isOutdated: true }), vm('ready')], wanted(), 0)), ['stop']);
 });
 
 test('a pool that shrinks gives up its outdated VMs first, and launches none for them', () => {
   const outdated = vm('ready', { isOutdated: true, jobs: 1 });
-  const [action, ...others] = steer([vm('ready'), outdated, vm('ready')], wanted({ desired: 2 }), 0);
+  const [action, ...others] = steer([vm('ready'), outdated, vm('ready')], wanted({ desired: 2 }), 5_000);
   assert.deepEqual([action?.kind === 'drain' && action.name, others.length], [outdated.name, 0]);
   assert.deepEqual(kinds(steer([outdated], wanted({ desired: 0 }), 0)), ['drain']);
 });

@@ -53,7 +53,7 @@ const leadsTo: Readonly<Record<StepKind, VmState | null>> = {
   reap: 'stopping',
 };
 
-/** A VM that has come into service is left the host's CPU for so long. */
+/** A VM that has come into service is left the host's CPU for so long, and until then takes no other's place. */
 const settleMs = 3_000;
 
 /**
@@ -154,9 +154,9 @@ function drains(ready: readonly SteeredVm[], wanted: Wanted, nowMs: number): Mov
   const [unwanted, others] = [free.filter((vm) => vm.isUnwanted), free.filter((vm) => !vm.isUnwanted)];
   const outdated = others.filter((vm) => vm.isOutdated).sort(byJobs);
   const surplus = ready.length - unwanted.length - wanted.desired;
-  // What takes an outdated one's place must be there: the last step of its coming into service is awaited.
-  const there = free.length - unwanted.length - wanted.desired;
-  const replaced = outdated.slice(0, Math.max(0, there));
+  // What takes an outdated one's place must be there, and have got its share of the work.
+  const there = others.filter((vm) => vm.isOutdated || nowMs - vm.stateSinceMs >= settleMs);
+  const replaced = outdated.slice(0, Math.max(0, there.length - wanted.desired));
   const mayGo = others.filter((vm) => !vm.isOutdated && nowMs - vm.stateSinceMs >= wanted.minLifetimeMs).sort(byJobs);
   return [
     ...moves('drain', unwanted, 'an operator asked for it'),
