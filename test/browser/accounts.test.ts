@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { whoIs } from '../accounts/support.ts';
+import { passwordOf, whoIs } from '../accounts/support.ts';
 import { inspect, openBrowser, openDashboard, openView, signIn } from './support.ts';
 
 const web = await openDashboard();
@@ -43,4 +43,26 @@ test('users: added with a password, disabled; their open page asks to sign in', 
   await page.getByText('disabled', { exact: true }).waitFor();
   await other.page.getByRole('button', { name: 'Sign in' }).waitFor();
   assert.deepEqual(complaints, []);
+});
+
+test('by keyboard alone: sign in, skip to the page, the menu', async () => {
+  const { page } = await openView(browser, web);
+  await page.goto('/');
+  await page.getByLabel('Name').waitFor();
+  await page.keyboard.type('admin');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type(passwordOf('admin'));
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'No jobs yet' }).waitFor();
+  await page.reload();
+  await page.getByRole('heading', { name: 'No jobs yet' }).waitFor();
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate('document.activeElement.textContent'), 'Skip to the page');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate('document.activeElement.id'), 'main');
+  await page.getByRole('button', { name: /^admin/ }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('menuitem', { name: 'Password and tokens' }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Password and tokens' }).waitFor();
 });

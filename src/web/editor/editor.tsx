@@ -32,7 +32,8 @@ const look = EditorView.theme({
   '.cm-activeLine': { backgroundColor: 'var(--hover)' },
   '&.cm-focused .cm-selectionBackground, .cm-selectionBackground': { backgroundColor: 'var(--selected) !important' },
   // Its own is a picture in a data: address, which our content security policy stops.
-  '.cm-lint-marker-error': { content: '"●"', color: 'var(--bad)', lineHeight: '1.5' },
+  '.cm-lint-marker-error': { content: 'normal', color: 'var(--bad)', lineHeight: '1.5' },
+  '.cm-lint-marker-error::before': { content: '"●"' },
   '.cm-tooltip': { backgroundColor: 'var(--paper)', color: 'var(--ink)', border: '1px solid var(--line)' },
 });
 
