@@ -40,14 +40,20 @@ export async function readVersion(bundlePath: string): Promise<string> {
 /**
  * Ends whatever an earlier agent process left running, and sets up the cgroups: the agent's own, protected one, and the
  * one above all jobs, which together they cannot leave.
+ * @param machine what there is for jobs and the agent; gives what there is for jobs
  */
-export async function takeOver(paths: AgentPaths, clock: AgentClock, pid: number): Promise<MachineFacts> {
+export async function takeOver(
+  paths: AgentPaths,
+  clock: AgentClock,
+  pid: number,
+  machine: MachineFacts,
+): Promise<MachineFacts> {
   const jobs = new Cgroup(join(paths.cgroups, 'jobs'));
   await jobs.killAll(clock);
   jobs.remove();
   // crun's state of containers that are no more.
   await removeContents(paths.run);
-  const capacity = jobCapacity(await readMachineFacts(paths));
+  const capacity = jobCapacity(machine);
   const own = new Cgroup(join(paths.cgroups, 'agent'));
   own.create(agentCgroupSettings);
   own.add(pid);

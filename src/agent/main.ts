@@ -4,9 +4,9 @@ import { agentPort } from '../protocol/agent.ts';
 import { Attempts } from './attempts.ts';
 import { sleep, systemClock } from './clock.ts';
 import { setGuestClock } from './guest-clock.ts';
-import { protectFromOom, readBootId, readVersion, takeOver } from './machine.ts';
+import { protectFromOom, readBootId, readMachineFacts, readVersion, takeOver } from './machine.ts';
 import { guestPaths } from './paths.ts';
-import { answer } from './routes.ts';
+import { agentRoutes, answer } from './routes.ts';
 import { Runtimes } from './runtimes.ts';
 import { readSecrets } from './secrets.ts';
 import { createAgentServer } from './server.ts';
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   const secrets = await readSecrets(paths.secrets);
   await mkdir(paths.state, { recursive: true, mode: 0o711 });
   await mkdir(paths.run, { recursive: true, mode: 0o711 });
-  const capacity = await takeOver(paths, clock, process.pid);
+  const capacity = await takeOver(paths, clock, process.pid, await readMachineFacts(paths));
   const runtimes = new Runtimes(paths, clock);
   await runtimes.refresh();
   const slots = new Slots(paths, clock, log);
@@ -63,7 +63,7 @@ async function main(): Promise<void> {
     isWarmingUp,
   });
   const api = { attempts, services, relay, clock, health, setClock: (nowMs: number) => setGuestClock(clock, nowMs) };
-  const server = createAgentServer(secrets, (request, response) => void answer(api, request, response));
+  const server = createAgentServer(secrets, (request, response) => void answer(agentRoutes, api, request, response));
   server.on('tlsClientError', (error) => log(`a connection was refused: ${error.message.trim()}`));
   // What the first job needs comes before anybody can ask for it; on one emulated CPU they would only be in each other's way.
   await Promise.all([slots.refill(1), runtimes.warmUp([commonRuntime], log)]);

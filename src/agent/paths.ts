@@ -1,4 +1,4 @@
-/** Where things are in the guest. Tests give other folders. */
+/** Where things are in the guest; a machine that is no VM has other folders. */
 export interface AgentPaths {
   /** On the root disk, which has project quotas: `attempts/` and `slots/`. */
   readonly state: string;
@@ -11,6 +11,11 @@ export interface AgentPaths {
   readonly python: string;
   /** The network namespace of services is mounted on this file; outside `run`, because it outlives the agent. */
   readonly serviceNetwork: string;
+  /**
+   * Where the file system of `state` is mounted, when it has project quotas. Null: it has none, and each slot is a file
+   * system in memory, of the size of its limit.
+   */
+  readonly quotas: string | null;
   /** Size of the root disk in sectors. */
   readonly rootDiskSize: string;
   readonly cgroups: string;
@@ -25,6 +30,7 @@ export const guestPaths: AgentPaths = {
   runtimes: '/runtimes',
   python: '/opt/tidepool/python',
   serviceNetwork: '/run/service-network',
+  quotas: '/',
   rootDiskSize: '/sys/class/block/vda/size',
   cgroups: '/sys/fs/cgroup',
   secrets: '/sys/firmware/qemu_fw_cfg/by_name/opt/tidepool',

@@ -6,20 +6,24 @@ import type { AgentHealth } from '../protocol/agent.ts';
 import { encodeFiles } from '../protocol/file-stream.ts';
 import { parseAttemptSpec } from './attempt-spec.ts';
 import type { Attempts } from './attempts.ts';
+import type { AgentClock } from './clock.ts';
 import { hold, numberParameter, readUpload, sendEmpty, sendError, sendJson } from './http-io.ts';
 import { listProduced, openProduced } from './produced-files.ts';
 import type { Call, Routes } from './route.ts';
 import { type ServiceApi, serviceRoutes } from './service/routes.ts';
 
-export interface AgentApi extends ServiceApi {
+/** What jobs need. */
+export interface JobApi {
   readonly attempts: Attempts;
+  readonly clock: AgentClock;
   health(): AgentHealth;
   setClock(nowMs: number): Promise<void>;
 }
 
-/** Those of protocol/agent.ts and agent-service.ts. */
-const routes: Routes<AgentApi> = {
-  ...serviceRoutes,
+export interface AgentApi extends ServiceApi, JobApi {}
+
+/** Those of protocol/agent.ts. */
+export const jobRoutes: Routes<JobApi> = {
   'GET /v1/health': async (api, { response }) => sendJson(response, 200, api.health()),
   'POST /v1/clock': setClock,
   'GET /v1/attempts': async (api, { response }) => sendJson(response, 200, api.attempts.reports()),
@@ -34,8 +38,16 @@ const routes: Routes<AgentApi> = {
   },
 };
 
+/** Those of protocol/agent-service.ts too. */
+export const agentRoutes: Routes<AgentApi> = { ...serviceRoutes, ...jobRoutes };
+
 /** Answers one request; whatever goes wrong is answered as a coded error. */
-export async function answer(api: AgentApi, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function answer<Api>(
+  routes: Routes<Api>,
+  api: Api,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   try {
@@ -51,25 +63,25 @@ export async function answer(api: AgentApi, request: IncomingMessage, response: 
   }
 }
 
-async function setClock(api: AgentApi, { response, query }: Call): Promise<void> {
+async function setClock(api: JobApi, { response, query }: Call): Promise<void> {
   const nowMs = numberParameter(query, 'nowMs');
   if (nowMs === 0) throw new TidepoolError('invalid', 'the clock is set by nowMs, milliseconds since 1970');
   await api.setClock(nowMs);
   sendJson(response, 200, api.health());
 }
 
-async function startAttempt(api: AgentApi, { request, response }: Call): Promise<void> {
+async function startAttempt(api: JobApi, { request, response }: Call): Promise<void> {
   const report = await readUpload(request, (line, files) => api.attempts.start(parseAttemptSpec(line), files));
   sendJson(response, 202, report);
 }
 
-async function reportAttempt(api: AgentApi, call: Call, id: string): Promise<void> {
+async function reportAttempt(api: JobApi, call: Call, id: string): Promise<void> {
   const attempt = api.attempts.get(id);
   await hold(call, api.clock, (signal) => attempt.untilEnded(signal));
   sendJson(call.response, 200, attempt.report);
 }
 
-async function followOutput(api: AgentApi, { response, query, signal }: Call, id: string): Promise<void> {
+async function followOutput(api: JobApi, { response, query, signal }: Call, id: string): Promise<void> {
   const { log } = api.attempts.get(id);
   const offset = numberParameter(query, 'offset');
   if (offset > log.sizeBytes)
@@ -79,14 +91,14 @@ async function followOutput(api: AgentApi, { response, query, signal }: Call, id
   await pipeline(Readable.from(log.read(offset, signal), { objectMode: false }), response);
 }
 
-async function stopAttempt(api: AgentApi, { response, signal }: Call, id: string): Promise<void> {
+async function stopAttempt(api: JobApi, { response, signal }: Call, id: string): Promise<void> {
   const attempt = api.attempts.get(id);
   attempt.stop(false);
   await attempt.untilEnded(signal);
   sendJson(response, 200, attempt.report);
 }
 
-async function sendFiles(api: AgentApi, { response }: Call, id: string): Promise<void> {
+async function sendFiles(api: JobApi, { response }: Call, id: string): Promise<void> {
   const attempt = api.attempts.get(id);
   if (!attempt.isEnded)
     throw new TidepoolError('conflict', `attempt ${id} still runs; its files come when it has ended`);

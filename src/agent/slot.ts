@@ -38,16 +38,25 @@ const preparedQuota = diskQuota(1024 ** 3);
 
 export const maxSlots = 256;
 
-const names = 'folder=$1 run=$2 project=$3 blocks=$4 inodes=$5\n';
+const names = 'folder=$1 run=$2 project=$3 blocks=$4 inodes=$5 quotas=$8\n';
 const prepareScript = `
-chattr +P -p "$project" "$folder"
-setquota -P "$project" 0 "$blocks" 0 "$inodes" /
+if [ -n "$quotas" ]; then
+  chattr +P -p "$project" "$folder"
+  setquota -P "$project" 0 "$blocks" 0 "$inodes" "$quotas"
+else
+  while busybox mountpoint -q "$folder"; do busybox umount "$folder"; done
+  busybox mount -t tmpfs -o "mode=711,nosuid,nodev,size=\${blocks}k,nr_inodes=$inodes" slot "$folder"
+fi
 busybox mkfifo -m 600 "$run/stdout" "$run/stderr" "$run/status"
 `;
 
 // crun's own complaints go to its log; what it inherits as stdout and stderr is the job's.
 const becomeCrun = `
-[ -z "$extra" ] || setquota -P "$project" 0 \${extra% *} 0 \${extra#* } /
+if [ -n "$extra" ]; then
+  blocks=\${extra% *} inodes=\${extra#* }
+  if [ -n "$quotas" ]; then setquota -P "$project" 0 "$blocks" 0 "$inodes" "$quotas"
+  else busybox mount -o "remount,size=\${blocks}k,nr_inodes=$inodes" "$folder"; fi
+fi
 exec crun --root "$7" --log "$run/log" --cgroup-manager=disabled run --config "$run/config.json" "$6" \
   </dev/null >"$run/stdout" 2>"$run/stderr"
 `;
@@ -80,7 +89,7 @@ export async function prepareSlot(number: number, paths: AgentPaths, clock: Agen
   await mkdir(run, { recursive: true, mode: 0o711 });
 
   const numbers = [firstProjectId + number, preparedQuota.blocksKiB, preparedQuota.inodes].map(String);
-  const launcherWords = [folder, run, ...numbers, containerId, paths.crun];
+  const launcherWords = [folder, run, ...numbers, containerId, paths.crun, paths.quotas ?? ''];
   const launcher = await startLauncher(names + prepareScript, becomeCrun, launcherWords);
   cgroup.create({});
   cgroup.add(launcher.pid);

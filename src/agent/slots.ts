@@ -20,6 +20,7 @@ export class Slots {
   readonly #used = new Set<number>();
   #spare: Slot[] = [];
   #refilling: Promise<void> | undefined;
+  #isStopped = false;
 
   constructor(paths: AgentPaths, clock: AgentClock, log: (line: string) => void) {
     this.#paths = paths;
@@ -77,12 +78,18 @@ export class Slots {
     return this.#refilling;
   }
 
+  /** Prepares no more. Spares are left to whoever ends all that runs. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#refilling;
+  }
+
   #refillLater(): void {
     this.#clock.after(refillAfterMs, () => void this.refill());
   }
 
   async #prepareSpares(wanted: number): Promise<void> {
-    while (this.#spare.length < wanted && this.#used.size < maxSlots) {
+    while (!this.#isStopped && this.#spare.length < wanted && this.#used.size < maxSlots) {
       const number = this.#newNumber();
       try {
         this.#spare.push(await prepareSlot(number, this.#paths, this.#clock));

@@ -97,7 +97,7 @@ function addTokenCommands(program: Command, client: () => Promise<AccountClient>
     .requiredOption('--name <name>', 'to know it again')
     .option(
       '--scope <scope>',
-      'read, jobs, services or admin (may be repeated; default: jobs)',
+      'read, jobs, services, worker or admin (may be repeated; default: jobs)',
       (scope: string, all: string[] = []) => [...all, scope],
     )
     .option('--expires <time>', 'how long it is good, up to 366d', '90d')

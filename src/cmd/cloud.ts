@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { type AccountContext, purgeEnded } from '../accounts/context.ts';
 import { HttpsAgentLink } from '../agentlink/agent-link.ts';
 import { Connections } from '../agentlink/connections.ts';
+import { Tunnels } from '../agentlink/tunnel.ts';
 import { zipReader } from '../archive/zip.ts';
 import { writeZip } from '../archive/zip-writer.ts';
 import { openBlobFolder } from '../blobs/blob-folder.ts';
@@ -20,6 +21,7 @@ import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
 import type { Image } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
+import { joinedPool } from '../domain/worker.ts';
 import { buildServer } from '../http/server.ts';
 import type { Site } from '../http/site.ts';
 import { chooseAccelerator } from '../image/accelerator.ts';
@@ -28,6 +30,7 @@ import { runtimeShelf, type WatchedShelf } from '../image/runtime-shelf.ts';
 import type { JobContext } from '../jobs/context.ts';
 import { JobController } from '../jobs/controller.ts';
 import { sweepWorkers } from '../jobs/sweep.ts';
+import { JoinedWorkers } from '../joined/workers.ts';
 import { connectLibvirtHypervisor } from '../libvirt/hypervisor.ts';
 import { LoadRuns } from '../loads/load-runs.ts';
 import { Sampler } from '../metrics/sampler.ts';
@@ -98,7 +101,8 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     (opened) => opened.close(),
   );
   const changes = new Changes();
-  const connections = new Connections();
+  const tunnels = new Tunnels();
+  const connections = new Connections(tunnels);
   const link = parts.adopt(new HttpsAgentLink(systemClock, connections), (opened) => opened.close());
   const installationId = await store.setting('installation-id', randomUUID);
   const hypervisor = parts.adopt(await openHypervisor(options, installationId), (opened) => opened.close());
@@ -107,6 +111,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const storage = await openStorage(options, store);
   const jobContext = makeJobContext(options, { store, link, runtimes, changes }, storage);
   const jobs = new JobController(jobContext);
+  const workers = new JoinedWorkers({ ...options, store, link, tunnels, clock: systemClock, changes });
   const accounts = await openAccounts({ ...options, store, changes });
   const accelerator = await pickAccelerator(options, hypervisor);
   const planner = namedPlanner(config.policies);
@@ -129,6 +134,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     loads,
     image: options.image,
     runtimeBuilds: () => runtimes.builds(),
+    workers,
     usages: (vm) => sampler.usages(vm),
     openConsole: (vm) => hypervisor.openConsole(vm),
     accounts,
@@ -143,6 +149,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   parts.adopt(server, (listening) => listening.close());
   const url = await listen(server, config);
   parts.defer(await announceServer(url, dataDir));
+  parts.adopt(workers, (joined) => joined.stop()).start();
   await startLoops({ options, jobs, jobContext, storage, pools, services, hypervisor, sampler, accounts }, parts);
 
   return {
@@ -207,7 +214,7 @@ function makeJobContext(
     hasPip: config.jobs.pip !== undefined,
     maxAttempts: config.jobs.maxAttempts,
     rules: schedulingRules(config.jobs),
-    workerPools: new Set(config.pools.map((pool) => pool.name)),
+    workerPools: new Set([...config.pools.map((pool) => pool.name), joinedPool]),
     log,
   };
 }

@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.ts';
 import { defaultFlavors } from '../domain/flavor.ts';
 import type { Hypervisor } from '../domain/hypervisor.ts';
 import type { Store } from '../domain/store.ts';
+import { joinedPool } from '../domain/worker.ts';
 import { jobsWorkload } from '../pool/workload.ts';
 import type { PoolPlan, Pools } from './pools.ts';
 
@@ -38,7 +39,7 @@ export function jobPools(config: Config, pools: Pools, store: Store): PoolPlan[]
 /** Empties pools that are in use no more, e.g. because the configuration names them otherwise since the last start. */
 export async function retirePools(pools: Pools, store: Store, hypervisor: Hypervisor): Promise<void> {
   const services = (await store.services.list()).map((service) => service.name);
-  const inUse = new Set([...pools.served.map((pool) => pool.name), ...services]);
+  const inUse = new Set([...pools.served.map((pool) => pool.name), ...services, joinedPool]);
   const rows = (await store.vms.list()).map((vm) => vm.pool);
   const machines = (await hypervisor.list()).map((machine) => machine.tags.pool);
   for (const name of new Set([...rows, ...machines])) {

@@ -10,6 +10,7 @@ import type { Hypervisor } from '../domain/hypervisor.ts';
 import type { RuntimeShelf } from '../domain/image.ts';
 import type { Service } from '../domain/service.ts';
 import type { Store } from '../domain/store.ts';
+import { joinedPool } from '../domain/worker.ts';
 import { openHaproxyBalancer } from '../haproxy/balancer.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { Turns } from '../reconcile/turns.ts';
@@ -105,7 +106,8 @@ function servicePools(parts: ServiceParts, workloadOf: (service: Service) => Wor
     (await store.vms.list()).some((vm) => vm.pool === pool) ||
     (await hypervisor.list()).some((machine) => machine.tags.pool === pool);
   return {
-    isConfigured: (name) => config.pools.some((pool) => pool.name === name || pool.prefix === name),
+    isConfigured: (name) =>
+      name === joinedPool || config.pools.some((pool) => pool.name === name || pool.prefix === name),
     async open(service) {
       if (pools.find(service.name) !== undefined) return;
       const workload = workloadOf(service);

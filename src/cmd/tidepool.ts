@@ -18,6 +18,7 @@ import { addRuntimeCommands } from './runtime-commands.ts';
 import { addServiceCommands } from './service-commands.ts';
 import type { SimulateOptions } from './simulate.ts';
 import { version } from './version.ts';
+import { addWorkerCommands } from './worker-commands.ts';
 
 /** The command line: `tidepool --help`. Commands that need much code load it when they are called. */
 const terminal: Terminal = {
@@ -255,6 +256,7 @@ image
 addRuntimeCommands(program, print);
 addAccountCommands(program, print);
 addServiceCommands(program, terminal, print);
+addWorkerCommands(program, client, print);
 
 try {
   await program.parseAsync();

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defaultFlavors } from '../domain/flavor.ts';
+import { joinedPool } from '../domain/worker.ts';
 import { jobsSchema } from './jobs-schema.ts';
 import { servicesSchema } from './services-schema.ts';
 
@@ -106,6 +107,11 @@ export const configSchema = z
         path: ['pools', index, 'min'],
         message: `min ${pool.min} is more than max ${pool.max}`,
       });
+    }
+    for (const [index, pool] of config.pools.entries()) {
+      if (![pool.name, pool.prefix].includes(joinedPool)) continue;
+      const message = `${joinedPool} is the pool of workers that join by hand; take another name`;
+      context.addIssue({ code: 'custom', path: ['pools', index, 'name'], message });
     }
     const names = config.pools.map((pool) => pool.name);
     const twice = names.find((name, index) => names.indexOf(name) !== index);

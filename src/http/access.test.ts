@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FastifyInstance, fastify } from 'fastify';
 import { hasCode } from '../domain/errors.ts';
+import type { TokenScope } from '../protocol/account.ts';
 import { adminOnly, checkAccess, needs, open, reads, requireDeclarations } from './access.ts';
 
 const admin = { name: 'admin', role: 'admin', signedInBy: 'session', scopes: null, hash: '' } as const;
@@ -35,22 +36,25 @@ test('a server with a route that does not say who may use it does not start', as
 });
 
 test('a token does what its scopes name; a session does all that its user may', () => {
-  const may = (scopes: readonly ('read' | 'jobs' | 'services' | 'admin')[] | null, role: 'user' | 'admin' = 'admin') =>
-    (['read', 'jobs', 'services', 'account', 'admin'] as const).filter((scope) => {
+  const may = (scopes: readonly TokenScope[] | null, role: 'user' | 'admin' = 'admin') =>
+    (['read', 'jobs', 'services', 'account', 'worker', 'admin'] as const).filter((scope) => {
       try {
-        checkAccess({ ...admin, role, scopes }, scope === 'admin' ? 'admin' : 'user', scope);
+        const access = scope === 'admin' || scope === 'worker' ? 'admin' : 'user';
+        checkAccess({ ...admin, role, scopes }, access, scope);
         return true;
       } catch (error) {
         assert.ok(hasCode(error, 'forbidden'));
         return false;
       }
     });
-  assert.deepEqual(may(null), ['read', 'jobs', 'services', 'account', 'admin']);
+  assert.deepEqual(may(null), ['read', 'jobs', 'services', 'account', 'worker', 'admin']);
   assert.deepEqual(may(null, 'user'), ['read', 'jobs', 'services', 'account']);
   assert.deepEqual(may([]), []);
   assert.deepEqual(may(['read']), ['read']);
   assert.deepEqual(may(['jobs']), ['read', 'jobs']);
   assert.deepEqual(may(['services']), ['read', 'services']);
-  assert.deepEqual(may(['admin']), ['read', 'jobs', 'services', 'admin']);
+  assert.deepEqual(may(['worker']), ['worker']);
+  assert.deepEqual(may(['worker'], 'user'), []);
+  assert.deepEqual(may(['admin']), ['read', 'jobs', 'services', 'worker', 'admin']);
   assert.deepEqual(may(['admin'], 'user'), ['read', 'jobs', 'services']);
 });

@@ -11,7 +11,7 @@ export type Access =
   | { readonly access: 'public' }
   | { readonly access: 'user'; readonly scope: Scope }
   | { readonly access: 'either'; readonly scope: Scope }
-  | { readonly access: 'admin'; readonly scope: 'admin' };
+  | { readonly access: 'admin'; readonly scope: 'admin' | 'worker' };
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -30,6 +30,9 @@ export const open: Access = { access: 'public' };
 export const reads: Access = { access: 'user', scope: 'read' };
 /** For administrators. */
 export const adminOnly: Access = { access: 'admin', scope: 'admin' };
+
+/** For machines that join as workers, by an administrator's token; and for administrators. */
+export const joins: Access = { access: 'admin', scope: 'worker' };
 
 /** For everybody who is signed in, by a token only with this scope. Pure. */
 export function needs(scope: Scope): Access {

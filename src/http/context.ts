@@ -7,6 +7,7 @@ import type { Job } from '../domain/job.ts';
 import type { JobContext } from '../jobs/context.ts';
 import type { Waiting } from '../jobs/controller.ts';
 import type { SubmissionRules } from '../jobs/submit.ts';
+import type { JoinedWorkers } from '../joined/workers.ts';
 import type { LoadRuns } from '../loads/load-runs.ts';
 import type { Usage } from '../metrics/usage.ts';
 import type { PoolController } from '../pool/controller.ts';
@@ -39,6 +40,7 @@ export interface HttpContext {
   /** What VMs are cloned from. */
   readonly image: Pick<Image, 'id' | 'sizeBytes' | 'createdAtMs'>;
   runtimeBuilds(): readonly RuntimeBuild[];
+  readonly workers: Pick<JoinedWorkers, 'check' | 'join' | 'list' | 'remove'>;
   /** A VM's use, a value a second, oldest first. */
   usages(vm: string): Usage[];
   /** A VM's serial console. */

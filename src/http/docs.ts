@@ -42,6 +42,7 @@ const tags = {
   services: 'Handlers and programs that answer requests from the VMs of a pool',
   pools: 'Pools of VMs, and what their autoscalers decide',
   vms: 'Virtual machines',
+  workers: 'Machines that joined by hand',
   events: 'What happened to VMs, pools and services',
   account: 'Signing in, and the own password',
   tokens: 'Keys for programs',
@@ -121,7 +122,7 @@ function described(schema: FastifySchema | undefined, config: FastifyContextConf
 
 function whoMay({ access, scope }: FastifyContextConfig): string | undefined {
   if (access === 'public') return 'For everybody, signed in or not.';
-  if (access === 'admin') return 'For administrators; by a token with the scope `admin`.';
+  if (access === 'admin') return `For administrators; by a token with the scope \`${scope}\`.`;
   if (access === 'either')
     return `For everybody where the setting legacyUpload is on; else by a token with the scope \`${scope}\`.`;
   return scope === 'account' ? 'By a session only; no token may do it.' : `By a token with the scope \`${scope}\`.`;

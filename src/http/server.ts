@@ -19,6 +19,7 @@ import { serviceRoutes } from './routes/services.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { userRoutes } from './routes/users.ts';
 import { vmRoutes } from './routes/vms.ts';
+import { workerRoutes } from './routes/workers.ts';
 import { addDoorkeeper } from './session.ts';
 import { addSite } from './site.ts';
 
@@ -66,6 +67,7 @@ export async function buildServer(
       await api.register(jobRoutes(context));
       await api.register(resultRoutes(context));
       await api.register(vmRoutes(context));
+      await api.register(workerRoutes(context));
       await api.register(poolRoutes(context));
       await api.register(serviceRoutes(context));
       await api.register(loadRoutes(context));

@@ -5,8 +5,9 @@ import { z } from 'zod';
 export const roleSchema = z.enum(['user', 'admin']);
 export type Role = z.infer<typeof roleSchema>;
 
-/** What a token may do (docs/accounts.md). `jobs` and `services` include `read`; `admin` includes all three. */
-export const tokenScopeSchema = z.enum(['read', 'jobs', 'services', 'admin']);
+/** What a token may do (docs/accounts.md). `jobs` and `services` include `read`; `worker`, of an administrator, lets a
+ * machine join as a worker and nothing else; `admin` includes all. */
+export const tokenScopeSchema = z.enum(['read', 'jobs', 'services', 'worker', 'admin']);
 export type TokenScope = z.infer<typeof tokenScopeSchema>;
 
 /** As typed; the rules of names and passwords are in src/accounts, so that every refusal says which one it was. */

@@ -151,6 +151,28 @@ export const vmSchema = z.object({
 export type VmView = z.infer<typeof vmSchema>;
 export const vmListSchema = z.object({ vms: z.array(vmSchema) });
 
+/** A machine that joined by hand. */
+export const workerSchema = z.object({
+  name: z.string(),
+  /** The name under which jobs and VMs know it. */
+  vm: z.string(),
+  state: vmSchema.shape.state,
+  reason: z.string(),
+  connected: z.boolean(),
+  joinedAtMs: z.number(),
+  /** What jobs may use of it; null until it has said so. */
+  capacity: z.object({ cpus: z.number(), memoryBytes: z.number(), diskBytes: z.number() }).nullable(),
+  runtimes: z.array(z.string()),
+  jobs: z.array(z.string()),
+});
+export type WorkerView = z.infer<typeof workerSchema>;
+export const workerListSchema = z.object({ workers: z.array(workerSchema) });
+
+export const runtimeListSchema = z.object({
+  runtimes: z.array(z.object({ name: z.string(), id: z.string(), sizeBytes: z.number() })),
+});
+export type RuntimeView = z.infer<typeof runtimeListSchema>['runtimes'][number];
+
 export const healthSchema = z.object({
   status: z.enum(['starting', 'ready', 'stopping']),
   version: z.string(),

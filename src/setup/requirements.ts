@@ -135,6 +135,17 @@ export const pipRequirements: readonly Requirement[] = [
   },
 ];
 
+/** What a machine needs that joins by hand as a worker. */
+export const workerRequirements: readonly Requirement[] = [
+  { name: 'crun', purpose: 'runs the containers of jobs', anyOf: ['crun'], packages: ['crun'] },
+  {
+    name: 'busybox',
+    purpose: 'is the first process of each container; it must be a static one',
+    anyOf: ['/usr/bin/busybox'],
+    packages: ['busybox-static'],
+  },
+];
+
 /** What `npm test` needs beside that. */
 export const testRequirements: readonly Requirement[] = [
   {

@@ -7,19 +7,24 @@ import { addTestUser, openTestAccounts, passwordOf, sessionOf, tokenOf } from '.
  * Who gets what from each route. A new route fails the first test until it has a row here; so does one that is gone.
  *
  * `owner`, `other`, `admin`: by session. `nobody`: with nothing. `reader`: the owner's token with the scope `read`.
- * `worker`: an administrator's token with all scopes but `admin`, who is to see what a user sees.
+ * `program`: an administrator's token with the scopes of users, who is to see what a user sees. `worker`: one with the
+ * scope `worker` alone.
  */
-const callers = ['owner', 'other', 'admin', 'nobody', 'reader', 'worker'] as const;
+const callers = ['owner', 'other', 'admin', 'nobody', 'reader', 'program', 'worker'] as const;
 type Caller = (typeof callers)[number];
 type Statuses = Readonly<Record<Caller, number>>;
 
-const forAll = (ok: number): Statuses => ({ owner: ok, other: ok, admin: ok, nobody: ok, reader: ok, worker: ok });
-const signedIn = (ok: number): Statuses => ({ ...forAll(ok), nobody: 401 });
-const ownReading: Statuses = { ...signedIn(200), other: 404, worker: 404 };
-const ownChange = (ok: number): Statuses => ({ ...signedIn(ok), other: 404, reader: 403, worker: 404 });
+const forAll = (ok: number): Statuses => ({
+  ...{ owner: ok, other: ok, admin: ok, nobody: ok, reader: ok },
+  ...{ program: ok, worker: ok },
+});
+const signedIn = (ok: number): Statuses => ({ ...forAll(ok), nobody: 401, worker: 403 });
+const ownReading: Statuses = { ...signedIn(200), other: 404, program: 404 };
+const ownChange = (ok: number): Statuses => ({ ...signedIn(ok), other: 404, reader: 403, program: 404 });
 const anyChange = (ok: number): Statuses => ({ ...signedIn(ok), reader: 403 });
-const bySession = (ok: number): Statuses => ({ ...signedIn(ok), reader: 403, worker: 403 });
+const bySession = (ok: number): Statuses => ({ ...signedIn(ok), reader: 403, program: 403 });
 const adminOnly = (ok: number): Statuses => ({ ...forAll(403), admin: ok, nobody: 401 });
+const joins = (ok: number): Statuses => ({ ...adminOnly(ok), worker: ok });
 
 /** What a request is about: everything of it is the owner's, and new for each request. */
 interface Target {
@@ -174,6 +179,13 @@ const matrix: Readonly<Record<string, Row>> = {
   'DELETE /api/v1/vms/:name': { expected: adminOnly(200), path: () => vm },
   // Without an upgrade to a WebSocket there is nothing there for those who may have it.
   'GET /api/v1/vms/:name/console': { expected: adminOnly(404), path: () => `${vm}/console` },
+  'GET /api/v1/workers': { expected: adminOnly(200) },
+  // There are none.
+  'DELETE /api/v1/workers/:name': { expected: joins(404), path: () => '/api/v1/workers/none' },
+  'GET /api/v1/workers/runtimes': { expected: joins(200) },
+  'GET /api/v1/workers/runtimes/:name/:id': { expected: joins(404), path: () => '/api/v1/workers/runtimes/python/0' },
+  // Without an upgrade it is refused to those who may have it.
+  'GET /api/v1/workers/link': { expected: joins(400) },
   'GET /api/v1/events': { expected: signedIn(200) },
   'GET /api/v1/events/stream': { expected: signedIn(200) },
 };
@@ -183,7 +195,8 @@ after(() => web[Symbol.asyncDispose]());
 await addTestUser(web.accounts, 'other');
 const { store } = web.accounts;
 // Of one user there may be fewer tokens than there are routes.
-const workerToken = tokenOf(web.accounts, 'admin', ['read', 'jobs', 'services']);
+const programToken = tokenOf(web.accounts, 'admin', ['read', 'jobs', 'services']);
+const workerToken = tokenOf(web.accounts, 'admin', ['worker']);
 
 test('every route of the server is in the matrix, and no other', () => {
   assert.deepEqual([...web.routes].sort(), Object.keys(matrix).sort());
@@ -241,6 +254,8 @@ function secretOf(caller: Caller, owner: string): Promise<string> | undefined {
       return sessionOf(accounts, caller);
     case 'reader':
       return tokenOf(accounts, owner, ['read']);
+    case 'program':
+      return programToken;
     case 'worker':
       return workerToken;
     case 'nobody':

@@ -1,11 +1,15 @@
 import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import type { RouteOptions } from 'fastify';
+import { HttpsAgentLink } from '../../src/agentlink/agent-link.ts';
+import { Connections } from '../../src/agentlink/connections.ts';
+import { Tunnels } from '../../src/agentlink/tunnel.ts';
 import { zipReader } from '../../src/archive/zip.ts';
 import { writeZip } from '../../src/archive/zip-writer.ts';
 import { openBlobFolder } from '../../src/blobs/blob-folder.ts';
 import { openLogFolder } from '../../src/blobs/log-folder.ts';
 import { steadyClock } from '../../src/clock/steady-clock.ts';
+import type { AgentLink } from '../../src/domain/agent-link.ts';
 import { defaultFlavors } from '../../src/domain/flavor.ts';
 import type { RuntimeShelf } from '../../src/domain/image.ts';
 import { emptyResult, type Job } from '../../src/domain/job.ts';
@@ -15,6 +19,7 @@ import { readyVm } from '../../src/fake/vm.ts';
 import type { HttpContext, ServedPool } from '../../src/http/context.ts';
 import { buildServer } from '../../src/http/server.ts';
 import type { JobContext } from '../../src/jobs/context.ts';
+import { JoinedWorkers } from '../../src/joined/workers.ts';
 import { LoadRuns } from '../../src/loads/load-runs.ts';
 import { deployService } from '../../src/services/deploy.ts';
 import { ServiceWorld } from '../services/world.ts';
@@ -28,11 +33,14 @@ export interface TestWeb extends AsyncDisposable {
   readonly accounts: TestAccounts;
   /** Nothing of it runs. */
   readonly services: ServiceWorld;
+  readonly workers: JoinedWorkers;
+  /** To the agents of workers that joined. */
+  readonly link: AgentLink;
   readonly context: HttpContext;
   /** Every route, `METHOD /path`. */
   readonly routes: readonly string[];
   /** A job that runs, or has ended and left the file `out.txt`. */
-  addJob(owner: string, hasEnded?: boolean): Promise<Job>;
+  addJob(owner: string, hasEnded?: boolean, vmName?: string): Promise<Job>;
   /** A service of the owner's, which has no VM. Gives its name. */
   addService(owner: string): Promise<string>;
   /** Breaks off whatever is connected, as a network that fails does. */
@@ -81,6 +89,9 @@ export async function openTestWeb(
   };
   const routes: string[] = [];
   const services = ServiceWorld.around({ store, clock, changes, blobs });
+  const tunnels = new Tunnels();
+  const link = new HttpsAgentLink(clock, new Connections(tunnels));
+  const workers = new JoinedWorkers({ store, link, tunnels, clock, changes, log: () => undefined });
   const context: HttpContext = {
     // The link to agents and what schedules jobs are never asked for by HTTP.
     jobs: parts as unknown as JobContext,
@@ -93,6 +104,7 @@ export async function openTestWeb(
     loads: new LoadRuns({ clock: steadyClock, mostAtATime: 100 }),
     image: { id: 'image-1', sizeBytes: 400_000_000, createdAtMs: 1_000 },
     runtimeBuilds: () => [],
+    workers,
     usages: () => [],
     openConsole: async () => new PassThrough(),
     accounts,
@@ -113,11 +125,13 @@ export async function openTestWeb(
     url: `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
     accounts,
     services,
+    workers,
+    link,
     context,
     routes,
-    async addJob(owner, hasEnded = false) {
+    async addJob(owner, hasEnded = false, vmName = 'test-0000') {
       jobs += 1;
-      const job = queuedJob({ id: `${owner}-${jobs}`, owner, state: 'running', attempt: 1, vmName: 'test-0000' });
+      const job = queuedJob({ id: `${owner}-${jobs}`, owner, state: 'running', attempt: 1, vmName });
       await store.jobs.insert(job);
       if (!hasEnded) return job;
       const { id: blob, sizeBytes } = await blobs.put(Readable.from([Buffer.from('7')]), 9);
@@ -132,6 +146,7 @@ export async function openTestWeb(
     cutConnections: () => app.server.closeAllConnections(),
     async [Symbol.asyncDispose]() {
       await context.loads.close();
+      await workers.stop();
       await app.close();
       await store.close();
       await folder.remove();

@@ -35,9 +35,9 @@ const operations = () =>
 const of = (route: string): Operation =>
   operations().find((one) => one.route === route)?.operation ?? assert.fail(`no ${route}`);
 
-test('every route but the documents, the console and pages is in the document', () => {
+test('every route but the documents, the console, the link of workers and pages is in the document', () => {
   const written = operations().map(({ route }) => route.replaceAll(/\{(\w+)\}/g, ':$1').replace(':*', '*'));
-  const all = api.web.routes.filter((route) => !/ \/(api\/(docs|openapi)|job-status)|\/console$/.test(route));
+  const all = api.web.routes.filter((route) => !/ \/(api\/(docs|openapi)|job-status)|\/(console|link)$/.test(route));
   assert.deepEqual(written.map(plain).sort(), all.map(plain).sort());
   assert.equal(document.openapi, '3.1.0');
 });

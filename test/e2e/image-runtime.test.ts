@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { systemClock } from '../../src/clock/system-clock.ts';
-import { ensureImage, ensureRuntime } from '../../src/cmd/artifacts.ts';
-import { defaultCacheDir } from '../../src/config/paths.ts';
+import { ensureRuntime } from '../../src/cmd/artifacts.ts';
+import { type OwnCache, ownCache } from '../support/own-cache.ts';
 import { until } from '../support/poll.ts';
 import { startServer, type TestServer, temporaryFolder, tidepool } from '../support/server.ts';
 import { writeWheel } from '../support/wheels.ts';
@@ -16,18 +16,15 @@ const run = promisify(execFile);
 /** A server with a cache of its own: runtimes that are added reach no other test. */
 let server: TestServer;
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
-let cacheDir = '';
+let cache: OwnCache;
 let dataDir = '';
-let sharedCache: string | undefined;
 
 before(async () => {
   folder = await temporaryFolder('image-runtime');
   dataDir = join(folder.path, 'data');
-  cacheDir = await ownCache();
-  sharedCache = process.env.TIDEPOOL_CACHE_DIR;
-  process.env.TIDEPOOL_CACHE_DIR = cacheDir;
+  cache = await ownCache();
   await addRuntimes();
-  const wheels = join(cacheDir, 'wheels');
+  const wheels = join(cache.path, 'wheels');
   await mkdir(wheels);
   await writeWheel(wheels, 'greet', '1.0', 'def hello(who):\n    return f"hello {who}"\n');
   const config = join(folder.path, 'config.json');
@@ -37,30 +34,14 @@ before(async () => {
 after(async () => {
   server.signal('SIGINT');
   assert.equal(await server.ended, 0, server.output());
-  if (sharedCache === undefined) delete process.env.TIDEPOOL_CACHE_DIR;
-  else process.env.TIDEPOOL_CACHE_DIR = sharedCache;
-  await rm(cacheDir, { recursive: true, force: true });
+  await cache.remove();
   await folder.remove();
 });
-
-/** The image and the runtime that are built already; below /var/tmp, where QEMU may read as another user. */
-async function ownCache(): Promise<string> {
-  const signal = new AbortController().signal;
-  const image = await ensureImage(defaultCacheDir(), systemClock, signal);
-  const python = await ensureRuntime('python', defaultCacheDir(), systemClock, signal);
-  const path = await mkdtemp('/var/tmp/tidepool-cache-');
-  await chmod(path, 0o755);
-  await mkdir(join(path, 'images'));
-  await mkdir(join(path, 'runtimes'));
-  await cp(join(image.diskPath, '..'), join(path, 'images', image.id), { recursive: true });
-  await cp(join(python.path, '..'), join(path, 'runtimes', `python-${python.id}`), { recursive: true });
-  return path;
-}
 
 /** A base image of packages, as an archive in the OCI layout; then what a user writes: a Dockerfile on top of it. */
 async function addRuntimes(): Promise<void> {
   const signal = new AbortController().signal;
-  const python = await ensureRuntime('python', cacheDir, systemClock, signal);
+  const python = await ensureRuntime('python', cache.path, systemClock, signal);
   const base = join(folder.path, 'base');
   await mkdir(base);
   await run('unsquashfs', ['-no-progress', '-d', join(base, 'root'), python.path]);

@@ -30,6 +30,8 @@ export interface AgentVm {
   readonly serviceLink: ServiceLink;
   /** Where the ports of its service device are reached, by guest port. */
   readonly services: ReadonlyMap<number, Endpoint>;
+  /** Where the further port is reached. */
+  readonly other: Endpoint | undefined;
   /** Root's shell on the serial console, for what a test does to the guest from within. */
   shell(command: string): Promise<string>;
   stop(): Promise<void>;
@@ -43,6 +45,10 @@ export async function startAgentVm(
     vcpus?: number;
     /** With the second network device, that of services, for ports of this protocol. */
     services?: 'tcp' | 'udp';
+    /** Disks beside the runtimes, each a squashfs file; the guest has it at /runtimes/NAME. */
+    disks?: readonly { readonly name: string; readonly path: string }[];
+    /** A further port of the guest that is reached from here. */
+    port?: number;
   } = {},
 ): Promise<AgentVm> {
   const cacheDir = defaultCacheDir();
@@ -53,6 +59,7 @@ export async function startAgentVm(
     const runtime = await buildRuntime(name, { cacheDir, clock: systemClock });
     sharedDisks.push({ path: runtime.path, serial: runtimeDiskSerial(name) });
   }
+  for (const { name, path } of options.disks ?? []) sharedDisks.push({ path, serial: runtimeDiskSerial(name) });
   const machineDir = await machineFolder();
   const installationId = `agent-test-${randomBytes(4).toString('hex')}`;
   const hypervisor = await connectLibvirtHypervisor({
@@ -87,6 +94,7 @@ export async function startAgentVm(
       ports: [
         { name: 'agent', protocol: 'tcp', guestPort: agentPort },
         ...(options.services === undefined ? [] : portsOfServices(options.services)),
+        ...(options.port === undefined ? [] : [{ name: 'other', protocol: 'tcp', guestPort: options.port } as const]),
       ],
       secrets: { 'agent-key': key, 'agent-key-id': Buffer.from('test-key'), hostname: Buffer.from(name) },
     });
@@ -100,7 +108,8 @@ export async function startAgentVm(
       const reached = machine.endpoints.find((one) => one.name === serviceEndpoint(port));
       if (reached !== undefined) services.set(port, reached);
     }
-    return { agent, link, serviceLink, services, shell: (command) => console.run(command), stop };
+    const other = machine.endpoints.find((one) => one.name === 'other');
+    return { agent, link, serviceLink, services, other, shell: (command) => console.run(command), stop };
   } catch (error) {
     await stop();
     throw error;

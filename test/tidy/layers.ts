@@ -20,6 +20,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   accounts: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   metrics: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   jobs: { imports: ['domain', 'protocol', 'reconcile', 'storage'], packages: [] },
+  joined: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   pool: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   services: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   loads: { imports: ['domain/errors.ts', 'loadgen', 'protocol'], packages: [] },
@@ -53,6 +54,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       'protocol',
       'jobs',
       'loads',
+      'joined',
       'metrics',
       'pool',
       'reconcile',
@@ -72,6 +74,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
 
   agent: { imports: ['protocol', 'domain/errors.ts'], packages: [] },
+  // The agent on a machine that is no VM; it dials, which the agent itself never does.
+  worker: { imports: ['agent', 'protocol', 'domain/errors.ts'], packages: [] },
   cli: { imports: ['loadgen', 'protocol', 'domain/errors.ts'], packages: ['eventsource-parser', 'yazl', 'zod'] },
 
   web: {
@@ -89,6 +93,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     imports: [
       ...[
         'accounts',
+        'agent',
         'agentlink',
         'archive',
         'autoscaler',
@@ -102,11 +107,12 @@ export const layers: Readonly<Record<string, Layer>> = {
         'http',
         'image',
         'jobs',
+        'joined',
         'libvirt',
         'loads',
       ],
       ...['metrics', 'passwords', 'pool', 'protocol', 'reconcile', 'report'],
-      ...['services', 'setup', 'simulator', 'site', 'sqlite', 'storage'],
+      ...['services', 'setup', 'simulator', 'site', 'sqlite', 'storage', 'worker'],
     ],
     packages: ['commander', 'fastify'],
   },

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { TidepoolError, toTidepoolError } from '../../domain/errors.ts';
 import type { Vm } from '../../domain/vm.ts';
+import { joinedPool } from '../../domain/worker.ts';
 import { vmListSchema, vmSchema } from '../../protocol/api.ts';
 import { adminOnly, reads, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
@@ -83,5 +84,7 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
 function controllerOf(context: HttpContext, vm: Vm) {
   const pool = context.pools.find((candidate) => candidate.name === vm.pool);
   if (pool !== undefined) return pool.controller;
+  if (vm.pool === joinedPool)
+    throw new TidepoolError('conflict', `${vm.name} joined by hand; see: tidepool worker remove`);
   throw new TidepoolError('conflict', `VM ${vm.name} is of the pool ${vm.pool}, which is not configured any more`);
 }

@@ -1,0 +1,237 @@
+import type { Duplex } from 'node:stream';
+import type { AgentAddress } from '../domain/agent-link.ts';
+import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import type { EventName } from '../domain/event.ts';
+import { type Vm, type VmState, vmStatesThatCan } from '../domain/vm.ts';
+import { joinedHost, joinedPool, joinedVmName, type WorkerTunnel } from '../domain/worker.ts';
+import type { AgentHealth } from '../protocol/agent.ts';
+import { workerHealthEveryMs, workerInstancePattern, workerNamePattern } from '../protocol/worker.ts';
+import { type Loop, startLoop } from '../reconcile/loop.ts';
+import type { JoinedContext } from './context.ts';
+
+/** A worker whose link is gone may come back for so long before its jobs are started again elsewhere. */
+const maxAwayMs = 30_000;
+const maxWorkers = 256;
+/** States in which it has not ended. */
+const alive: readonly VmState[] = ['booting', 'ready', 'draining'];
+
+interface Link {
+  readonly instance: string;
+  readonly tunnel: WorkerTunnel;
+}
+
+/** A worker that joined, and whether its link is there now. */
+export interface JoinedWorker {
+  readonly vm: Vm;
+  readonly isConnected: boolean;
+}
+
+/**
+ * Workers that joined by hand. Each is a row among the VMs, in a pool that nobody scales, so that jobs are given to it, wait
+ * for it and are lost with it as with any other: `ready` while its link is there, `booting` while it may come back,
+ * `draining` when it is to leave, `failed` when its jobs must go elsewhere.
+ */
+export class JoinedWorkers {
+  readonly #context: JoinedContext;
+  readonly #links = new Map<string, Link>();
+  /** Since when the link of a worker is gone. */
+  readonly #awaySinceMs = new Map<string, number>();
+  #loop: Loop | undefined;
+
+  constructor(context: JoinedContext) {
+    this.#context = context;
+  }
+
+  start(): void {
+    const { clock, log } = this.#context;
+    const onError = (error: unknown): void => log(`joined workers: ${toTidepoolError(error).message}`);
+    this.#loop = startLoop({ name: 'joined', clock, periodMs: workerHealthEveryMs, step: () => this.look(), onError });
+  }
+
+  /** Ends the links; the workers come back to the next server. */
+  async stop(): Promise<void> {
+    await this.#loop?.stop();
+    for (const { tunnel } of this.#links.values()) tunnel.destroy();
+    await Promise.all([...this.#links.values()].map(({ tunnel }) => tunnel.closed));
+  }
+
+  /** By name. */
+  async list(): Promise<JoinedWorker[]> {
+    const vms = (await this.#context.store.vms.list()).filter((vm) => vm.pool === joinedPool);
+    return vms.map((vm) => ({ vm, isConnected: this.#links.has(vm.name) }));
+  }
+
+  /**
+   * Whether a worker may come in now. Errors: `invalid`, `conflict` (another worker of this name is connected, or a VM has the
+   * name), `unavailable` (an earlier one of this name is still being given up), `exhausted`.
+   * @param instance new with each start of the worker's process
+   */
+  async check(worker: string, instance: string): Promise<void> {
+    if (!workerNamePattern.test(worker))
+      throw new TidepoolError('invalid', 'the name of a worker is up to 24 lower-case letters, digits and dashes');
+    if (!workerInstancePattern.test(instance))
+      throw new TidepoolError('invalid', 'the instance of a worker is 32 hexadecimal digits');
+    const link = this.#links.get(joinedVmName(worker));
+    if (link !== undefined && link.instance !== instance)
+      throw new TidepoolError('conflict', `another worker named ${worker} is connected; choose another name by --name`);
+    const vm = await this.#context.store.vms.get(joinedVmName(worker));
+    if (vm === undefined) {
+      if ((await this.list()).length < maxWorkers) return;
+      throw new TidepoolError('exhausted', `${maxWorkers} workers have joined already`);
+    }
+    if (vm.pool !== joinedPool) throw new TidepoolError('conflict', `there is a VM named ${vm.name}`);
+    if (vm.keyId === instance && alive.includes(vm.state)) return;
+    // The jobs of the process before this one are started again elsewhere first.
+    await this.#giveUp(vm, 'its process was started again');
+    if (!(await this.#remove(vm)))
+      throw new TidepoolError('unavailable', `the worker ${worker} was here before, and its jobs are being given up`);
+  }
+
+  /**
+   * Takes in a worker that `check` let through. Resolves when its agent has answered and it takes jobs. Errors: those of
+   * AgentLink.health, and then the link is ended.
+   * @param socket its connection, after the handshake
+   */
+  async join(worker: string, instance: string, socket: Duplex): Promise<void> {
+    const { tunnels, link, clock, store } = this.#context;
+    const name = joinedVmName(worker);
+    const tunnel = tunnels.open(instance, socket);
+    const own: Link = { instance, tunnel };
+    this.#links.set(name, own);
+    void tunnel.closed.then(() => this.#ended(name, own));
+    try {
+      const health = await link.health(addressOf(instance));
+      const vm = newVm(name, instance, clock.now());
+      if ((await store.vms.get(name)) === undefined) {
+        await store.vms.insert(vm);
+        await this.#tell('vm.launched', name, `worker ${worker} has joined`);
+      }
+      this.#awaySinceMs.delete(name);
+      await this.#update(name, health);
+    } catch (error) {
+      tunnel.destroy();
+      throw error;
+    }
+  }
+
+  /**
+   * Gives a worker no more jobs, and dismisses it when those that run have ended; `atOnce`: now, and they are started again
+   * elsewhere. Error: `not_found`.
+   */
+  async remove(worker: string, atOnce: boolean): Promise<void> {
+    const { store, clock, changes } = this.#context;
+    const name = joinedVmName(worker);
+    const vm = await store.vms.get(name);
+    if (vm?.pool !== joinedPool) throw new TidepoolError('not_found', `there is no worker ${worker}`);
+    if (atOnce) await this.#giveUp(vm, 'it was removed');
+    const facts = { isUnwanted: true };
+    const draining = { state: 'draining', reason: 'it is to leave', nowMs: clock.now(), facts } as const;
+    if (await store.vms.move(name, ['booting', 'ready'], draining)) {
+      await this.#tell('vm.draining', name, `worker ${worker} takes no more jobs`);
+    }
+    changes.notify('vms');
+    await this.look();
+  }
+
+  /** One look at all of them: who answers, who is away for too long, who may go. */
+  async look(): Promise<void> {
+    await Promise.all((await this.list()).map(({ vm }) => this.#lookAt(vm)));
+  }
+
+  async #lookAt(vm: Vm): Promise<void> {
+    if (!alive.includes(vm.state)) {
+      await this.#remove(vm);
+      return;
+    }
+    const { store, clock, link, log } = this.#context;
+    if (vm.state === 'draining') {
+      const leaving = { state: 'stopping', reason: 'it has left', nowMs: clock.now() } as const;
+      if (await store.vms.moveIfIdle(vm.name, ['draining'], leaving)) {
+        await this.#remove(vm);
+        return;
+      }
+    }
+    const own = this.#links.get(vm.name);
+    if (own === undefined) {
+      const awaySinceMs = this.#awaySinceMs.get(vm.name) ?? clock.now();
+      this.#awaySinceMs.set(vm.name, awaySinceMs);
+      await this.#away(vm.name);
+      if (clock.now() - awaySinceMs >= maxAwayMs) await this.#giveUp(vm, 'its link was lost');
+      return;
+    }
+    try {
+      await this.#update(vm.name, await link.health(addressOf(own.instance)));
+    } catch (error) {
+      log(`worker ${vm.name} does not answer: ${toTidepoolError(error).message}`);
+      own.tunnel.destroy();
+    }
+  }
+
+  /** Its agent answered. */
+  async #update(name: string, { capacity, runtimes }: AgentHealth): Promise<void> {
+    const { store, clock, changes } = this.#context;
+    const vm = await store.vms.get(name);
+    if (vm === undefined) return;
+    const isSame = vm.state === 'ready' && vm.runtimes.join() === runtimes.join();
+    if (isSame || vm.state === 'draining') return;
+    const ready = { state: 'ready', reason: '', nowMs: clock.now(), facts: { capacity, runtimes } } as const;
+    await store.vms.move(name, ['booting', 'ready'], ready);
+    changes.notify('vms');
+    changes.notify('queue');
+  }
+
+  #ended(name: string, own: Link): void {
+    if (this.#links.get(name) !== own) return;
+    this.#links.delete(name);
+    this.#awaySinceMs.set(name, this.#context.clock.now());
+    this.#away(name).catch((error: unknown) => this.#context.log(`worker ${name}: ${toTidepoolError(error).message}`));
+  }
+
+  /** While its link is gone it gets no jobs. */
+  async #away(name: string): Promise<void> {
+    const { store, clock, changes } = this.#context;
+    const reason = 'its link is gone; it may come back';
+    if (await store.vms.move(name, ['ready'], { state: 'booting', reason, nowMs: clock.now() })) changes.notify('vms');
+  }
+
+  /** Whoever carries its jobs sees by this that they are lost. */
+  async #giveUp(vm: Vm, reason: string): Promise<void> {
+    const { store, clock, changes } = this.#context;
+    const failed = { state: 'failed', reason, nowMs: clock.now() } as const;
+    if (!(await store.vms.move(vm.name, vmStatesThatCan('fail'), failed))) return;
+    await this.#tell('vm.failed', vm.name, `worker ${vm.name} was given up: ${reason}`);
+    changes.notify('vms');
+    changes.notify('queue');
+  }
+
+  /** Ends its link and forgets it, unless one of its jobs is still to be given up. */
+  async #remove(vm: Vm): Promise<boolean> {
+    const { store, changes } = this.#context;
+    if (!(await store.vms.delete(vm.name))) return false;
+    const own = this.#links.get(vm.name);
+    this.#links.delete(vm.name);
+    this.#awaySinceMs.delete(vm.name);
+    own?.tunnel.dismiss();
+    await this.#tell('vm.removed', vm.name, `worker ${vm.name} is gone`);
+    changes.notify('vms');
+    return true;
+  }
+
+  async #tell(name: EventName, vm: string, text: string): Promise<void> {
+    const { store, clock, changes } = this.#context;
+    await store.events.append({ atMs: clock.now(), name, pool: joinedPool, vm, text, data: {} });
+    changes.notify('events');
+  }
+}
+
+function addressOf(instance: string): AgentAddress {
+  return { host: joinedHost, port: 0, keyId: instance, key: new Uint8Array(0) };
+}
+
+function newVm(name: string, instance: string, nowMs: number): Vm {
+  const { host, port, keyId, key } = addressOf(instance);
+  return {
+    ...{ name, pool: joinedPool, state: 'booting', reason: '', stateSinceMs: nowMs, createdAtMs: nowMs },
+    ...{ imageId: '', flavor: '', keyId, key, host, port, capacity: null, runtimes: [], isUnwanted: false },
+  };
+}
