@@ -168,10 +168,10 @@ export const workerSchema = z.object({
 export type WorkerView = z.infer<typeof workerSchema>;
 export const workerListSchema = z.object({ workers: z.array(workerSchema) });
 
-export const runtimeListSchema = z.object({
+/** The runtimes that a worker should have. */
+export const workerRuntimesSchema = z.object({
   runtimes: z.array(z.object({ name: z.string(), id: z.string(), sizeBytes: z.number() })),
 });
-export type RuntimeView = z.infer<typeof runtimeListSchema>['runtimes'][number];
 
 export const healthSchema = z.object({
   status: z.enum(['starting', 'ready', 'stopping']),

@@ -6,7 +6,7 @@ import { TidepoolError, toTidepoolError } from '../../domain/errors.ts';
 import type { Job } from '../../domain/job.ts';
 import { joinedVmName } from '../../domain/worker.ts';
 import type { JoinedWorker, JoinedWorkers } from '../../joined/workers.ts';
-import { runtimeListSchema, type WorkerView, workerListSchema } from '../../protocol/api.ts';
+import { type WorkerView, workerListSchema, workerRuntimesSchema } from '../../protocol/api.ts';
 import { workerInstanceHeader, workerNameHeader, workerUpgrade } from '../../protocol/worker.ts';
 import { adminOnly, joins } from '../access.ts';
 import { sendAttachment } from '../attachment.ts';
@@ -42,15 +42,15 @@ export function workerRoutes({ workers, jobs }: HttpContext): FastifyPluginAsync
     });
 
     const runtimesDocs = {
-      ...{ tags, operationId: 'listRuntimes', summary: 'The runtimes that workers should have' },
-      response: { 200: runtimeListSchema },
+      ...{ tags, operationId: 'listWorkerRuntimes', summary: 'The runtimes that workers should have' },
+      response: { 200: workerRuntimesSchema },
     };
     app.get('/workers/runtimes', { schema: runtimesDocs, config: joins }, async () => ({
       runtimes: (await runtimes.list()).map(({ name, id, sizeBytes }) => ({ name, id, sizeBytes })),
     }));
 
     const diskDocs = {
-      ...{ tags, operationId: 'getRuntimeDisk', summary: 'A runtime, as a squashfs file' },
+      ...{ tags, operationId: 'getWorkerRuntime', summary: 'A runtime, as a squashfs file' },
       params: z.object({ name: z.string().max(64), id: z.string().max(64) }),
     };
     const sends = { ...joins, sends: 'application/octet-stream' } as const;
