@@ -5,7 +5,7 @@ import { answer, api } from '../api/client.ts';
 import { refreshMs } from '../api/queries.ts';
 import { LogView } from '../log/log-view.tsx';
 import { useJobLog } from '../log/use-job-log.ts';
-import { bytes, dateTime, duration } from '../text/format.ts';
+import { bytes, dateTime, duration, many } from '../text/format.ts';
 import { StateBadge } from '../ui/badge.tsx';
 import { Card, Facts, Page } from '../ui/page.tsx';
 import { Answer, Problem } from '../ui/states.tsx';
@@ -103,7 +103,7 @@ function Details({ job }: { job: JobView }) {
           ['Attempt', String(job.attempt)],
           ['Submitted', dateTime(job.createdAtMs)],
           ['Ran', ran === null ? 'not yet' : `${duration(ran)} of ${duration(limits.timeoutMs)}`],
-          ['CPU time', job.cpuMs === null ? '–' : `${duration(job.cpuMs)}, ${limits.cpus} CPUs at most`],
+          ['CPU time', job.cpuMs === null ? '–' : `${duration(job.cpuMs)}, ${many(limits.cpus, 'CPU')} at most`],
           [
             'Memory',
             job.peakMemoryBytes === null

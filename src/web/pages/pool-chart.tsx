@@ -40,7 +40,7 @@ export function poolChart(pool: PoolView, vms: readonly UsageView[], events: rea
   const untilMs = Math.max(...vms.flatMap(({ samples }) => samples.at(-1)?.atMs ?? 0));
   const limits = pool.decision === null ? [] : cpuLimits(pool.decision);
   const windowMs = pool.decision === null ? undefined : decidingWindowMs(pool.decision);
-  const mean = vms.length > 1 ? [meanCurve(vms)] : [];
+  const mean = vms.length > 1 ? [meanCurve(vms, events)] : [];
   const seen = new Set<string>();
   return {
     curves: [
@@ -85,19 +85,22 @@ function markOf({ name, atMs, vm, data }: EventView): Mark[] {
   return isChange ? [{ atMs, name: `${from} → ${desired} VMs`, look: 'faint' }] : [];
 }
 
-/** What policies look at: the mean of the VMs in service, at each second. */
-function meanCurve(vms: readonly UsageView[]): Curve {
-  const bySecond = new Map<number, number[]>();
-  for (const { state, samples } of vms) {
+/** What policies look at: the mean of the VMs in service, at each second; what a VM used before it was ready is not in. */
+function meanCurve(vms: readonly UsageView[], events: readonly EventView[]): Curve {
+  const bySecond = new Map<number, { atMs: number; cpus: number[] }>();
+  for (const { vm, state, samples } of vms) {
     if (state !== 'ready') continue;
+    const readyAtMs = events.find((event) => event.vm === vm && event.name === 'vm.launched')?.atMs ?? 0;
     for (const { atMs, cpu } of samples) {
-      const second = Math.floor(atMs / 1_000) * 1_000;
-      bySecond.set(second, [...(bySecond.get(second) ?? []), cpu]);
+      if (atMs < readyAtMs) continue;
+      const second = Math.floor(atMs / 1_000);
+      const others = bySecond.get(second)?.cpus ?? [];
+      bySecond.set(second, { atMs, cpus: [...others, cpu] });
     }
   }
-  const points = [...bySecond]
-    .sort(([one], [other]) => one - other)
-    .map(([atMs, values]) => [atMs, (100 * values.reduce((sum, cpu) => sum + cpu, 0)) / values.length] as const);
+  const points = [...bySecond.values()]
+    .sort((one, other) => one.atMs - other.atMs)
+    .map(({ atMs, cpus }) => [atMs, (100 * cpus.reduce((sum, cpu) => sum + cpu, 0)) / cpus.length] as const);
   return { name: 'mean', points: withGaps(points), look: 'thick' };
 }
 
