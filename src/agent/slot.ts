@@ -44,7 +44,7 @@ if [ -n "$quotas" ]; then
   chattr +P -p "$project" "$folder"
   setquota -P "$project" 0 "$blocks" 0 "$inodes" "$quotas"
 else
-  while busybox mountpoint -q "$folder"; do busybox umount "$folder"; done
+  while busybox umount "$folder" 2>/dev/null; do :; done
   busybox mount -t tmpfs -o "mode=711,nosuid,nodev,size=\${blocks}k,nr_inodes=$inodes" slot "$folder"
 fi
 busybox mkfifo -m 600 "$run/stdout" "$run/stderr" "$run/status"
