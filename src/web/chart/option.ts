@@ -5,7 +5,7 @@ export interface Curve {
   readonly name: string;
   /** Milliseconds since 1970, and a value; oldest first. Null is a gap. */
   readonly points: readonly (readonly [number, number | null])[];
-  /** Curves without one are percent, on the left; the others share the axis on the right. */
+  /** Curves without one are percent, on the left; the others share another axis. */
   readonly unit?: string;
   readonly look?: 'thick' | 'dashed';
 }
@@ -37,6 +37,7 @@ export function chartOption(
   isNarrow = false,
 ): EChartsCoreOption {
   const [unit] = curves.flatMap((curve) => curve.unit ?? []);
+  const hasPercent = curves.some((curve) => curve.unit === undefined);
   const axis = {
     axisLabel: { color: colour('faint') },
     splitLine: { lineStyle: { color: colour('line') } },
@@ -69,7 +70,12 @@ export function chartOption(
     animation: false,
     color: Array.from({ length: colours }, (_, i) => colour(`curve-${i}`)),
     textStyle: { fontFamily: 'system-ui, sans-serif', color: colour('ink') },
-    grid: { left: 44, right: unit === undefined ? 16 : 64, top: curves.length > 1 ? 34 : 14, bottom: 26 },
+    grid: {
+      left: hasPercent ? 44 : 64,
+      right: unit === undefined || !hasPercent ? 16 : 64,
+      top: curves.length > 1 ? 34 : 14,
+      bottom: 26,
+    },
     legend: { show: curves.length > 1, type: 'scroll', top: 0, left: 0, textStyle: { color: colour('ink') } },
     // Its usual tooltip is markup with inline styles, which our content security policy does not let in.
     tooltip: {
@@ -88,27 +94,25 @@ export function chartOption(
       axisLabel: { color: colour('faint'), hideOverlap: true, formatter: (atMs: number) => timeOfDay(atMs) },
     },
     yAxis: [
-      {
-        type: 'value',
-        min: 0,
-        ...(curves.some((curve) => curve.unit === undefined) ? { max: 100 } : { show: false }),
-        ...axis,
-        axisLabel: { color: colour('faint'), formatter: '{value} %' },
-      },
+      ...(hasPercent
+        ? [
+            {
+              ...{ type: 'value', min: 0, max: 100, ...axis },
+              axisLabel: { color: colour('faint'), formatter: '{value} %' },
+            },
+          ]
+        : []),
       ...(unit === undefined
         ? []
         : [
             {
-              type: 'value',
-              min: 0,
-              ...axis,
-              splitLine: { show: false },
+              ...{ type: 'value', min: 0, ...axis, ...(hasPercent ? { splitLine: { show: false } } : {}) },
               axisLabel: { color: colour('faint'), formatter: `{value} ${unit}` },
             },
           ]),
     ],
     series: curves.map(({ name, points, unit: own, look }, i) => ({
-      ...{ name, type: 'line', showSymbol: false, data: points, yAxisIndex: own === undefined ? 0 : 1 },
+      ...{ name, type: 'line', showSymbol: false, data: points, yAxisIndex: own === undefined || !hasPercent ? 0 : 1 },
       lineStyle: { width: look === 'thick' ? 3 : 1.5, type: look === 'dashed' ? 'dashed' : 'solid' },
       ...(i > 0
         ? {}

@@ -14,11 +14,15 @@ interface Reading {
   readonly stats: ServiceView['stats'];
 }
 
+const leastMs = 1_000;
+
 /** Requests a second of a service, from its counters each time that they are read anew. @param atMs of the reading */
 export function useRates(service: ServiceView, atMs: number): readonly Rate[] {
   const rates = useRef<readonly Rate[]>([]);
   const last = useRef<Reading>(undefined);
   useEffect(() => {
+    // Two readings one right after the other say nothing of a rate.
+    if (atMs - (last.current?.atMs ?? 0) < leastMs) return;
     const reading = { atMs, stats: service.stats };
     const rate = last.current === undefined ? undefined : rateBetween(last.current, reading);
     last.current = reading;

@@ -40,13 +40,13 @@ function Job({ job }: { job: JobView }) {
       {job.syntaxProblem !== null && <SyntaxProblem problem={job.syntaxProblem} />}
       <TimeLine job={job} />
       <Output job={job} />
+      {job.vm !== null && job.startedAtMs !== null && (
+        <JobUsage vm={job.vm} startedAtMs={job.startedAtMs} endedAtMs={job.endedAtMs} />
+      )}
       <div className="columns">
         <JobFiles job={job} />
         <Details job={job} />
       </div>
-      {job.vm !== null && job.startedAtMs !== null && (
-        <JobUsage vm={job.vm} startedAtMs={job.startedAtMs} endedAtMs={job.endedAtMs} />
-      )}
     </Page>
   );
 }
