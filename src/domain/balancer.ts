@@ -62,5 +62,7 @@ export interface BalancedStats {
     readonly isUp: boolean;
     readonly inFlight: number;
     readonly requests: number;
+    /** Mean time of its newest requests; null while there is none. */
+    readonly meanMs: number | null;
   }[];
 }

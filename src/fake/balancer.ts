@@ -47,7 +47,8 @@ export class FakeBalancer implements Balancer {
         servers: servers.map((server) => {
           const place = places.get(keyOf(server));
           const isUp = this.#door.isAlive(server);
-          return { name: server.name, isUp, inFlight: place?.inFlight ?? 0, requests: place?.requests ?? 0 };
+          const { inFlight, requests } = place ?? { inFlight: 0, requests: 0 };
+          return { name: server.name, isUp, inFlight, requests, meanMs: requests > 0 ? meanMs : null };
         }),
       };
     });

@@ -27,7 +27,7 @@ const one = (stats: Stats, now: Counted) => stats.update([service], now)[0] ?? a
 test('one worker: who waits is with the service and on no server', () => {
   const rows = [
     row('backend', { inFlight: 5, requests: 9, failed: 1, meanMs: 40 }),
-    server(a, { inFlight: 2, requests: 7 }),
+    server(a, { inFlight: 2, requests: 7, meanMs: 30 }),
   ];
   const { servers, ...rest } = one(
     new Stats(),
@@ -35,8 +35,8 @@ test('one worker: who waits is with the service and on no server', () => {
   );
   assert.deepEqual(rest, { service: 'web', waiting: 2, meanMs: 40, requests: 9, failed: 3 });
   assert.deepEqual(servers, [
-    { name: 'a', isUp: true, inFlight: 2, requests: 7 },
-    { name: 'b', isUp: true, inFlight: 1, requests: 2 },
+    { name: 'a', isUp: true, inFlight: 2, requests: 7, meanMs: 30 },
+    { name: 'b', isUp: true, inFlight: 1, requests: 2, meanMs: 0 },
   ]);
 });
 

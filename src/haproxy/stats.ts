@@ -35,11 +35,13 @@ export class Stats {
       servers: service.servers.map((server) => {
         const id = serverId(server);
         const key = `${service.name}/${id}`;
+        const row = rows.find((one) => keyOf(one) === key);
         return {
           name: server.name,
-          isUp: this.#isUp(rows.find((row) => keyOf(row) === key)),
+          isUp: this.#isUp(row),
           inFlight: inFlightOn(service, id, rows, leaving, server.state === 'draining'),
           requests: this.#totals.of(key).requests,
+          meanMs: row !== undefined && row.requests > 0 ? row.meanMs : null,
         };
       }),
     }));

@@ -4,6 +4,7 @@ import type { RevisionView, ServiceView } from '../protocol/services.ts';
 import type { ServiceContext } from '../services/context.ts';
 import type { ServiceController } from '../services/controller.ts';
 import { serviceFigures } from '../services/figures.ts';
+import { serverName } from '../services/lane.ts';
 import type { SeenVm } from '../services/observe.ts';
 import { serviceStatus } from '../services/status.ts';
 
@@ -26,6 +27,7 @@ export async function serviceView(
   const desired = context.pools.desired(name);
   const seen = controller.seen(name);
   const endpoints = new Set(controller.endpoints(name).map(({ vm }) => vm)).size;
+  const lanes = controller.front.lanes(name) ?? [];
   const newest = revisions[0]?.number;
   const remembered = controller.failures.last(name);
   const lastFailure = currentFailure(service, seen) ?? (remembered?.revision === current ? remembered : null) ?? null;
@@ -42,7 +44,11 @@ export async function serviceView(
     address: port === null ? null : { host: context.rules.host, port },
     revisions: revisions.map(revisionView),
     vms: { all, desired: desired ?? null },
-    stats: { endpoints, ...serviceFigures(controller.front.lanes(name) ?? [], controller.front.stats(name), seen) },
+    stats: {
+      endpoints,
+      ...serviceFigures(lanes, controller.front.stats(name), seen),
+      vms: vmStats(controller, name, seen),
+    },
     lastFailure:
       lastFailure === null
         ? null
@@ -53,6 +59,30 @@ export async function serviceView(
             traceback: lastFailure.traceback,
           },
   };
+}
+
+/** What each VM does, as the balancer counts it, or for udp as the VM itself does. */
+function vmStats({ front }: ServiceController, name: string, seen: readonly SeenVm[]): ServiceView['stats']['vms'] {
+  const lanes = front.lanes(name) ?? [];
+  const balanced = front.stats(name);
+  return [...new Set(lanes.map(({ vm }) => vm))].map((vm) => {
+    const own = lanes.filter((lane) => lane.vm === vm);
+    const names = new Set(own.map(serverName));
+    const servers = balanced?.servers.filter((server) => names.has(server.name)) ?? [];
+    const times = servers.flatMap(({ meanMs }) => meanMs ?? []);
+    const held = seen.find((one) => one.vm.name === vm)?.held ?? [];
+    return {
+      vm,
+      requests: sum((balanced === undefined ? held : servers).map(({ requests }) => requests)),
+      inFlight: sum(own.map(({ inFlight }) => inFlight)),
+      // Of two revisions that serve at the same time, the slower one.
+      meanMs: times.length === 0 ? null : Math.max(...times),
+    };
+  });
+}
+
+function sum(values: readonly (number | null)[]): number {
+  return values.reduce<number>((total, value) => total + (value ?? 0), 0);
 }
 
 /** What the VMs report at this moment of the revision that serves: that it failed, or that a request of it did. */

@@ -81,6 +81,10 @@ export const serviceSchema = z.object({
     inFlight: z.number(),
     waiting: z.number(),
     meanMs: z.number().nullable(),
+    /** Each VM that requests go to; times are null where they are not known. */
+    vms: z.array(
+      z.object({ vm: z.string(), requests: z.number(), inFlight: z.number(), meanMs: z.number().nullable() }),
+    ),
   }),
   /** The newest trouble of what should serve, also a single request's. */
   lastFailure: z

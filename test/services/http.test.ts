@@ -99,7 +99,11 @@ test('a service is deployed, shown and listed', async () => {
       { all: 1, desired: 1 },
     ],
   );
-  assert.deepEqual(shown.stats, { endpoints: 1, requests: 0, failed: 0, inFlight: 0, waiting: 0, meanMs: null });
+  const quiet = { requests: 0, inFlight: 0, meanMs: null };
+  assert.deepEqual(shown.stats, {
+    ...{ endpoints: 1, ...quiet, failed: 0, waiting: 0 },
+    vms: [{ vm: shown.stats.vms[0]?.vm, ...quiet }],
+  });
   const [first] = shown.revisions;
   assert.deepEqual(
     [first?.state, first?.entry, first?.files],

@@ -24,8 +24,17 @@ test('new samples come behind old ones, once; a VM that is gone stays until its 
 });
 
 test('rates are between two readings of counters that went on', () => {
-  const stats = (requests: number) => ({ endpoints: 1, requests, failed: 0, inFlight: 0, waiting: 0, meanMs: 5 });
-  assert.equal(rateBetween({ atMs: 0, stats: stats(10) }, { atMs: 2_000, stats: stats(50) })?.requestsPerSecond, 20);
+  const stats = (requests: number) => ({
+    endpoints: 1,
+    requests,
+    failed: 0,
+    inFlight: 0,
+    waiting: 0,
+    meanMs: 5,
+    vms: [{ vm: 'a', requests, inFlight: 0, meanMs: 5 }],
+  });
+  const rate = rateBetween({ atMs: 0, stats: stats(10) }, { atMs: 2_000, stats: stats(50) });
+  assert.deepEqual([rate?.requestsPerSecond, rate?.vms.get('a')], [20, 20]);
   assert.equal(rateBetween({ atMs: 0, stats: stats(50) }, { atMs: 2_000, stats: stats(10) }), undefined);
   assert.equal(rateBetween({ atMs: 5, stats: stats(1) }, { atMs: 5, stats: stats(2) }), undefined);
 });

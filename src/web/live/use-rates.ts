@@ -7,6 +7,8 @@ export interface Rate {
   readonly requestsPerSecond: number;
   readonly failedPerSecond: number;
   readonly meanMs: number | null;
+  /** Requests a second by VM. */
+  readonly vms: ReadonlyMap<string, number>;
 }
 
 interface Reading {
@@ -42,5 +44,11 @@ export function rateBetween(before: Reading, after: Reading): Rate | undefined {
     requestsPerSecond: requests / seconds,
     failedPerSecond: failed / seconds,
     meanMs: after.stats.meanMs,
+    vms: new Map(
+      after.stats.vms.map(({ vm, requests: now }) => {
+        const then = before.stats.vms.find((one) => one.vm === vm)?.requests ?? 0;
+        return [vm, Math.max(0, now - then) / seconds];
+      }),
+    ),
   };
 }

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useMemo, useState } from 'react';
-import type { EndpointView } from '../../protocol/services.ts';
+import type { EndpointView, ServiceView } from '../../protocol/services.ts';
 import { answer, api } from '../api/client.ts';
 import { refreshMs } from '../api/queries.ts';
 import { followStream, type StreamState } from '../live/stream.ts';
@@ -11,8 +11,16 @@ import { Answer, Problem } from '../ui/states.tsx';
 
 const shownLines = 500;
 
-/** Where each VM of a service answers, as it changes. */
-export function ServiceEndpoints({ service }: { service: string }) {
+/** Where each VM of a service answers, as it changes, and what it does. @param rates requests a second by VM */
+export function ServiceEndpoints({
+  service,
+  stats,
+  rates,
+}: {
+  service: string;
+  stats: ServiceView['stats']['vms'];
+  rates: ReadonlyMap<string, number> | undefined;
+}) {
   const [endpoints, setEndpoints] = useState<readonly EndpointView[]>();
   const [state, setState] = useState<StreamState>('connecting');
   const [error, setError] = useState<unknown>();
@@ -47,6 +55,9 @@ export function ServiceEndpoints({ service }: { service: string }) {
         {endpoints?.map(({ vm, host, port }) => (
           <li key={`${host} ${port}`}>
             <span className="path">{vm}</span>
+            <span className="faint">
+              <VmRate stat={stats.find((one) => one.vm === vm)} rate={rates?.get(vm)} />
+            </span>
             <code>
               {host}:{port}
             </code>
@@ -55,6 +66,14 @@ export function ServiceEndpoints({ service }: { service: string }) {
       </ul>
     </Card>
   );
+}
+
+function VmRate({ stat, rate }: { stat: ServiceView['stats']['vms'][number] | undefined; rate: number | undefined }) {
+  const parts = [
+    ...(rate === undefined ? [] : [`${rate.toFixed(1)} a second`]),
+    ...(stat?.meanMs == null ? [] : [`${stat.meanMs.toFixed(0)} ms`]),
+  ];
+  return parts.join(' · ');
 }
 
 /** The newest lines that a service has written, from all VMs. */

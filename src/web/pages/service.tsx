@@ -5,7 +5,7 @@ import type { RevisionView, ServiceView } from '../../protocol/services.ts';
 import { answer, api } from '../api/client.ts';
 import { refreshMs } from '../api/queries.ts';
 import { LazyChart } from '../chart/lazy-chart.tsx';
-import { useRates } from '../live/use-rates.ts';
+import { type Rate, useRates } from '../live/use-rates.ts';
 import { useUsage } from '../live/use-usage.ts';
 import { ago } from '../text/format.ts';
 import { StateBadge } from '../ui/badge.tsx';
@@ -39,6 +39,7 @@ export default function ServicePage({ name, who }: { name: string; who: WhoView 
 function Service({ service, atMs, who }: { service: ServiceView; atMs: number; who: WhoView }) {
   const { name, state, reason, lastFailure } = service;
   const { data: usage } = useUsage();
+  const rates = useRates(service, atMs);
   const { data: pools } = useQuery({
     queryKey: ['pools', name],
     queryFn: () => answer(api.GET('/api/v1/pools/{name}', { params: { path: { name } } })),
@@ -58,11 +59,11 @@ function Service({ service, atMs, who }: { service: ServiceView; atMs: number; w
           {lastFailure.traceback !== '' && <CodeBox text={lastFailure.traceback} />}
         </div>
       )}
-      <Traffic service={service} atMs={atMs} />
+      <Traffic service={service} rates={rates} />
       <ServiceLoad service={name} protocol={service.protocol} />
       <div className="columns">
         <Revisions revisions={service.revisions} current={service.current} />
-        <ServiceEndpoints service={name} />
+        <ServiceEndpoints service={name} stats={service.stats.vms} rates={rates.at(-1)?.vms} />
       </div>
       {pools !== undefined && (
         <Card
@@ -116,8 +117,7 @@ function Buttons({ service: { name, state, revisions } }: { service: ServiceView
   );
 }
 
-function Traffic({ service, atMs }: { service: ServiceView; atMs: number }) {
-  const rates = useRates(service, atMs);
+function Traffic({ service, rates }: { service: ServiceView; rates: readonly Rate[] }) {
   const { stats, settings, vms } = service;
   const now = rates.at(-1);
   const text = now === undefined ? '' : `${now.requestsPerSecond.toFixed(1)} requests a second`;
