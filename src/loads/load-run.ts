@@ -3,13 +3,13 @@ import { Load } from '../loadgen/load.ts';
 import type { Message } from '../loadgen/message.ts';
 import type { ServerAddress } from '../loadgen/server.ts';
 import type { Figures } from '../loadgen/tally.ts';
-import type { LoadFigures, LoadView } from '../protocol/loads.ts';
+import type { LoadFigures, LoadView, LoadWish } from '../protocol/loads.ts';
 
 export interface LoadRunOptions {
   readonly clock: LoadClock;
   readonly message: Message;
-  readonly everyMs: number;
-  readonly forMs: number;
+  /** What was asked for. */
+  readonly wish: LoadWish;
   /** Where requests go now; asked once a second. */
   servers(): readonly ServerAddress[];
 }
@@ -32,13 +32,13 @@ export class LoadRun {
   #isOver = false;
 
   constructor(options: LoadRunOptions) {
-    const { clock, message, everyMs, forMs } = options;
+    const { clock, message, wish } = options;
     this.#options = options;
     this.#startedAtMs = clock.now();
-    this.#endsAtMs = this.#startedAtMs + forMs;
+    this.#endsAtMs = this.#startedAtMs + wish.forMs;
     this.#load = new Load({ clock, message, ...limits });
     this.#load.setServers(options.servers());
-    this.#load.setPace({ kind: 'every', everyMs });
+    this.#load.setPace({ kind: 'every', everyMs: wish.everyMs });
     this.#recent = figuresOf(this.#load.takeRecent());
     this.#tick();
   }
@@ -48,9 +48,10 @@ export class LoadRun {
   }
 
   view(): LoadView {
+    const { everyMs, path, payload = null } = this.#options.wish;
     return {
       state: this.#isOver ? 'ended' : 'running',
-      everyMs: this.#options.everyMs,
+      ...{ everyMs, path, payload },
       startedAtMs: this.#startedAtMs,
       endsAtMs: this.#endsAtMs,
       inFlight: this.#load.inFlight,

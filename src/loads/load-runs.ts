@@ -35,8 +35,8 @@ export class LoadRuns {
    * Begins load, in place of what there was for the service. Errors: `invalid` for what cannot be sent, `exhausted` when
    * others run already.
    */
-  start({ service, protocol, servers }: LoadTarget, { everyMs, forMs, path, payload }: LoadWish): LoadView {
-    const message = messageOf(messageSpec(protocol, path, payload));
+  start({ service, protocol, servers }: LoadTarget, wish: LoadWish): LoadView {
+    const message = messageOf(messageSpec(protocol, wish));
     const { clock, mostAtATime } = this.#options;
     const others = [...this.#runs].filter(([name, run]) => name !== service && !run.isOver);
     if (others.length >= mostAtATime)
@@ -44,7 +44,7 @@ export class LoadRuns {
     void this.#runs.get(service)?.stop();
     this.#runs.delete(service);
     this.#forget();
-    const run = new LoadRun({ clock, message, everyMs, forMs, servers });
+    const run = new LoadRun({ clock, message, wish, servers });
     this.#runs.set(service, run);
     return run.view();
   }
@@ -72,7 +72,7 @@ export class LoadRuns {
   }
 }
 
-function messageSpec(protocol: MessageSpec['protocol'], path: string, payload: string | undefined): MessageSpec {
+function messageSpec(protocol: MessageSpec['protocol'], { path, payload }: LoadWish): MessageSpec {
   if (protocol === 'http') {
     if (payload === undefined) return { protocol, path };
     throw new TidepoolError('invalid', 'payload is for tcp and udp services; this one speaks http: path');

@@ -35,6 +35,9 @@ export type LoadFigures = z.infer<typeof loadFiguresSchema>;
 export const loadSchema = z.object({
   state: z.enum(['running', 'ended']),
   everyMs: z.number(),
+  /** What is sent. */
+  path: z.string(),
+  payload: z.string().nullable(),
   startedAtMs: z.number(),
   /** When it ends by itself, or has ended. */
   endsAtMs: z.number(),

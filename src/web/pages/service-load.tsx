@@ -46,19 +46,30 @@ export function ServiceLoad({ service, protocol }: { service: string; protocol: 
         )
       }
     >
-      <LoadForm service={service} protocol={protocol} />
       <Answer query={query} what="the load">
-        {(load) => load !== null && <LoadFiguresView load={load} atMs={query.dataUpdatedAt} />}
+        {(load) => (
+          <>
+            <LoadForm service={service} protocol={protocol} last={load} />
+            {load !== null && <LoadFiguresView load={load} atMs={query.dataUpdatedAt} />}
+          </>
+        )}
       </Answer>
     </Card>
   );
 }
 
-function LoadForm({ service, protocol }: { service: string; protocol: ServiceView['protocol'] }) {
-  const [seconds, setSeconds] = useState('0.3');
+interface LoadFormProps {
+  readonly service: string;
+  readonly protocol: ServiceView['protocol'];
+  /** What it begins with. */
+  readonly last: LoadView | null;
+}
+
+function LoadForm({ service, protocol, last }: LoadFormProps) {
+  const [seconds, setSeconds] = useState(String((last?.everyMs ?? 300) / 1_000));
   const [forMinutes, setForMinutes] = useState('10');
-  const [path, setPath] = useState('/');
-  const [payload, setPayload] = useState('');
+  const [path, setPath] = useState(last?.path ?? '/');
+  const [payload, setPayload] = useState(last?.payload ?? '');
   const start = useAction((everyMs: number) => {
     const message = protocol === 'http' ? { path } : payload === '' ? {} : { payload };
     const body = { everyMs, forMs: Number(forMinutes) * minuteMs, ...message };
