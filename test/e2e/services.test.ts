@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ApiClient } from '../../src/cli/client.ts';
 import { findServer } from '../../src/config/connection.ts';
+import { processesWith } from '../../src/haproxy/program.ts';
 import type { PoolView } from '../../src/protocol/api.ts';
 import { qemuPid } from '../support/libvirt-harness.ts';
 import { until } from '../support/poll.ts';
@@ -14,7 +15,11 @@ import { startServer, startTidepool, type TestServer, temporaryFolder, tidepool 
 import { wrk } from '../support/wrk.ts';
 
 /** Services as a user sees them: real VMs, the real HAProxy, requests from outside. No pool for jobs has a VM. */
-const config = { pools: [{ name: 'jobs', prefix: 'svc-jobs', min: 0, max: 1 }] };
+const plates = { first: 300, more: 100_000 };
+const config = {
+  pools: [{ name: 'jobs', prefix: 'svc-jobs', min: 0, max: 1 }],
+  services: { store: { maxKeys: plates.first + plates.more } },
+};
 const minute = 60_000;
 
 let server: TestServer;
@@ -69,7 +74,7 @@ const remove = async (name: string): Promise<void> => {
   );
 };
 
-test('fibonacci: VMs come, go and are killed under load, HAProxy and the control plane die: no request fails', {
+test('fibonacci: VMs come, go and are killed under load, and the control plane dies: no request fails; HAProxy comes back', {
   timeout: 6 * minute,
 }, async () => {
   const url = await deploy(example('fibonacci'), '--min', '1', '--max', '3', '--warm', '1');
@@ -84,6 +89,8 @@ test('fibonacci: VMs come, go and are killed under load, HAProxy and the control
   assert.match(String(negative.body.error), /negative/);
 
   const changes = startTidepool(dataDir, ['service', 'endpoints', 'fibonacci', '--watch', '--commands']);
+  // On a busy machine it takes a while to start.
+  await once(changes.child.stdout ?? assert.fail('no output'), 'data', { signal: AbortSignal.timeout(minute) });
   const load = wrk(`${url}/5`, 45, 4);
   await client.scalePool('fibonacci', 2);
   await inService('fibonacci', 2);
@@ -112,9 +119,20 @@ test('fibonacci: VMs come, go and are killed under load, HAProxy and the control
   await inService('fibonacci', 2);
   assert.equal((await json(`${url}/7`)).body.result, 13);
 
+  const frontDoor = await processesWith(join(dataDir, 'frontdoor', 'master.sock,mode,600'));
+  assert.ok(frontDoor.length >= 2, 'a master and a worker');
+  for (const pid of frontDoor) process.kill(pid, 'SIGKILL');
+  const answer = await until(
+    () => json(`${url}/8`).catch(() => undefined),
+    (seen) => seen?.status === 200,
+    minute,
+  );
+  assert.equal(answer?.body.result, 21);
+
   changes.child.kill('SIGINT');
-  const lines = (await changes.done).stdout.trim().split('\n');
-  assert.ok(lines.length >= 4, lines.join('; '));
+  const { stdout, stderr } = await changes.done;
+  const lines = stdout.trim().split('\n');
+  assert.ok(lines.length >= 4, `${lines.join('; ')}; ${stderr}`);
   for (const line of lines) assert.match(line, /^[+-] 127\.0\.0\.1 \d+$/);
 });
 
@@ -143,13 +161,14 @@ test('a revision that does not import is taken back with its traceback; the old 
 test('licence: what one VM stored every other knows, also after the first was killed', {
   timeout: 4 * minute,
 }, async () => {
-  const url = await deploy(example('licence'), '--min', '2', '--max', '2');
+  const url = await deploy(example('licence'), '--min', '1', '--max', '2');
+  await client.scalePool('licence', 2);
   await inService('licence', 2);
-  const plates = Array.from({ length: 300 }, (_, i) => `B-TP-${i}`);
+  const names = Array.from({ length: plates.first }, (_, i) => `B-TP-${i}`);
   const stored = new Map<string, string>();
   const servers = new Set<string>();
-  for (let i = 0; i < plates.length; i += 20) {
-    const answers = plates.slice(i, i + 20).map(async (plate) => {
+  for (let i = 0; i < names.length; i += 20) {
+    const answers = names.slice(i, i + 20).map(async (plate) => {
       const { body } = await json(`${url}/${plate}`, { method: 'POST' });
       stored.set(plate, String(body.result));
       servers.add(String(body.server));
@@ -160,14 +179,56 @@ test('licence: what one VM stored every other knows, also after the first was ki
   const [hash, salt] = stored.get('B-TP-0')?.split(':') ?? [];
   assert.equal(createHash('sha256').update(`${salt}B-TP-0`).digest('hex'), hash);
   process.kill(await qemuPid(await readyVm('licence')), 'SIGKILL');
-  for (const plate of plates) {
+  for (const plate of names) {
     const { body } = await json(`${url}/${plate}?hash=${stored.get(plate)}`);
     assert.equal(body.result, true, plate);
   }
   assert.equal((await json(`${url}/B-TP-1?hash=${stored.get('B-TP-2')}`)).body.result, false);
   assert.equal((await json(`${url}/B-TP-NEW`)).status, 404);
+});
+
+test('licence: of 100,000 plates none is lost when the service scales in while they come', {
+  timeout: 8 * minute,
+}, async () => {
+  const { address } = JSON.parse((await tidepool(dataDir, ['service', 'show', 'licence', '--json'])).stdout);
+  const post = (content: unknown) =>
+    json(`http://${address.host}:${address.port}/`, { method: 'POST', body: JSON.stringify(content) });
+  await inService('licence', 2);
+  const size = 1_000;
+  const batches = Array.from({ length: plates.more / size }, (_, batch) =>
+    Array.from({ length: size }, (_, i) => `${batch}-TP-${i}`),
+  );
+  const stored: Record<string, string>[] = [];
+  const servers = new Set<unknown>();
+  let gone: Promise<unknown> = Promise.resolve();
+  await inTurns(4, batches, async (some) => {
+    const { status, body } = await post(some);
+    assert.equal(status, 200, JSON.stringify(body).slice(0, 300));
+    stored.push(body.result as Record<string, string>);
+    servers.add(body.server);
+    if (stored.length === batches.length / 2) gone = client.scalePool('licence', 1).then(() => inService('licence', 1));
+  });
+  await gone;
+  assert.equal(servers.size, 2, 'both VMs took part');
+  const left = await readyVm('licence');
+  assert.equal(new Set(stored.flatMap((results) => Object.keys(results))).size, plates.more);
+  await inTurns(4, stored, async (results) => {
+    assert.deepEqual(await post(results), { status: 200, body: { result: [], server: left } });
+  });
+  assert.equal((await post(['ONE-TOO-MANY'])).status, 500);
+  const { stdout } = await tidepool(dataDir, ['service', 'logs', 'licence']);
+  assert.match(stdout, /StoreError: .*the store of licence is full: it may have 100300 keys/);
   await remove('licence');
 });
+
+/** Does the work for each item, with so many under way at a time. */
+async function inTurns<T>(atATime: number, items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const rest = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of rest) await work(item);
+  };
+  await Promise.all(Array.from({ length: atATime }, worker));
+}
 
 test('collision: the smallest number whose hash begins as that of the input', { timeout: 3 * minute }, async () => {
   const url = await deploy(example('collision'));
@@ -188,27 +249,33 @@ function smallestPair(): [string, string] {
   }
 }
 
-test('powmod: over UDP, by the endpoints; datagrams of any other length do no harm', {
-  timeout: 3 * minute,
+test('powmod: over UDP, by the endpoints; datagrams of any other length do no harm, nor does a kill of the server', {
+  timeout: 4 * minute,
 }, async () => {
   await deploy(example('powmod'), '--protocol', 'udp');
   const { stdout } = await tidepool(dataDir, ['service', 'endpoints', 'powmod', '--json']);
   const [endpoint] = JSON.parse(stdout);
-  const socket = createSocket('udp4');
-  const send = (bytes: Buffer): void => socket.send(bytes, endpoint.port, endpoint.host);
-  for (const length of [0, 1, 3, 5, 1500]) send(Buffer.alloc(length, 0xff));
-  for (const n of [0, 10, 1021, 4_294_967_295]) {
+  const check = async (n: number): Promise<void> => {
     const question = Buffer.alloc(4);
     question.writeUInt32BE(n);
+    // One socket a question: an answer may come twice, and late.
+    const socket = createSocket('udp4');
+    const send = (bytes: Buffer): void => socket.send(bytes, endpoint.port, endpoint.host);
+    for (const length of [0, 1, 2, 3, 5, 8, 512, 1_472, 1_500]) send(randomBytes(length));
     // A datagram may be lost on the way; the question has no side effect.
     const again = setInterval(() => send(question), 2_000);
     send(question);
-    const [answer] = (await once(socket, 'message', { signal: AbortSignal.timeout(30_000) })) as [Buffer];
+    const [answer] = (await once(socket, 'message', { signal: AbortSignal.timeout(minute) })) as [Buffer];
     clearInterval(again);
+    socket.close();
     assert.equal(answer.length, 8);
     assert.equal(answer.readBigUInt64BE(), powmod(BigInt(n)), `n = ${n}`);
-  }
-  socket.close();
+  };
+  for (const n of [0, 10, 1_021, 4_294_967_295]) await check(n);
+  server.signal('SIGKILL');
+  await server.ended;
+  await start();
+  await check(1_020);
   await remove('powmod');
 });
 
