@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { MachineSpec } from '../domain/hypervisor.ts';
+import type { Backlogs } from './backlog.ts';
 import type { DatagramGateways } from './datagrams/gateways.ts';
 import { machineXml } from './domain-xml.ts';
 import type { LibvirtLink } from './link.ts';
@@ -17,6 +18,7 @@ export interface CreateContext {
   readonly overlays: OverlayFolder;
   readonly ports: PortPicker;
   readonly datagrams: DatagramGateways;
+  readonly backlogs: Backlogs;
   readonly machineDir: string;
   readonly installationId: string;
   readonly changesOwners: boolean;
@@ -74,7 +76,8 @@ async function startOnFreePorts(
       const record = recordOf(context, spec, ports);
       const datagrams = datagramPlan(record);
       if (datagrams !== undefined) await context.datagrams.open(spec.name, datagrams);
-      return await defineAndStart(context, spec, secretPaths, record);
+      await defineAndStart(context, spec, secretPaths, record);
+      return await context.backlogs.widen(record.ports);
     } catch (error) {
       context.datagrams.close(spec.name);
       if (!isPortTaken(error)) throw error;

@@ -13,6 +13,7 @@ import type {
   ProbeSpec,
 } from '../domain/hypervisor.ts';
 import { checkMachineSpec } from '../domain/machine-spec.ts';
+import { Backlogs } from './backlog.ts';
 import { type HostCapabilities, readCapabilities } from './capabilities.ts';
 import { type CreateContext, createMachine, deleteFiles, undefineDomain } from './create.ts';
 import { DatagramGateways } from './datagrams/gateways.ts';
@@ -61,6 +62,7 @@ class LibvirtHypervisor implements Hypervisor {
   readonly #probes: Probes;
   readonly #ports = new PortPicker();
   readonly #datagrams: DatagramGateways;
+  readonly #backlogs: Backlogs;
   readonly #tracker = new MachineTracker();
   readonly #listeners = new Set<(event: MachineEvent) => void>();
   /** Names that are being created: libvirt knows them only later. */
@@ -78,6 +80,7 @@ class LibvirtHypervisor implements Hypervisor {
     this.#overlays = new OverlayFolder(link, options.machineDir);
     this.#probes = new Probes(link, options.clock);
     this.#datagrams = new DatagramGateways(options.clock, options.log);
+    this.#backlogs = new Backlogs(options.log);
     this.#isLocal = parseLibvirtUri(options.uri).transport === 'unix';
   }
 
@@ -192,6 +195,7 @@ class LibvirtHypervisor implements Hypervisor {
       overlays: this.#overlays,
       ports: this.#ports,
       datagrams: this.#datagrams,
+      backlogs: this.#backlogs,
       machineDir,
       installationId,
       changesOwners: this.#capabilities.changesOwners,
