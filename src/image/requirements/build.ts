@@ -43,6 +43,8 @@ export interface LayeredOptions {
   readonly signal?: AbortSignal;
   /** How large the runtime may be, unpacked; 16 GiB unless given. */
   readonly maxBytes?: number;
+  /** How many of them the cache keeps; 6 unless given. */
+  readonly keep?: number;
 }
 
 /**
@@ -84,7 +86,7 @@ export async function buildLayered(name: string, recipe: LayeredRecipe, options:
       await forgetRuntime(cacheDir, name, id);
       await publish(result, join(cacheDir, folders.runtimes, `${name}-${id}`));
     }).finally(bounds.end);
-    await dropOldest(cacheDir, name);
+    await dropOldest(cacheDir, name, options.keep ?? maxLayered);
     const built = await findRuntime(cacheDir, name, id);
     if (built === undefined) throw new TidepoolError('internal', `runtime ${name}-${id} is not where it was put`);
     progress({ step: 'done', label: 'installed', fraction: 1 });
@@ -229,7 +231,7 @@ function trusted(url: string): string[] {
   return protocol === 'http:' ? ['--trusted-host', host] : [];
 }
 
-async function dropOldest(cacheDir: string, added: string): Promise<void> {
+async function dropOldest(cacheDir: string, added: string, keep: number): Promise<void> {
   const layered = (await listRuntimes(cacheDir)).filter(({ name }) => /^req-/.test(name) && name !== added);
-  for (const runtime of layered.slice(maxLayered - 1)) await removeRuntime(cacheDir, runtime);
+  for (const runtime of layered.slice(keep - 1)) await removeRuntime(cacheDir, runtime);
 }
