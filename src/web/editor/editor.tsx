@@ -54,6 +54,8 @@ export default function Editor({
   const change = useRef(onChange);
   change.current = onChange;
   const first = useRef(value);
+  /** What was told by `onChange` and has not come back as the value, oldest first. */
+  const told = useRef<string[]>([]);
 
   useEffect(() => {
     const element = host.current;
@@ -74,7 +76,10 @@ export default function Editor({
           keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
           EditorView.contentAttributes.of({ 'aria-label': label, spellcheck: 'false', tabindex: '0' }),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) change.current(update.state.doc.toString());
+            if (!update.docChanged) return;
+            const text = update.state.doc.toString();
+            told.current.push(text);
+            change.current(text);
           }),
         ],
       }),
@@ -88,7 +93,10 @@ export default function Editor({
 
   useEffect(() => {
     const { current } = view;
-    if (current === null || current.state.doc.toString() === value) return;
+    // Who types is ahead of the page: what comes back may be older than what is there.
+    const at = told.current.indexOf(value);
+    told.current = told.current.slice(at + 1);
+    if (at >= 0 || current === null || current.state.doc.toString() === value) return;
     current.dispatch({ changes: { from: 0, to: current.state.doc.length, insert: value } });
   }, [value]);
 
