@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { toTidepoolError } from '../domain/errors.ts';
 import type { PortRecord } from './metadata.ts';
+import type { Environment } from './socket-paths.ts';
 
 const script = fileURLToPath(new URL('backlog.pl', import.meta.url));
 const backlog = 1_024;
@@ -14,10 +15,13 @@ const limitMs = 10_000;
  * and 15 seconds. Perl, because Node cannot have the socket of another process, and every Debian has perl-base.
  */
 export class Backlogs {
+  readonly #env: Environment;
   readonly #log: (message: string) => void;
   #hasComplained = false;
 
-  constructor(log: (message: string) => void) {
+  /** @param env to find Perl by its PATH */
+  constructor(env: Environment, log: (message: string) => void) {
+    this.#env = env;
     this.#log = log;
   }
 
@@ -28,7 +32,7 @@ export class Backlogs {
     );
     if (wanted.length === 0) return;
     try {
-      const options = { timeout: limitMs, env: { PATH: process.env.PATH, LC_ALL: 'C' } };
+      const options = { timeout: limitMs, env: { ...this.#env, LC_ALL: 'C' } };
       const { stdout } = await promisify(execFile)('perl', [script, String(backlog), ...wanted], options);
       const done = stdout.split('\n');
       const missed = wanted.filter((port) => !done.includes(port));

@@ -80,7 +80,7 @@ class LibvirtHypervisor implements Hypervisor {
     this.#overlays = new OverlayFolder(link, options.machineDir);
     this.#probes = new Probes(link, options.clock);
     this.#datagrams = new DatagramGateways(options.clock, options.log);
-    this.#backlogs = new Backlogs(options.log);
+    this.#backlogs = new Backlogs(options.env, options.log);
     this.#isLocal = parseLibvirtUri(options.uri).transport === 'unix';
   }
 
