@@ -9,8 +9,8 @@ import type { StoreRelay } from './store-relay.ts';
 
 /** A handler has one in each of its processes. */
 const maxConnections = 64;
-/** More of one connection are not read before some of them are answered. */
-const maxInFlight = 1_024;
+/** More of one connection are not read before some are answered; a flood of large answers keeps the agent busy for long. */
+const maxInFlight = 128;
 /** So long a busy connection is not read, so that more comes together: a request by itself costs 13 times as much. */
 const gatherMs = 3;
 /** Of answers that wait, on all connections, for containers to read them; who makes it more is cut off. */
