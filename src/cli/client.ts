@@ -18,6 +18,7 @@ import {
   vmListSchema,
   vmSchema,
 } from '../protocol/api.ts';
+import { type HostView, hostListSchema } from '../protocol/hosts.ts';
 
 /** Where a server is and by what one is known there. */
 export interface Connection {
@@ -69,6 +70,10 @@ export class ApiClient {
 
   async pausePool(name: string, verb: 'pause' | 'resume'): Promise<PoolView> {
     return this.json('POST', `/pools/${encodeURIComponent(name)}/${verb}`, poolSchema);
+  }
+
+  async hosts(): Promise<HostView[]> {
+    return (await this.json('GET', '/hosts', hostListSchema)).hosts;
   }
 
   async usage(sinceMs: number): Promise<UsageView[]> {

@@ -133,6 +133,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     services,
     loads,
     image: options.image,
+    host: { uri: hypervisor.uri, accelerator, info: () => hypervisor.hostInfo() },
     runtimeBuilds: () => runtimes.builds(),
     workers,
     usages: (vm) => sampler.usages(vm),

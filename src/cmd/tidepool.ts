@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { ApiClient } from '../cli/client.ts';
 import { choiceOf, type EventOptions, eventList, followEvents, formatEvent } from '../cli/events.ts';
 import { printable } from '../cli/harmless.ts';
+import { hostList } from '../cli/host.ts';
 import type { LoadCommandOptions } from '../cli/load/plan.ts';
 import { type PoolChanges, planShow, poolList, poolPause, poolScale, poolSet, poolShow } from '../cli/pool.ts';
 import type { Terminal } from '../cli/run.ts';
@@ -101,6 +102,14 @@ vm.command('console <name>')
     const { vmConsole } = await import('../cli/console.ts');
     await vmConsole(await client(), name, process.stdin, process.stdout);
   });
+
+program
+  .command('host')
+  .description('hosts of the server')
+  .command('list')
+  .description('what they have, and what VMs take of it')
+  .option('--json', 'as JSON')
+  .action(async (options) => print(await hostList(await client(), options)));
 
 const pool = program.command('pool').description('pools of VMs and their autoscalers');
 pool

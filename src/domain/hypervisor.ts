@@ -11,6 +11,8 @@ import type { Flavor } from './flavor.ts';
 export interface Hypervisor {
   /** Where this is, for messages and logs: a libvirt URI, or `fake:///`. */
   readonly uri: string;
+  /** The host itself. Errors: `unavailable`, `timeout`. */
+  hostInfo(): Promise<HostInfo>;
   /** Every machine of this installation on this host, running or not, read back from the hypervisor itself. */
   list(): Promise<Machine[]>;
   /** One machine, or undefined when there is none of that name (of ours). */
@@ -40,6 +42,17 @@ export interface Hypervisor {
   /** Starts a throw-away probe machine and tells whether it powered itself off within `timeoutMs`. */
   probe(spec: ProbeSpec): Promise<ProbeResult>;
   close(): Promise<void>;
+}
+
+/** A host, as its hypervisor tells of it. */
+export interface HostInfo {
+  readonly name: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  /** Name and version, as `QEMU 7.2.22`. */
+  readonly hypervisor: string;
+  /** Version of libvirt's daemon, as `9.0.0`. */
+  readonly libvirt: string;
 }
 
 export type Accelerator = 'kvm' | 'tcg';

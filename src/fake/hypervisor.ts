@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type {
+  HostInfo,
   Hypervisor,
   Machine,
   MachineEvent,
@@ -131,6 +132,11 @@ export class FakeHypervisor implements Hypervisor {
   }
 
   // The port.
+
+  async hostInfo(): Promise<HostInfo> {
+    this.#checkConnection();
+    return { name: 'fake', cpus: 8, memoryBytes: 32 * 1024 ** 3, hypervisor: 'QEMU 0.0.0', libvirt: '0.0.0' };
+  }
 
   async list(): Promise<Machine[]> {
     await this.#begin('list', '');

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { AccountContext } from '../accounts/context.ts';
 import type { Autoscaler } from '../autoscaler/live.ts';
 import type { ArchiveWriter } from '../domain/archive.ts';
+import type { Accelerator, HostInfo } from '../domain/hypervisor.ts';
 import type { Image, RuntimeBuild } from '../domain/image.ts';
 import type { Job } from '../domain/job.ts';
 import type { JobContext } from '../jobs/context.ts';
@@ -37,6 +38,8 @@ export interface HttpContext {
   readonly services: ServedServices;
   /** Load for services that the server makes itself. */
   readonly loads: LoadRuns;
+  /** Where VMs run. */
+  readonly host: { readonly uri: string; readonly accelerator: Accelerator; info(): Promise<HostInfo> };
   /** What VMs are cloned from. */
   readonly image: Pick<Image, 'id' | 'sizeBytes' | 'createdAtMs'>;
   runtimeBuilds(): readonly RuntimeBuild[];

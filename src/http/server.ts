@@ -8,6 +8,7 @@ import { addDocuments } from './docs.ts';
 import { refuseNoHttp, sendError } from './errors.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { eventRoutes } from './routes/events.ts';
+import { hostRoutes } from './routes/hosts.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { loadRoutes } from './routes/loads.ts';
 import { oldDoorRoutes } from './routes/old-doors.ts';
@@ -71,6 +72,7 @@ export async function buildServer(
       await api.register(poolRoutes(context));
       await api.register(serviceRoutes(context));
       await api.register(loadRoutes(context));
+      await api.register(hostRoutes(context));
       await api.register(runtimeRoutes(context));
       await api.register(eventRoutes(context));
     },

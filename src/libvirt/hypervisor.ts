@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type {
+  HostInfo,
   Hypervisor,
   Machine,
   MachineEvent,
@@ -18,6 +19,7 @@ import { type HostCapabilities, readCapabilities } from './capabilities.ts';
 import { type CreateContext, createMachine, deleteFiles, undefineDomain } from './create.ts';
 import { DatagramGateways } from './datagrams/gateways.ts';
 import { isLibvirtError, libvirtCode } from './errors.ts';
+import { readHostInfo } from './host-info.ts';
 import { LibvirtLink, type LifecycleEvent } from './link.ts';
 import { checkLocalFiles } from './local-files.ts';
 import { MachineReader, type OwnDomain } from './machine-reader.ts';
@@ -106,6 +108,10 @@ class LibvirtHypervisor implements Hypervisor {
       await link.close();
       throw error;
     }
+  }
+
+  hostInfo(): Promise<HostInfo> {
+    return readHostInfo(this.#link);
   }
 
   list(): Promise<Machine[]> {

@@ -172,6 +172,7 @@ const matrix: Readonly<Record<string, Row>> = {
   },
   'DELETE /api/v1/services/:name/load': { expected: ownChange(200), path: (target) => `${service(target)}/load` },
 
+  'GET /api/v1/hosts': { expected: signedIn(200) },
   'GET /api/v1/runtimes': { expected: signedIn(200) },
   'GET /api/v1/usage': { expected: signedIn(200) },
   'GET /api/v1/vms': { expected: signedIn(200) },

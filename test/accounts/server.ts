@@ -14,6 +14,7 @@ import { defaultFlavors } from '../../src/domain/flavor.ts';
 import type { RuntimeShelf } from '../../src/domain/image.ts';
 import { emptyResult, type Job } from '../../src/domain/job.ts';
 import { type StorageRules, unlimitedStorage } from '../../src/domain/storage.ts';
+import { FakeHypervisor } from '../../src/fake/hypervisor.ts';
 import { queuedJob } from '../../src/fake/job.ts';
 import { readyVm } from '../../src/fake/vm.ts';
 import type { HttpContext, ServedPool } from '../../src/http/context.ts';
@@ -103,6 +104,7 @@ export async function openTestWeb(
     services,
     loads: new LoadRuns({ clock: steadyClock, mostAtATime: 100 }),
     image: { id: 'image-1', sizeBytes: 400_000_000, createdAtMs: 1_000 },
+    host: { uri: 'fake:///', accelerator: 'tcg', info: () => new FakeHypervisor({ clock }).hostInfo() },
     runtimeBuilds: () => [],
     workers,
     usages: () => [],

@@ -66,6 +66,8 @@ test("a VM's console: what it writes, and lines to it", async () => {
   await page.keyboard.press('Enter');
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
+  const host = page.getByRole('region', { name: 'fake' });
+  assert.match((await host.textContent()) ?? '', /up.*QEMU 0\.0\.0 \(tcg\).*8; VMs have \d+/);
   assert.deepEqual(await inspect(page, 'machines'), []);
   assert.deepEqual(complaints, []);
 });

@@ -52,6 +52,13 @@ export function hypervisorConformance(label: string, makeHarness: () => Promise<
       }
     };
 
+    test('the host tells its name, size and versions', async () => {
+      const { name, cpus, memoryBytes, ...versions } = await hypervisor.hostInfo();
+      assert.ok(name.length > 0 && cpus >= 1 && memoryBytes > 1024 ** 2);
+      assert.match(versions.hypervisor, /^QEMU \d+\.\d+\.\d+$/);
+      assert.match(versions.libvirt, /^\d+\.\d+\.\d+$/);
+    });
+
     before(async () => {
       harness = await makeHarness();
       hypervisor = await harness.connect(installation);

@@ -67,6 +67,16 @@ test('the daemon itself: host name, URI, versions, capabilities, node', async ()
   assert.equal(String(node.threads), theirs.get('Thread(s) per core'));
 });
 
+test('what is told of the host is what virsh tells', async () => {
+  const { name: hostName, cpus, memoryBytes, hypervisor: qemu, libvirt } = await hypervisor.hostInfo();
+  const node = fields(await virsh('nodeinfo'));
+  assert.equal(hostName, await virsh('hostname'));
+  assert.deepEqual([String(cpus), `${memoryBytes / 1024} KiB`], [node.get('CPU(s)'), node.get('Memory size')]);
+  const versions = await virsh('version', '--daemon');
+  assert.match(versions, new RegExp(`Running hypervisor: ${qemu}\\b`));
+  assert.match(versions, new RegExp(`Running against daemon: ${libvirt}\\b`));
+});
+
 test('the list of domains, by name, UUID and id', async () => {
   const { domains, count } = await connection.call(call.connectListAllDomains, { needResults: 1, flags: 0 });
   assert.equal(count, domains.length);

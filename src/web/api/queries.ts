@@ -51,6 +51,12 @@ export const vmsQuery = queryOptions({
   refetchInterval: refreshMs,
 });
 
+export const hostsQuery = queryOptions({
+  queryKey: ['hosts'],
+  queryFn: async () => (await answer(api.GET('/api/v1/hosts'))).hosts,
+  refetchInterval: refreshMs,
+});
+
 export const runtimesQuery = queryOptions({
   queryKey: ['runtimes'],
   queryFn: () => answer(api.GET('/api/v1/runtimes')),

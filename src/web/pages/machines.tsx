@@ -1,16 +1,17 @@
 import { useQuery } from '@tanstack/react-query';
+import { Fragment } from 'react';
 import type { WhoView } from '../../protocol/account.ts';
 import type { VmView } from '../../protocol/api.ts';
 import type { RuntimeView } from '../../protocol/runtimes.ts';
 import { answer, api } from '../api/client.ts';
-import { refreshMs, runtimesQuery, vmsQuery } from '../api/queries.ts';
+import { hostsQuery, refreshMs, runtimesQuery, vmsQuery } from '../api/queries.ts';
 import { bytes, many } from '../text/format.ts';
 import { StateBadge } from '../ui/badge.tsx';
 import { Card, Facts, Page } from '../ui/page.tsx';
 import { Answer } from '../ui/states.tsx';
 import { VmTable } from './vm-table.tsx';
 
-/** The server, all VMs, and which images and runtimes they have. */
+/** The server, hosts, all VMs, and which images and runtimes they have. */
 export default function MachinesPage({ who }: { who: WhoView }) {
   const health = useQuery({
     queryKey: ['health'],
@@ -33,13 +34,53 @@ export default function MachinesPage({ who }: { who: WhoView }) {
             )}
           </Answer>
         </Card>
-        <Images />
+        <Hosts />
       </div>
+      <Images />
       <Card title="VMs">
         <VmTable isAdmin={who.role === 'admin'} />
       </Card>
     </Page>
   );
+}
+
+/** Where VMs run: what is there, and what VMs take of it. */
+function Hosts() {
+  const query = useQuery(hostsQuery);
+  return (
+    <Card title="Hosts">
+      <Answer query={query} what="hosts">
+        {(hosts) =>
+          hosts.map((host) => (
+            <section key={host.name} aria-label={host.name}>
+              <Facts
+                facts={[
+                  ['Name', host.name],
+                  [
+                    'State',
+                    <Fragment key="state">
+                      <StateBadge state={host.state} /> {host.reason}
+                    </Fragment>,
+                  ],
+                  [
+                    'Hypervisor',
+                    `${host.hypervisor ?? 'unknown'} (${host.accelerator}), libvirt ${host.libvirt ?? 'unknown'}`,
+                  ],
+                  ['CPUs', `${host.cpus ?? 'unknown'}; VMs have ${host.vms.vcpus}`],
+                  ['Memory', `${memory(host.memoryBytes)}; VMs have ${bytes(host.vms.memoryBytes)}`],
+                  ['VMs', String(host.vms.count)],
+                ]}
+              />
+            </section>
+          ))
+        }
+      </Answer>
+    </Card>
+  );
+}
+
+function memory(sizeBytes: number | null): string {
+  return sizeBytes === null ? 'unknown' : bytes(sizeBytes);
 }
 
 /** What VMs are cloned from and jobs run in, with how many VMs have it. */

@@ -1,5 +1,6 @@
 const looks: Readonly<Record<string, string>> = {
   succeeded: 'good',
+  up: 'good',
   ready: 'good',
   serving: 'good',
   current: 'good',
@@ -18,6 +19,7 @@ const looks: Readonly<Record<string, string>> = {
   failing: 'bad',
   rejected: 'bad',
   lost: 'bad',
+  down: 'bad',
 };
 
 /** A state of a job, VM, service or revision; the word tells it, the colour helps. */
