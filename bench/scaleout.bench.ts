@@ -9,7 +9,7 @@ import { findServer } from '../src/config/connection.ts';
 import type { PoolView, VmView } from '../src/protocol/api.ts';
 import { startAgentVm } from '../test/support/agent-vm.ts';
 import { until } from '../test/support/poll.ts';
-import { startServer, temporaryFolder } from '../test/support/server.ts';
+import { startServer, type TestServer, temporaryFolder } from '../test/support/server.ts';
 import { alternate, type Bench, type BenchContext, type Series, timeMs } from './harness.ts';
 
 const run = promisify(execFile);
@@ -29,7 +29,7 @@ const scaleout: Bench = {
 
 /** A pool of none whose one VM is warm: growing to 1 resumes it, shrinking to 0 parks it again. */
 async function warm(context: BenchContext): Promise<Series> {
-  return withServer({ min: 0, max: 1, warm: 1 }, async (client, script) => {
+  return withServer({ min: 0, max: 1, warm: 1 }, async (client, script, server) => {
     await until(
       () => client.pool(pool),
       (view) => view.counts.warm === 1,
@@ -45,7 +45,8 @@ async function warm(context: BenchContext): Promise<Series> {
       return tookMs;
     };
     const byHand = async (): Promise<number> => {
-      // In service, so that work can be sent to it; then paused and resumed by hand between two heartbeats.
+      // In service, so that work can be sent to it; then paused by hand while the server looks away, or it would take that
+      // for a fault.
       await client.scalePool(pool, 1);
       const vm = await until(
         async () => (await client.vms()).find((one) => one.state === 'ready'),
@@ -53,9 +54,11 @@ async function warm(context: BenchContext): Promise<Series> {
         30_000,
       );
       await workDone(client, script);
+      server.signal('SIGSTOP');
       await virsh('suspend', vm as VmView);
       const tookMs = await timeMs(async () => {
         await virsh('resume', vm as VmView);
+        server.signal('SIGCONT');
         await workDone(client, script);
       });
       await client.scalePool(pool, 0);
@@ -116,7 +119,7 @@ function virsh(verb: string, vm: VmView): Promise<unknown> {
 
 async function withServer(
   settings: { min: number; max: number; warm: number },
-  use: (client: ApiClient, script: string) => Promise<Series>,
+  use: (client: ApiClient, script: string, server: TestServer) => Promise<Series>,
 ): Promise<Series> {
   const folder = await temporaryFolder('bench-scaleout');
   const config = join(folder.path, 'config.json');
@@ -126,7 +129,7 @@ async function withServer(
   const dataDir = join(folder.path, 'data');
   const server = await startServer(dataDir, ['--config', config]);
   try {
-    return await use(new ApiClient(await findServer(dataDir)), script);
+    return await use(new ApiClient(await findServer(dataDir)), script, server);
   } finally {
     server.signal('SIGINT');
     await server.ended;

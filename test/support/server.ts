@@ -15,7 +15,7 @@ export interface TestServer {
   readonly pid: number;
   /** Everything that it printed so far. */
   output(): string;
-  signal(name: 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void;
+  signal(name: 'SIGINT' | 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void;
   /** Resolves with the exit code, or the signal's name. */
   readonly ended: Promise<number | string>;
 }
