@@ -9,6 +9,7 @@ import { Choice, Field } from '../ui/field.tsx';
 import { Card, Page } from '../ui/page.tsx';
 import { Secret } from '../ui/secret.tsx';
 import { Answer } from '../ui/states.tsx';
+import { ActionsHead, Table } from '../ui/table.tsx';
 import { useAction } from '../ui/use-action.ts';
 import { useNow } from '../ui/use-now.ts';
 
@@ -142,43 +143,38 @@ function TokenTable({ tokens, showsOwner }: { tokens: readonly TokenView[]; show
     'the token is worth nothing any more',
   );
   return (
-    <div className="table-box">
-      <table className="table stacks">
-        <thead>
-          <tr>
-            <th>For</th>
-            {showsOwner && <th>Owner</th>}
-            <th>May</th>
-            <th>Used</th>
-            <th>Expires</th>
-            <th>
-              <span className="unseen">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {tokens.map((token) => (
-            <tr key={token.id}>
-              <td className="strong">{token.name}</td>
-              {showsOwner && <td>{token.owner}</td>}
-              <td>{token.scopes.join(', ')}</td>
-              <td>{token.usedAtMs === null ? 'never' : ago(token.usedAtMs, nowMs)}</td>
-              <td className={token.expiresAtMs < nowMs ? 'faint' : ''}>{dateTime(token.expiresAtMs)}</td>
-              <td className="actions">
-                <Confirm
-                  small
-                  button="Delete"
-                  label={`Delete token ${token.name}`}
-                  title={`Delete the token ${token.name}?`}
-                  text="Programs that use it are refused at once."
-                  action="Delete it"
-                  onConfirm={() => remove.mutate(token.id)}
-                />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      head={
+        <>
+          <th>For</th>
+          {showsOwner && <th>Owner</th>}
+          <th>May</th>
+          <th>Used</th>
+          <th>Expires</th>
+          <ActionsHead />
+        </>
+      }
+    >
+      {tokens.map((token) => (
+        <tr key={token.id}>
+          <td className="strong">{token.name}</td>
+          {showsOwner && <td>{token.owner}</td>}
+          <td>{token.scopes.join(', ')}</td>
+          <td>{token.usedAtMs === null ? 'never' : ago(token.usedAtMs, nowMs)}</td>
+          <td className={token.expiresAtMs < nowMs ? 'faint' : ''}>{dateTime(token.expiresAtMs)}</td>
+          <td className="actions">
+            <Confirm
+              small
+              button="Delete"
+              label={`Delete token ${token.name}`}
+              title={`Delete the token ${token.name}?`}
+              text="Programs that use it are refused at once."
+              action="Delete it"
+              onConfirm={() => remove.mutate(token.id)}
+            />
+          </td>
+        </tr>
+      ))}
+    </Table>
   );
 }

@@ -4,6 +4,7 @@ import { useLocation, useSearchParams } from 'wouter';
 import type { DeployedView, DeploymentBody } from '../../protocol/services.ts';
 import { responseError, unreachable } from '../api/client.ts';
 import { servicesQuery } from '../api/queries.ts';
+import { Problems } from '../editor/problems.tsx';
 import type { Place } from '../editor/syntax.ts';
 import { Button } from '../ui/button.tsx';
 import { Choice, Field } from '../ui/field.tsx';
@@ -94,18 +95,10 @@ export default function DeployPage() {
           {known === undefined && <FirstTime />}
         </div>
         <div className="submit-end">
-          {problems.length > 0 && (
-            <div className="note bad" role="alert">
-              <p>This is not right Python, and nothing was deployed. Deploy once more to do it all the same.</p>
-              <ul>
-                {problems.map(({ line, column, message }) => (
-                  <li key={line}>
-                    Line {line}, column {column}: {message}
-                  </li>
-                ))}
-              </ul>
-            </div>
-          )}
+          <Problems
+            intro="This is not right Python, and nothing was deployed. Deploy once more to do it all the same."
+            problems={problems}
+          />
           {error !== undefined && (
             <p className="note bad" role="alert">
               {error}

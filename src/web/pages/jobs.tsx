@@ -11,6 +11,7 @@ import { Button } from '../ui/button.tsx';
 import { Choice, Field } from '../ui/field.tsx';
 import { Page } from '../ui/page.tsx';
 import { Empty, Loading, Problem } from '../ui/states.tsx';
+import { ActionsHead, Table } from '../ui/table.tsx';
 import { useAction } from '../ui/use-action.ts';
 import { useNow } from '../ui/use-now.ts';
 
@@ -104,28 +105,23 @@ function NoJobs({ isFiltered }: { isFiltered: boolean }) {
 function JobTable({ jobs, showsOwner }: { jobs: readonly JobView[]; showsOwner: boolean }) {
   const nowMs = useNow();
   return (
-    <div className="table-box">
-      <table className="table stacks">
-        <thead>
-          <tr>
-            <th>State</th>
-            <th>Job</th>
-            {showsOwner && <th>Owner</th>}
-            <th>Why, or how it ended</th>
-            <th>Submitted</th>
-            <th>Took</th>
-            <th>
-              <span className="unseen">Actions</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {jobs.map((job) => (
-            <JobRow key={job.id} job={job} showsOwner={showsOwner} nowMs={nowMs} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      head={
+        <>
+          <th>State</th>
+          <th>Job</th>
+          {showsOwner && <th>Owner</th>}
+          <th>Why, or how it ended</th>
+          <th>Submitted</th>
+          <th>Took</th>
+          <ActionsHead />
+        </>
+      }
+    >
+      {jobs.map((job) => (
+        <JobRow key={job.id} job={job} showsOwner={showsOwner} nowMs={nowMs} />
+      ))}
+    </Table>
   );
 }
 

@@ -5,6 +5,7 @@ import { servicesQuery } from '../api/queries.ts';
 import { StateBadge } from '../ui/badge.tsx';
 import { Page } from '../ui/page.tsx';
 import { Answer, Empty } from '../ui/states.tsx';
+import { Table } from '../ui/table.tsx';
 
 /** Services, and how they are. */
 export default function ServicesPage() {
@@ -46,46 +47,43 @@ export function addressText({ protocol, address }: ServiceView): string {
 
 function ServiceTable({ services }: { services: readonly ServiceView[] }) {
   return (
-    <div className="table-box">
-      <table className="table stacks">
-        <thead>
-          <tr>
-            <th>State</th>
-            <th>Service</th>
-            <th>Why</th>
-            <th>Address</th>
-            <th className="number">VMs</th>
-            <th className="number">Requests</th>
-            <th className="number">Failed</th>
-            <th className="number">Mean time</th>
-          </tr>
-        </thead>
-        <tbody>
-          {services.map((service) => (
-            <tr key={service.name}>
-              <td>
-                <StateBadge state={service.state} />
-              </td>
-              <td>
-                <Link href={`/services/${service.name}`} className="strong">
-                  {service.name}
-                </Link>
-                <div className="faint">{service.owner}</div>
-              </td>
-              <td className="reason">{service.reason}</td>
-              <td className="mono">{addressText(service)}</td>
-              <td className="number nowrap">
-                {service.vms.all} of {service.vms.desired ?? 0}
-              </td>
-              <td className="number">{service.stats.requests}</td>
-              <td className="number">{service.stats.failed}</td>
-              <td className="number nowrap">
-                {service.stats.meanMs === null ? '' : `${service.stats.meanMs.toFixed(1)} ms`}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      head={
+        <>
+          <th>State</th>
+          <th>Service</th>
+          <th>Why</th>
+          <th>Address</th>
+          <th className="number">VMs</th>
+          <th className="number">Requests</th>
+          <th className="number">Failed</th>
+          <th className="number">Mean time</th>
+        </>
+      }
+    >
+      {services.map((service) => (
+        <tr key={service.name}>
+          <td>
+            <StateBadge state={service.state} />
+          </td>
+          <td>
+            <Link href={`/services/${service.name}`} className="strong">
+              {service.name}
+            </Link>
+            <div className="faint">{service.owner}</div>
+          </td>
+          <td className="reason">{service.reason}</td>
+          <td className="mono">{addressText(service)}</td>
+          <td className="number nowrap">
+            {service.vms.all} of {service.vms.desired ?? 0}
+          </td>
+          <td className="number">{service.stats.requests}</td>
+          <td className="number">{service.stats.failed}</td>
+          <td className="number nowrap">
+            {service.stats.meanMs === null ? '' : `${service.stats.meanMs.toFixed(1)} ms`}
+          </td>
+        </tr>
+      ))}
+    </Table>
   );
 }

@@ -3,6 +3,7 @@ import { type DragEvent, type FormEvent, lazy, Suspense, useEffect, useRef, useS
 import { useLocation } from 'wouter';
 import { ApiError } from '../api/client.ts';
 import { accountQuery } from '../api/queries.ts';
+import { Problems } from '../editor/problems.tsx';
 import type { Place } from '../editor/syntax.ts';
 import { type Draft, emptyDraft, loadDraft, saveDraft } from '../submit/draft.ts';
 import { sendDraft } from '../submit/upload.ts';
@@ -146,21 +147,11 @@ function Form({ user, draft, setDraft }: FormProps) {
       </div>
       <Side draft={draft} change={change} takeFiles={takeFiles} />
       <div className="submit-end">
-        {problems.length > 0 && (
-          <div className="note bad" role="alert">
-            <p>This is not right Python, and nothing was queued:</p>
-            <ul>
-              {problems.map(({ line, column, message }) => (
-                <li key={line}>
-                  Line {line}, column {column}: {message}
-                </li>
-              ))}
-            </ul>
-            <Button small onClick={() => void submit(true)}>
-              Submit it all the same
-            </Button>
-          </div>
-        )}
+        <Problems intro="This is not right Python, and nothing was queued:" problems={problems}>
+          <Button small onClick={() => void submit(true)}>
+            Submit it all the same
+          </Button>
+        </Problems>
         {error !== undefined && (
           <p className="note bad" role="alert">
             {error}

@@ -10,6 +10,7 @@ import { Choice, Field } from '../ui/field.tsx';
 import { Card, Page } from '../ui/page.tsx';
 import { Secret } from '../ui/secret.tsx';
 import { Loading, Problem } from '../ui/states.tsx';
+import { ActionsHead, Table } from '../ui/table.tsx';
 import { useAction } from '../ui/use-action.ts';
 
 interface Made {
@@ -41,26 +42,21 @@ export default function UsersPage({ who }: { who: WhoView }) {
             <Problem error={query.error} retry={query.refetch} />
           )
         ) : (
-          <div className="table-box">
-            <table className="table stacks">
-              <thead>
-                <tr>
-                  <th>Name</th>
-                  <th>Role</th>
-                  <th>State</th>
-                  <th>Since</th>
-                  <th>
-                    <span className="unseen">Actions</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {users.map((user) => (
-                  <UserRow key={user.name} user={user} isSelf={user.name === who.name} onMade={setMade} />
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table
+            head={
+              <>
+                <th>Name</th>
+                <th>Role</th>
+                <th>State</th>
+                <th>Since</th>
+                <ActionsHead />
+              </>
+            }
+          >
+            {users.map((user) => (
+              <UserRow key={user.name} user={user} isSelf={user.name === who.name} onMade={setMade} />
+            ))}
+          </Table>
         )}
         {query.hasNextPage && <Button onClick={() => void query.fetchNextPage()}>More users</Button>}
       </Card>

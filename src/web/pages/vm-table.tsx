@@ -10,6 +10,7 @@ import { StateBadge } from '../ui/badge.tsx';
 import { Button } from '../ui/button.tsx';
 import { Confirm, Dialog } from '../ui/dialogs.tsx';
 import { Answer } from '../ui/states.tsx';
+import { ActionsHead, Table } from '../ui/table.tsx';
 import { useAction } from '../ui/use-action.ts';
 import { useNow } from '../ui/use-now.ts';
 import { Console } from './console.tsx';
@@ -25,38 +26,25 @@ export function VmTable({ pool, isAdmin }: { pool?: string; isAdmin: boolean }) 
         if (vms.length === 0) return <p className="faint">There are none at present.</p>;
         return (
           <>
-            <div className="table-box">
-              <table className="table stacks">
-                <thead>
-                  <tr>
-                    <th>State</th>
-                    <th>VM</th>
-                    {pool === undefined && <th>Pool</th>}
-                    <th>Why</th>
-                    <th>Since</th>
-                    <th className="number">CPU</th>
-                    <th className="number">Memory</th>
-                    <th>Jobs</th>
-                    {isAdmin && (
-                      <th>
-                        <span className="unseen">Actions</span>
-                      </th>
-                    )}
-                  </tr>
-                </thead>
-                <tbody>
-                  {vms.map((vm) => (
-                    <VmRow
-                      key={vm.name}
-                      vm={vm}
-                      showsPool={pool === undefined}
-                      isAdmin={isAdmin}
-                      onConsole={setConsole}
-                    />
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <Table
+              head={
+                <>
+                  <th>State</th>
+                  <th>VM</th>
+                  {pool === undefined && <th>Pool</th>}
+                  <th>Why</th>
+                  <th>Since</th>
+                  <th className="number">CPU</th>
+                  <th className="number">Memory</th>
+                  <th>Jobs</th>
+                  {isAdmin && <ActionsHead />}
+                </>
+              }
+            >
+              {vms.map((vm) => (
+                <VmRow key={vm.name} vm={vm} showsPool={pool === undefined} isAdmin={isAdmin} onConsole={setConsole} />
+              ))}
+            </Table>
             <Dialog
               title={`Console of ${console ?? ''}`}
               open={console !== undefined}
