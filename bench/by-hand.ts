@@ -1,6 +1,5 @@
-import { Duplex } from 'node:stream';
 import type { ApiClient } from '../src/cli/client.ts';
-import { GuestShell } from '../test/support/guest-shell.ts';
+import { consoleOf, GuestShell } from '../test/support/guest-shell.ts';
 
 const bundle = '/run/by-hand';
 /** So many that the console's time limit is far away. */
@@ -42,21 +41,4 @@ async function loopMs(shell: GuestShell, times: number): Promise<number> {
   const lines = /^\s*(\d+)\s*$/m.exec(said)?.[1];
   if (before === undefined || after === undefined || Number(lines) !== times) throw new Error(`by hand: ${said}`);
   return after - before;
-}
-
-function consoleOf(client: ApiClient, name: string): Duplex {
-  const socket = client.console(name);
-  socket.binaryType = 'arraybuffer';
-  const opened = new Promise<void>((resolve) => socket.addEventListener('open', () => resolve()));
-  const duplex = new Duplex({
-    read: () => undefined,
-    write: (chunk, _encoding, done) => void opened.then(() => socket.send(chunk)).then(() => done(), done),
-    destroy: (error, done) => {
-      socket.close();
-      done(error);
-    },
-  });
-  socket.addEventListener('message', (event) => duplex.push(Buffer.from(event.data as ArrayBuffer)));
-  socket.addEventListener('close', () => duplex.push(null));
-  return duplex;
 }

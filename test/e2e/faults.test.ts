@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { Duplex } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import type { ApiClient } from '../../src/cli/client.ts';
 import type { Summary } from '../../src/report/summary.ts';
-import { GuestShell } from '../support/guest-shell.ts';
+import { consoleOf, GuestShell } from '../support/guest-shell.ts';
 import { until } from '../support/poll.ts';
 import { PoolServer } from '../support/pool-server.ts';
 import { type RunningCommand, startTidepool, tidepool } from '../support/server.ts';
@@ -69,23 +67,6 @@ async function inGuest(vm: string, command: string): Promise<void> {
   const shell = new GuestShell(consoleOf(cloud.client, vm));
   await shell.run('true');
   shell.run(command).catch(() => undefined);
-}
-
-function consoleOf(client: ApiClient, vm: string): Duplex {
-  const socket = client.console(vm);
-  socket.binaryType = 'arraybuffer';
-  const opened = new Promise<void>((resolve) => socket.addEventListener('open', () => resolve(), { once: true }));
-  const duplex = new Duplex({
-    read: () => undefined,
-    write: (chunk, _encoding, done) => void opened.then(() => socket.send(chunk)).then(() => done(), done),
-    destroy: (error, done) => {
-      socket.close();
-      done(error);
-    },
-  });
-  socket.addEventListener('message', ({ data }) => duplex.push(Buffer.from(data)));
-  socket.addEventListener('close', () => duplex.push(null));
-  return duplex;
 }
 
 for (const { name, harm } of faults) {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
+import type { ApiClient } from '../../src/cli/client.ts';
 
 const answerLimitMs = 60_000;
 /** The guest's line editor takes no longer lines. */
@@ -65,4 +66,22 @@ export class GuestShell {
       };
     });
   }
+}
+
+/** The serial console of a server's VM, as the API gives it. */
+export function consoleOf(client: ApiClient, vm: string): Duplex {
+  const socket = client.console(vm);
+  socket.binaryType = 'arraybuffer';
+  const opened = new Promise<void>((resolve) => socket.addEventListener('open', () => resolve(), { once: true }));
+  const duplex = new Duplex({
+    read: () => undefined,
+    write: (chunk, _encoding, done) => void opened.then(() => socket.send(chunk)).then(() => done(), done),
+    destroy: (error, done) => {
+      socket.close();
+      done(error);
+    },
+  });
+  socket.addEventListener('message', ({ data }) => duplex.push(Buffer.from(data)));
+  socket.addEventListener('close', () => duplex.push(null));
+  return duplex;
 }
