@@ -18,6 +18,10 @@ const sampleMs = 1_000;
 const busyCpu = 0.3;
 /** An agent that has been silent for so long is dead, however busy its machine is. */
 const silenceMs = 15_000;
+/** A deadline that comes later than this tells that we stood still ourselves, and perhaps the whole host with its guests. */
+const lateMs = 500;
+/** What is that slow again and again is judged all the same. */
+const mostLate = 3;
 
 /**
  * Waits for the first answer of a booting VM's agent. Undefined when the signal fired; how long it may take is not decided
@@ -58,13 +62,18 @@ export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSign
   const agent = agentAddress(vm);
   if (agent === undefined) return;
   let lastAnswerMs = clock.now();
+  let late = 0;
   while (!signal.aborted) {
+    const askedAtMs = clock.now();
     try {
       await withDeadline(clock, hangMs, signal, (limited) => link.health(agent, limited));
       lastAnswerMs = clock.now();
+      late = 0;
     } catch (error) {
       if (signal.aborted) return;
-      const reason = deathReason(context, vm.name, lastAnswerMs);
+      late = clock.now() - askedAtMs > hangMs + lateMs ? late + 1 : 0;
+      const mayJudge = late === 0 || late > mostLate;
+      const reason = mayJudge ? deathReason(context, vm.name, lastAnswerMs) : undefined;
       if (reason !== undefined) {
         return failVm(context, vm.name, `${reason} (${toTidepoolError(error).message})`, ['ready', 'draining']);
       }
