@@ -7,6 +7,8 @@ export interface FakeRequest {
   readonly method: string;
   readonly bodyBytes: number;
   readonly workMs: number;
+  /** Its work ends when this is over, in place of after `workMs`. */
+  readonly until?: Promise<void>;
 }
 
 /** `server` is the address (`host:port`) that answered; '' when the front door did. */
@@ -94,7 +96,7 @@ export class FakeFrontDoor {
     for (let tries = 0; tries <= retries; tries += 1) {
       const place = await this.#takePlace(state, refused);
       if (place === undefined) return { status: 503, server: '' };
-      const outcome = await this.#work(place, request.workMs, state.service.requestTimeoutMs);
+      const outcome = await this.#work(place, request, state.service.requestTimeoutMs);
       if (outcome === 'done') return { status: 200, server: `${place.server.host}:${place.server.port}` };
       if (outcome === 'late') return { status: 504, server: '' };
       if (outcome === 'cut' && !idempotent.includes(request.method)) return { status: 502, server: '' };
@@ -129,15 +131,22 @@ export class FakeFrontDoor {
     }
   }
 
-  async #work(place: Place, workMs: number, limitMs: number): Promise<'done' | 'late' | 'refused' | 'cut'> {
+  async #work(
+    place: Place,
+    { workMs, until }: FakeRequest,
+    limitMs: number,
+  ): Promise<'done' | 'late' | 'refused' | 'cut'> {
     const server = this.#servers.get(`${place.server.host}:${place.server.port}`);
+    const isOver = new AbortController();
+    void until?.then(() => isOver.abort());
     try {
       if (server === undefined) return 'refused';
-      await this.#clock.sleep(Math.min(workMs, limitMs), server.signal);
-      return workMs <= limitMs ? 'done' : 'late';
+      const lengthMs = until === undefined ? workMs : Number.POSITIVE_INFINITY;
+      await this.#clock.sleep(Math.min(lengthMs, limitMs), AbortSignal.any([server.signal, isOver.signal]));
+      return lengthMs <= limitMs ? 'done' : 'late';
     } catch {
-      // The sleep was cut short with the server.
-      return 'cut';
+      // The sleep was cut short, by the end of the work or with the server.
+      return server?.signal.aborted ? 'cut' : 'done';
     } finally {
       place.inFlight -= 1;
     }

@@ -1,9 +1,9 @@
 import { systemClock } from '../../src/clock/system-clock.ts';
 import { FakeBalancer } from '../../src/fake/balancer.ts';
 import { FakeFrontDoor } from '../../src/fake/front-door.ts';
-import { type BalancerHarness, balancerConformance, waitMs } from './balancer.ts';
+import { type BalancerHarness, balancerConformance } from './balancer.ts';
 
-balancerConformance('fake', async (): Promise<BalancerHarness> => {
+balancerConformance('fake', async (waitMs): Promise<BalancerHarness> => {
   const door = new FakeFrontDoor(systemClock, waitMs);
   let lastPort = 20_000;
   const nextPort = (): number => {
@@ -27,7 +27,7 @@ balancerConformance('fake', async (): Promise<BalancerHarness> => {
       door.takenPorts.add(port);
       return async () => void door.takenPorts.delete(port);
     },
-    send: (port, { method = 'GET', workMs = 0, bodyBytes = 0 } = {}) => door.send(port, { method, workMs, bodyBytes }),
+    send: (port, request = {}) => door.send(port, { method: 'GET', workMs: 0, bodyBytes: 0, ...request }),
     kill: async () => door.kill(),
     dispose: async () => undefined,
   };

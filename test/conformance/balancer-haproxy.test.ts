@@ -1,4 +1,4 @@
 import { haproxyHarness } from '../support/front-door.ts';
-import { balancerConformance, waitMs } from './balancer.ts';
+import { balancerConformance } from './balancer.ts';
 
-balancerConformance('HAProxy', () => haproxyHarness({ waitMs }));
+balancerConformance('HAProxy', (waitMs) => haproxyHarness({ waitMs }));

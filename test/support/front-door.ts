@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, request, type Server } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { systemClock } from '../../src/clock/system-clock.ts';
@@ -8,6 +9,8 @@ import type { BalancerHarness, HarnessAnswer, HarnessRequest, HarnessServer } fr
 import { temporaryFolder } from './server.ts';
 
 const host = '127.0.0.1';
+/** What requests under way are to wait for, by the name that their query has. */
+const holds = new Map<string, Promise<void>>();
 
 /** A real HAProxy in a folder of its own, with servers in this process. */
 export interface HaproxyHarness extends BalancerHarness {
@@ -55,7 +58,7 @@ export async function haproxyHarness(fields: Partial<HaproxyOptions> = {}): Prom
   };
 }
 
-/** Answers `/?ms=N&status=S` after N ms with its own address; is well at `/health`. */
+/** Answers `/?ms=N&status=S` after N ms with its own address, `/?hold=NAME` when that is over; is well at `/health`. */
 export async function startHttpServer(name: string): Promise<HarnessServer> {
   let server: Server | undefined;
   const listen = async (wanted: number): Promise<number> => {
@@ -65,6 +68,7 @@ export async function startHttpServer(name: string): Promise<HarnessServer> {
       const { localAddress, localPort } = incoming.socket;
       incoming.resume().on('end', async () => {
         if (workMs > 0) await systemClock.sleep(workMs);
+        await holds.get(query.get('hold') ?? '');
         response.writeHead(Number(query.get('status') ?? 200)).end(`${localAddress}:${localPort}`);
       });
     });
@@ -88,10 +92,12 @@ export async function startHttpServer(name: string): Promise<HarnessServer> {
 
 /** One request on a connection of its own. */
 export function send(port: number, wanted: HarnessRequest & { status?: number } = {}): Promise<HarnessAnswer> {
-  const { method = 'GET', workMs = 0, bodyBytes = 0, status = 200 } = wanted;
-  return new Promise((resolve, reject) => {
+  const { method = 'GET', workMs = 0, until, bodyBytes = 0, status = 200 } = wanted;
+  const hold = until === undefined ? '' : randomUUID();
+  if (until !== undefined) holds.set(hold, until);
+  return new Promise<HarnessAnswer>((resolve, reject) => {
     const outgoing = request(
-      { host, port, method, path: `/?ms=${workMs}&status=${status}`, agent: false },
+      { host, port, method, path: `/?ms=${workMs}&status=${status}&hold=${hold}`, agent: false },
       (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => {
@@ -105,16 +111,22 @@ export function send(port: number, wanted: HarnessRequest & { status?: number } 
     );
     outgoing.on('error', reject);
     outgoing.end(bodyBytes > 0 ? Buffer.alloc(bodyBytes, 'x') : undefined);
-  });
+  }).finally(() => holds.delete(hold));
 }
 
-/** A port that nobody listens on at the moment. */
+const given = new Set<number>();
+
+/** A port that nobody listens on at the moment. None is given twice: the kernel itself may offer one again at once. */
 export async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
-  const port = portOf(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const server = createTcpServer();
+    await new Promise<void>((resolve) => server.listen(0, host, resolve));
+    const port = portOf(server);
+    await new Promise((resolve) => server.close(resolve));
+    if (given.has(port)) continue;
+    given.add(port);
+    return port;
+  }
 }
 
 async function takePort(port: number): Promise<() => Promise<void>> {
