@@ -94,6 +94,17 @@ export function balancerConformance(label: string, makeHarness: (waitMs: number)
       const server = (await statsNow()).servers.find((one) => one.name === name);
       return server ?? assert.fail(`no statistics of ${name}`);
     };
+    const serverIs = (name: string, isSo: (server: BalancedStats['servers'][number]) => boolean) =>
+      until(() => serverOf(name), isSo, limitMs);
+
+    /** What a change replaced may take a connection that comes in the same moment. */
+    const answersAt = async (port: number, { serving }: Pick<HarnessServer, 'serving'>): Promise<void> => {
+      await until(
+        () => harness.send(port),
+        ({ server }) => server === place(serving),
+        limitMs,
+      );
+    };
 
     test('nothing applied is nothing told', async () => {
       assert.deepEqual(await balancer.stats(), []);
@@ -127,22 +138,14 @@ export function balancerConformance(label: string, makeHarness: (waitMs: number)
       await withService([a.serving], async (service, port) => {
         const work = Promise.withResolvers<void>();
         const slow = harness.send(port, { until: work.promise, method: 'POST' });
-        await until(
-          () => serverOf('a'),
-          ({ inFlight }) => inFlight === 1,
-          limitMs,
-        );
+        await serverIs('a', ({ inFlight }) => inFlight === 1);
         const drained = { ...service, servers: [a.draining, b.serving] };
         await balancer.apply([drained]);
         for (let i = 0; i < 6; i += 1) assert.equal((await harness.send(port)).server, place(b.serving));
         assert.equal((await serverOf('a')).inFlight, 1);
         work.resolve();
         assert.deepEqual(await slow, { status: 200, server: place(a.serving) });
-        await until(
-          () => serverOf('a'),
-          ({ inFlight }) => inFlight === 0,
-          limitMs,
-        );
+        await serverIs('a', ({ inFlight }) => inFlight === 0);
 
         await balancer.apply([{ ...service, servers: [a.serving, b.draining] }]);
         for (let i = 0; i < 3; i += 1) assert.equal((await harness.send(port)).server, place(a.serving));
@@ -154,11 +157,7 @@ export function balancerConformance(label: string, makeHarness: (waitMs: number)
       await withService([a.serving, b.draining], async (service, port) => {
         const work = Promise.withResolvers<void>();
         const slow = harness.send(port, { until: work.promise, method: 'POST' });
-        await until(
-          () => serverOf('a'),
-          ({ inFlight }) => inFlight === 1,
-          limitMs,
-        );
+        await serverIs('a', ({ inFlight }) => inFlight === 1);
         await balancer.apply([{ ...service, servers: [b.serving] }]);
         for (let i = 0; i < 6; i += 1) assert.equal((await harness.send(port)).server, place(b.serving));
         work.resolve();
@@ -230,11 +229,7 @@ export function balancerConformance(label: string, makeHarness: (waitMs: number)
         const methods = ['GET', 'POST', 'PUT', 'DELETE'];
         const work = Promise.withResolvers<void>();
         const all = methods.map((method) => harness.send(port, { method, until: work.promise }));
-        await until(
-          () => serverOf('a'),
-          ({ inFlight }) => inFlight === methods.length,
-          limitMs,
-        );
+        await serverIs('a', ({ inFlight }) => inFlight === methods.length);
         await balancer.apply([{ ...service, servers: [a.serving, b.serving] }]);
         await a.kill();
         work.resolve();
@@ -245,18 +240,10 @@ export function balancerConformance(label: string, makeHarness: (waitMs: number)
         // Nothing listens there, so nothing can have been done twice.
         for (let i = 0; i < 4; i += 1)
           assert.deepEqual(await harness.send(port, { method: 'POST' }), { status: 200, server: place(b.serving) });
-        await until(
-          () => serverOf('a'),
-          ({ isUp }) => !isUp,
-          limitMs,
-        );
+        await serverIs('a', ({ isUp }) => !isUp);
         assert.equal((await statsNow()).failed, 1);
         await a.revive();
-        await until(
-          () => serverOf('a'),
-          ({ isUp }) => isUp,
-          limitMs,
-        );
+        await serverIs('a', ({ isUp }) => isUp);
       });
     });
 
@@ -311,9 +298,9 @@ export function balancerConformance(label: string, makeHarness: (waitMs: number)
       const [first, second] = [await harness.freePort(), await harness.freePort()];
       await balancer.apply([httpService('one', first, [a.serving]), httpService('two', second, [b.serving])]);
       await balancer.apply([httpService('one', second, [a.serving]), httpService('two', first, [b.serving])]);
-      assert.equal((await harness.send(second)).server, place(a.serving));
+      await answersAt(second, a);
       await balancer.apply([httpService('three', second, [b.serving])]);
-      assert.equal((await harness.send(second)).server, place(b.serving));
+      await answersAt(second, b);
       await balancer.apply([]);
     });
 
@@ -338,11 +325,7 @@ export function balancerConformance(label: string, makeHarness: (waitMs: number)
       await withService([a.serving], async (service, port) => {
         const work = Promise.withResolvers<void>();
         const slow = harness.send(port, { method: 'POST', until: work.promise });
-        await until(
-          () => serverOf('a'),
-          ({ inFlight }) => inFlight === 1,
-          limitMs,
-        );
+        await serverIs('a', ({ inFlight }) => inFlight === 1);
         await balancer.close();
         assert.equal((await harness.send(port)).status, 200);
         balancer = await harness.open();
@@ -366,7 +349,13 @@ export function balancerConformance(label: string, makeHarness: (waitMs: number)
       );
       await balancer.apply(services.slice(1));
       assert.equal((await balancer.stats()).length, 49);
-      await assert.rejects(harness.send(services[0]?.port ?? 0));
+      const given = services[0]?.port ?? 0;
+      const isServed = (): Promise<boolean> =>
+        harness.send(given).then(
+          () => true,
+          () => false,
+        );
+      await until(isServed, (is) => !is, limitMs);
       await balancer.apply([]);
     });
   });
