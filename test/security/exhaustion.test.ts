@@ -28,7 +28,6 @@ againstOneVm([
   {
     title: 'fork bomb',
     script: 'fork_bomb.py',
-    limits: { timeoutMs: 20_000 },
     check: ({ report, stdout }) => {
       assert.match(stdout, /Resource temporarily unavailable/);
       assert.ok(report.limitsHit.includes('processes'), JSON.stringify(report));
@@ -54,9 +53,9 @@ againstOneVm([
   {
     title: 'endless output',
     script: 'endless_output.py',
-    limits: { timeoutMs: 5_000 },
+    stopAt: 'the output limit was reached',
     check: ({ report, stdout, stderr, notice }) => {
-      assert.deepEqual([report.outcome, report.limitsHit], ['timed_out', ['output', 'time']]);
+      assert.deepEqual([report.outcome, report.limitsHit], ['stopped', ['output']]);
       assert.equal(stdout.length + stderr.length, MiB);
       assert.equal(notice.trim().split('\n').length, 1);
     },
@@ -81,14 +80,17 @@ againstOneVm([
     title: 'a fraction of a CPU is all that it gets',
     script: 'cpu_burn.py',
     limits: { timeoutMs: 4_000, cpus: 0.2 },
-    check: ({ report }) => assert.ok(report.cpuMs !== null && report.cpuMs < 2_000, `${report.cpuMs} ms`),
+    check: ({ report: { cpuMs, wallMs } }) =>
+      assert.ok(cpuMs !== null && wallMs !== null && cpuMs < wallMs / 2, `${cpuMs} ms of ${wallMs} ms`),
   },
   {
     title: 'endless sleep',
-    script: 'import time\ntime.sleep(1e6)\n',
+    script: "import time\nprint('begun', flush=True)\ntime.sleep(1e6)\n",
     limits: { timeoutMs: 1_000 },
-    check: ({ report }) => {
-      assert.deepEqual([report.outcome, report.signal], ['timed_out', 15]);
+    check: ({ report, stdout }) => {
+      assert.equal(report.outcome, 'timed_out');
+      // A script that has not begun within its time has nothing to put in order, and is killed.
+      assert.ok(report.signal === 15 || (report.signal === 9 && stdout === ''), JSON.stringify(report));
       assert.ok(report.wallMs !== null && report.wallMs >= 1_000);
     },
   },
@@ -118,9 +120,9 @@ againstOneVm([
   {
     title: 'ignores TERM and all other signals, and daemonises',
     script: 'daemoniser.py',
-    limits: { timeoutMs: 2_000 },
+    stopAt: 'started',
     check: ({ report, stdout }) => {
-      assert.deepEqual([stdout, report.outcome, report.signal], ['started\n', 'timed_out', 9]);
+      assert.deepEqual([stdout, report.outcome, report.signal], ['started\n', 'stopped', 9]);
     },
   },
   {
