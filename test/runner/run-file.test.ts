@@ -23,9 +23,11 @@ test('tests are counted, groups are not, and a failure comes with its error and 
 });
 
 test('a file that does not end has failed after its time limit', async () => {
-  const result = await outcome('hanging', 2_000);
+  let result = await outcome('hanging', 2_000);
+  // On a slow machine its test has not begun by then.
+  if (result.passed === 0) result = await outcome('hanging', 20_000);
   assert.deepEqual([result.passed, result.failed], [1, 1]);
-  assert.match(result.report, /hanging\.ts: stopped\nit was not done after 2 s/);
+  assert.match(result.report, /hanging\.ts: stopped\nit was not done after 20? s/);
 });
 
 test('a file that cannot be loaded, and one without tests, have failed', async () => {

@@ -17,18 +17,20 @@ export interface Stage {
 }
 
 const minuteMs = 60_000;
+/** Limits are some five times what files take on two quick cores: only what hangs should meet them. */
+const fastLimitMs = 3 * minuteMs;
 
 /** What differs, by folder below test/, from a stage that runs VMs and one file after the other. */
 const differences: Readonly<Record<string, Partial<Stage>>> = {
-  api: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: minuteMs },
+  api: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs },
   browser: { needsImage: false },
-  accounts: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: minuteMs },
+  accounts: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs },
   handlers: { needsImage: false, concurrency: 2 },
-  sim: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: 2 * minuteMs },
+  sim: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: 2 * fastLimitMs },
   libvirt: { needsImage: false },
-  services: { fast: true, needsImage: false, timeLimitMs: minuteMs },
-  web: { fast: true, needsImage: false, timeLimitMs: minuteMs },
-  e2e: { timeLimitMs: 10 * minuteMs },
+  services: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
+  web: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
+  e2e: { timeLimitMs: 20 * minuteMs },
 };
 /** Folders that are not here run after these, and e2e runs last. */
 const firstFolders = ['sim', 'conformance', 'libvirt', 'image', 'agent', 'security'];
@@ -41,7 +43,7 @@ export function allStages(): Stage[] {
   const found = new Set(globSync('test/*/**/*.test.ts').map((file) => file.split('/')[1] ?? ''));
   const others = [...found].filter((name) => ![...firstFolders, lastFolder, ...toolFolders].includes(name)).sort();
   const folders = [...firstFolders, ...others, lastFolder].filter((name) => found.has(name));
-  const fast = { fast: true, needsImage: false, concurrency: 2, timeLimitMs: minuteMs };
+  const fast = { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs };
   const stages = [
     stage('types', { ...fast, command: ['node_modules/.bin/tsc', '-p', '.'] }),
     stage('types-web', { ...fast, command: ['node_modules/.bin/tsc', '-p', 'src/web'] }),
@@ -69,7 +71,7 @@ export function selectStages(stages: readonly Stage[], filters: readonly string[
 }
 
 function stage(name: string, given: Partial<Stage>): Stage {
-  const usual = { fast: false, needsImage: true, command: null, files: [], concurrency: 1, timeLimitMs: 5 * minuteMs };
+  const usual = { fast: false, needsImage: true, command: null, files: [], concurrency: 1, timeLimitMs: 10 * minuteMs };
   return { ...usual, name, ...given };
 }
 

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const readyWithinMs = 180_000;
+const readyWithinMs = 300_000;
 
 /** A server in a process of its own, as a user starts it, on a free port and a data folder of its own. */
 export interface TestServer {
@@ -16,7 +16,7 @@ export interface TestServer {
   /** Everything that it printed so far. */
   output(): string;
   signal(name: 'SIGINT' | 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void;
-  /** Resolves with the exit code, or the signal's name. */
+  /** Resolves with the exit code, or the signal's name, when `output` is whole. */
   readonly ended: Promise<number | string>;
 }
 
@@ -25,7 +25,8 @@ export async function startServer(dataDir: string, args: readonly string[] = [])
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
-  const ended = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string);
+  // Its end is told when all that it printed has been read.
+  const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string);
   child.stderr.on('data', (chunk) => {
     output += chunk;
   });
@@ -35,6 +36,8 @@ export async function startServer(dataDir: string, args: readonly string[] = [])
     child.kill('SIGKILL');
     throw new Error(`the server did not get ready: ${String(error)}\n${output}`);
   });
+  // What it wrote to stderr before is there by now, and is read in the same turn of the event loop as the line on stdout.
+  await new Promise((resolve) => setImmediate(resolve));
   return { url, pid: child.pid ?? 0, output: () => output, signal: (name) => child.kill(name), ended };
 }
 
