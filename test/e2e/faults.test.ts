@@ -1,29 +1,40 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import type { EventView, VmView } from '../../src/protocol/api.ts';
 import type { Summary } from '../../src/report/summary.ts';
 import { consoleOf, GuestShell } from '../support/guest-shell.ts';
 import { until } from '../support/poll.ts';
 import { PoolServer } from '../support/pool-server.ts';
 import { type RunningCommand, startTidepool, tidepool } from '../support/server.ts';
+import { Stopwatch } from '../support/stopwatch.ts';
 
 const run = promisify(execFile);
 const size = 5;
+const minute = 60_000;
+/** A VM boots within this, also on a busy machine. */
+const bootsWithin = 4 * minute;
 const config = {
   flavors: [{ name: 'tiny', vcpus: 1, memoryMiB: 512, diskGiB: 4 }],
   pools: [{ name: 'faults', flavor: 'tiny', min: size, max: size }] as const,
 };
 
 let cloud: PoolServer;
-let top: RunningCommand;
+let top: RunningCommand | undefined;
 before(async () => {
   cloud = await PoolServer.start(config);
-  await cloud.ready(size, 180_000);
+  await cloud.ready(size, bootsWithin);
   top = startTidepool(cloud.dataDir, ['top', '--plain', '--record', cloud.path('faults.jsonl')]);
+  // It records what comes after its first line.
+  await once(top.child.stdout ?? assert.fail('no output'), 'data', { signal: AbortSignal.timeout(minute) });
 });
-after(() => cloud.stop());
+after(async () => {
+  top?.child.kill('SIGINT');
+  await cloud.stop();
+});
 
 /** Ways in which a VM fails, from without and from within, behind our back. */
 const faults: { name: string; harm: (vm: string) => Promise<unknown> }[] = [
@@ -33,8 +44,8 @@ const faults: { name: string; harm: (vm: string) => Promise<unknown> }[] = [
   { name: 'virsh suspend by somebody else', harm: (vm) => virsh('suspend', vm) },
   { name: 'virsh undefine and destroy', harm: (vm) => virsh('undefine', vm).then(() => virsh('destroy', vm)) },
   { name: 'the power button, pressed by virsh shutdown', harm: powerOff },
-  { name: 'a panic of its kernel', harm: (vm) => inGuest(vm, 'echo c >/proc/sysrq-trigger') },
-  { name: 'its agent stopped while all else lives', harm: (vm) => inGuest(vm, 'killall -STOP node') },
+  { name: 'a panic of its kernel', harm: panic },
+  { name: 'its agent stopped while all else lives', harm: async (vm) => (await shellOf(vm)).run('killall -STOP node') },
 ];
 
 async function qemuPid(vm: string): Promise<number> {
@@ -58,47 +69,62 @@ async function powerOff(vm: string): Promise<void> {
       return await virsh('list', '--name', '--state-running');
     },
     ({ stdout }) => !stdout.split('\n').includes(vm),
-    30_000,
+    minute,
   );
 }
 
-/** Does something as root in the guest, through its console, and does not wait for what comes of it. */
-async function inGuest(vm: string, command: string): Promise<void> {
+/** Root's shell in the guest, on its console. */
+async function shellOf(vm: string): Promise<GuestShell> {
   const shell = new GuestShell(consoleOf(cloud.client, vm));
   await shell.run('true');
-  shell.run(command).catch(() => undefined);
+  return shell;
+}
+
+/** Its shell has no answer any more. */
+async function panic(vm: string): Promise<void> {
+  const shell = await shellOf(vm);
+  shell.run('echo c >/proc/sysrq-trigger').catch(() => undefined);
+}
+
+/** The one that has been in service for the longest: a young one is busy with itself still. */
+async function oldest(): Promise<VmView> {
+  const [first] = (await cloud.readyVms()).sort((a, b) => a.createdAtMs - b.createdAtMs);
+  return first ?? assert.fail('no VM is ready');
 }
 
 for (const { name, harm } of faults) {
-  test(`${name}: noticed within 3 s, replaced at once`, { timeout: 120_000 }, async () => {
-    const [victim] = await cloud.readyVms();
-    assert.ok(victim);
+  test(`${name}: noticed within 3 s, replaced at once`, { timeout: 2 * bootsWithin }, async () => {
+    const victim = await oldest();
+    // Its end may be noticed before we know of it.
+    const sinceMs = Date.now();
     await harm(victim.name);
     const atMs = Date.now();
-    // Its end may be noticed before we know of it.
-    const sinceMs = atMs - 5_000;
+    using machine = new Stopwatch();
     const [failed] = await until(
       () => cloud.events('vm.failed', sinceMs),
       (events) => events.length > 0,
-      20_000,
+      minute,
     );
     assert.ok(failed);
     assert.equal(failed.vm, victim.name);
-    assert.ok(failed.atMs - atMs <= 3_000, `noticed after ${failed.atMs - atMs} ms: ${failed.text}`);
+    const noticedMs = failed.atMs - atMs - machine.stoodStillMs;
+    assert.ok(noticedMs <= 3_000, `noticed after ${noticedMs} ms: ${failed.text}`);
     const [launching] = await until(
       () => cloud.events('vm.launching', failed.atMs),
       (events) => events.length > 0,
-      10_000,
+      minute,
     );
-    assert.ok(launching && launching.atMs - failed.atMs <= 1_000, `launched ${launching?.atMs} after ${failed.atMs}`);
-    await cloud.ready(size, 90_000);
+    assert.ok(launching);
+    const launchedMs = launching.atMs - failed.atMs - machine.stoodStillMs;
+    assert.ok(launchedMs <= 1_000, `launched after ${launchedMs} ms`);
+    await cloud.ready(size, bootsWithin);
     const successor = (await cloud.readyVms()).find((vm) => vm.createdAtMs >= failed.atMs);
     assert.ok(successor, 'another VM took its place');
   });
 }
 
 test('two of five killed at once: replacing stops and an alert is raised; both go when the failures are a minute old', {
-  timeout: 180_000,
+  timeout: 2 * bootsWithin,
 }, async () => {
   const sinceMs = Date.now();
   const victims = (await cloud.readyVms()).slice(0, 2);
@@ -107,26 +133,30 @@ test('two of five killed at once: replacing stops and an alert is raised; both g
   const [alert] = await until(
     () => cloud.events('alert.raised', sinceMs),
     (events) => events.length > 0,
-    10_000,
+    minute,
   );
   assert.match(alert?.text ?? '', /2 VMs failed within a minute, 1 may; replacing stops/);
   const [cleared] = await until(
     () => cloud.events('alert.cleared', sinceMs),
     (events) => events.length > 0,
-    90_000,
+    3 * minute,
   );
-  assert.ok(alert && cleared && cleared.atMs - alert.atMs >= 55_000);
-  const launches = await cloud.events('vm.launching', alert.atMs);
+  const [first] = await cloud.events('vm.failed', sinceMs);
+  // The minute began when the failure was noticed, a moment before or after it was told.
+  assert.ok(first && alert && cleared && cleared.atMs - first.atMs >= 59_000);
+  // What was begun for the first of the two may be told a moment later.
+  const launches = await cloud.events('vm.launching', alert.atMs + 1_000);
   assert.ok(
     launches.every((event) => event.atMs >= cleared.atMs),
     'nothing is launched while the alert stands',
   );
-  await cloud.ready(size, 90_000);
+  await cloud.ready(size, bootsWithin);
   const job = await cloud.submit('nap', 0);
-  assert.equal((await cloud.ended(job.id, 30_000)).state, 'succeeded');
+  assert.equal((await cloud.ended(job.id, minute)).state, 'succeeded');
 });
 
-test('the recording of all this becomes a report', { timeout: 60_000 }, async () => {
+test('the recording of all this becomes a report', { timeout: 3 * minute }, async () => {
+  assert.ok(top);
   const recording = cloud.path('faults.jsonl');
   await until(
     () => readFile(recording, 'utf8'),
@@ -135,7 +165,7 @@ test('the recording of all this becomes a report', { timeout: 60_000 }, async ()
         .split('\n')
         .findLast((line) => line.includes('"type":"sample"'))
         ?.includes('"ready":5') ?? false,
-    10_000,
+    minute,
   );
   top.child.kill('SIGINT');
   const { stdout } = await top.done;
@@ -144,9 +174,13 @@ test('the recording of all this becomes a report', { timeout: 60_000 }, async ()
   const plot = cloud.path('faults.svg');
   const written = await tidepool(cloud.dataDir, [...['report', recording, '--out', page, '--svg', plot, '--json']]);
   assert.equal(written.code, 0, written.stderr);
-  const [pool] = (JSON.parse(written.stdout) as Summary).pools;
+  const { pools, fromMs } = JSON.parse(written.stdout) as Summary;
+  const [pool] = pools;
   assert.ok(pool);
-  assert.equal(pool.failures.length, faults.length + 2);
+  assert.ok(pool.failures.length >= faults.length + 2, `${pool.failures.length} failures`);
+  const facts = (all: readonly Pick<EventView, 'vm' | 'atMs'>[]): string[] =>
+    all.map(({ vm, atMs }) => `${vm} ${atMs}`);
+  assert.deepEqual(facts(pool.failures), facts(await cloud.events('vm.failed', fromMs)));
   for (const { vm, repairedAfterMs } of pool.failures) assert.ok(repairedAfterMs !== null, `${vm} was not repaired`);
   assert.equal(pool.alerts.length, 2);
   assert.deepEqual([pool.vmCount.desired.min, pool.vmCount.ready.min], [5, 3]);

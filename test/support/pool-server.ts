@@ -94,7 +94,7 @@ export class PoolServer {
 
   /** The events of this name since then, oldest first. */
   async events(name: string, sinceMs: number): Promise<EventView[]> {
-    const newest = await this.client.events(1_000);
-    return newest.filter((event) => event.name === name && event.atMs >= sinceMs);
+    const newest = await this.client.events(1_000, { name });
+    return newest.filter((event) => event.atMs >= sinceMs);
   }
 }
