@@ -6,9 +6,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ApiClient } from '../../src/cli/client.ts';
+import { ServiceClient } from '../../src/cli/service-client.ts';
 import { findServer } from '../../src/config/connection.ts';
 import { processesWith } from '../../src/haproxy/program.ts';
-import type { PoolView } from '../../src/protocol/api.ts';
 import { qemuPid } from '../support/libvirt-harness.ts';
 import { until } from '../support/poll.ts';
 import { startServer, startTidepool, type TestServer, temporaryFolder, tidepool } from '../support/server.ts';
@@ -53,11 +53,18 @@ const json = async (url: string, init: RequestInit = {}) => {
   const response = await fetch(url, { ...init, signal: AbortSignal.timeout(minute) });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 };
-/** After a start of the server it takes a moment until the pools of services are there. */
-const inService = (pool: string, count: number): Promise<PoolView | undefined> =>
+/**
+ * After a start of the server it takes a moment until the pools of services are there; and a VM that is ready becomes an
+ * endpoint only when the front door has seen it answer.
+ */
+const inService = (pool: string, count: number): Promise<unknown> =>
   until(
-    async () => (await client.pools()).pools.find((one) => one.name === pool),
-    (view) => view?.counts.ready === count && view.counts.desired === count && view.counts.draining === 0,
+    async () => ({
+      counts: (await client.pools()).pools.find((one) => one.name === pool)?.counts,
+      endpoints: await new ServiceClient(client).endpoints(pool),
+    }),
+    ({ counts, endpoints }) =>
+      counts?.ready === count && counts.desired === count && counts.draining === 0 && endpoints.length === count,
     2 * minute,
   );
 const readyVm = async (pool: string): Promise<string> => {
