@@ -36,9 +36,9 @@ export interface LoadSummary {
 const service = 'fibonacci';
 /** The autoscaling policy of the service, which the configuration of the server has to define. */
 export const demoPolicy = 'demo';
-const growLimitMs = 90_000;
-const repairLimitMs = 60_000;
-const shrinkLimitMs = 90_000;
+const growLimitMs = 180_000;
+const repairLimitMs = 120_000;
+const shrinkLimitMs = 180_000;
 const quietMs = 8_000;
 const lightest = 16;
 const heaviest = 35;
@@ -53,7 +53,7 @@ const lastAnswersMs = 40_000;
 export async function play(stage: Stage, client: ApiClient, props: Props): Promise<Account> {
   stage.say('Act 1: a machine-learning job, and beside it a service is deployed');
   const beganMs = stage.now();
-  const job = command(stage, ['run', props.job, '--runtime', 'ml', '--timeout', '200s'], 'job').then(
+  const job = command(stage, ['run', props.job, '--runtime', 'ml', '--timeout', '400s'], 'job').then(
     () => stage.now() - beganMs,
   );
   job.catch(() => undefined); // It is awaited below, which may be long after it failed.
