@@ -172,7 +172,7 @@ test('what a requirements.txt names is installed before the job runs, which wait
     states.add(job.reason);
     return job;
   };
-  const ended = await until(show, (job) => job.ended, 120_000);
+  const ended = await until(show, (job) => job.ended, 300_000);
   assert.equal(ended.state, 'succeeded', ended.reason);
   assert.ok(
     [...states].some((reason) => /requirements|no ready worker has the runtime/.test(reason)),

@@ -41,7 +41,7 @@ async function removeUser(): Promise<void> {
 const reason = 'this run is by an ordinary user already: all other tests show it';
 test('an ordinary user builds the image and runs a job', {
   skip: isRoot ? false : reason,
-  timeout: 280_000,
+  timeout: 600_000,
 }, async () => {
   await makeUser();
   try {
