@@ -5,6 +5,7 @@ import { type ErrorCode, hasCode, TidepoolError } from '../../src/domain/errors.
 import type { ServiceLink } from '../../src/domain/service-link.ts';
 import type { ServiceSpec } from '../../src/protocol/agent-service.ts';
 import { textFiles } from '../support/attempts.ts';
+import { until } from '../support/poll.ts';
 import {
   memoryStore,
   nextRevision,
@@ -20,6 +21,8 @@ export interface ServicesUnderTest {
   dispose(): Promise<void>;
 }
 
+/** What a handler wrote before it served is there a moment later. */
+const textLimitMs = 10_000;
 const serves = "def handler(request):\n    return 'ok'\n";
 const hangs = `import time\ntime.sleep(600)\n\n\n${serves}`;
 const asks = `from tidepool import store\nstore.put('greeting', 'hello')\nprint(store.get('greeting').decode())\n\n\n${serves}`;
@@ -178,8 +181,11 @@ export function serviceLinkConformance(name: string, open: () => Promise<Service
       assert.equal(store.values.get('greeting'), btoa('hello'));
       stop.abort();
       await serving;
-      const { stdout } = await serviceTexts(link, agent, spec.id);
-      assert.equal(stdout, 'hello\n');
+      await until(
+        () => serviceTexts(link, agent, spec.id),
+        ({ stdout }) => stdout === 'hello\n',
+        textLimitMs,
+      );
       const whole = await link.serviceOutput(agent, spec.id, 0);
       const rest = await link.serviceOutput(agent, spec.id, 5);
       assert.equal(rest.offset, 5);

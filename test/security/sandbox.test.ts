@@ -142,7 +142,7 @@ async function untilRestarted(check: () => Promise<void>): Promise<void> {
       await check();
       return;
     } catch (error) {
-      if (tries > 100) throw error;
+      if (tries > 400) throw error;
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }

@@ -21,7 +21,7 @@ import { GuestShell } from './guest-shell.ts';
 import { machineFolder, quietLog, testUri } from './libvirt-harness.ts';
 
 const agentMain = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
-const bootLimitMs = 90_000;
+const bootLimitMs = 180_000;
 
 /** A real VM from the golden image with this checkout's agent in it. */
 export interface AgentVm {
