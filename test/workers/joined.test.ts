@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -19,7 +20,7 @@ import { relayFor } from './host-relay.ts';
  * (It is a guest of ours, since not every machine that runs the tests has cgroups of version 2.)
  */
 const run = promisify(execFile);
-const limitMs = 90_000;
+const limitMs = 180_000;
 const [relayPort, serverPort] = [9_100, 7_000];
 
 /** A disk with quotas, and one without. */
@@ -136,16 +137,21 @@ test('when its process dies under a job, the job is run again on another', async
   const both = { lab: 'ready true', spare: 'ready true' };
   await workersBecome(both, 'spare');
   const slow = await script('slow.py', 'import time\nprint("begun", flush=True)\ntime.sleep(8)\nprint("done")\n');
-  const submitted = (await ok(['run', slow, ...limited, '--detach'])).trim();
-  const show = async () => JSON.parse(await ok(['job', 'show', submitted, '--json']));
-  const begun = await until(show, (job) => job.state === 'running', limitMs);
-  const died = begun.vm === 'joined-lab' ? 'lab' : 'spare';
-  await signal(died, 'KILL');
-  await startWorker(died);
-  const ended = await until(show, (job) => job.ended, limitMs);
-  assert.equal(ended.state, 'succeeded', ended.reason);
-  assert.equal(ended.attempt, 2);
-  await workersBecome(both, died);
+  let attempts = 1;
+  // Once more where the job had ended before its worker did: the machine stood still.
+  for (let tries = 0; attempts === 1 && tries < 3; tries += 1) {
+    const submitted = (await ok(['run', slow, ...limited, '--detach'])).trim();
+    const show = async () => JSON.parse(await ok(['job', 'show', submitted, '--json']));
+    const begun = await until(show, (job) => job.state === 'running' || job.ended, limitMs);
+    const died = begun.vm === 'joined-lab' ? 'lab' : 'spare';
+    await signal(died, 'KILL');
+    await startWorker(died);
+    const ended = await until(show, (job) => job.ended, limitMs);
+    assert.equal(ended.state, 'succeeded', ended.reason);
+    attempts = ended.attempt;
+    await workersBecome(both, died);
+  }
+  assert.equal(attempts, 2);
 });
 
 test('one is removed; the other limits what jobs write without quotas as well', async () => {
@@ -162,8 +168,7 @@ test('one is removed; the other limits what jobs write without quotas as well', 
 test('on TERM it takes no more jobs, runs the ones it has to their end, and ends', async () => {
   const slow = await script('slower.py', 'import time\nprint("begun", flush=True)\ntime.sleep(6)\nprint("done")\n');
   const job = startTidepool(dataDir, ['run', slow, ...limited]);
-  const running = async () => (await ok(['job', 'list', '--state', 'running', '--json'])).includes('slower.py');
-  await until(running, (isRunning) => isRunning, limitMs);
+  await once(job.child.stdout ?? assert.fail('no output'), 'data', { signal: AbortSignal.timeout(limitMs) });
   await signal('spare', 'TERM');
   assert.deepEqual(await job.done, { code: 0, stdout: 'begun\ndone\n', stderr: '' });
   await workersBecome({}, 'spare');
