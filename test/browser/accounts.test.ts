@@ -47,8 +47,9 @@ test('users: added with a password, disabled; their open page asks to sign in', 
 
 test('by keyboard alone: sign in, skip to the page, the menu', async () => {
   const { page } = await openView(browser, web);
+  const focused = page.locator(':focus');
   await page.goto('/');
-  await page.getByLabel('Name').waitFor();
+  await page.getByLabel('Name').and(focused).waitFor();
   await page.keyboard.type('admin');
   await page.keyboard.press('Tab');
   await page.keyboard.type(passwordOf('admin'));
@@ -59,10 +60,10 @@ test('by keyboard alone: sign in, skip to the page, the menu', async () => {
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate('document.activeElement.textContent'), 'Skip to the page');
   await page.keyboard.press('Enter');
-  assert.equal(await page.evaluate('document.activeElement.id'), 'main');
+  await page.locator('#main').and(focused).waitFor();
   await page.getByRole('button', { name: /^admin/ }).focus();
   await page.keyboard.press('Enter');
-  await page.getByRole('menuitem', { name: 'Password and tokens' }).waitFor();
+  await page.getByRole('menuitem', { name: 'Password and tokens' }).and(focused).waitFor();
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Password and tokens' }).waitFor();
 });

@@ -37,6 +37,7 @@ test('jobs: states, reasons, filter, cancel; the log of one', async () => {
   await addLoggedJob(web, 'ann', 'queued');
   await signIn(page, 'ann', '/job-status/ann');
   await page.getByRole('heading', { name: 'Jobs of ann' }).waitFor();
+  await page.getByRole('row').nth(4).waitFor();
   assert.equal(await page.getByRole('row').count(), 5);
   assert.deepEqual(await inspect(page, 'jobs'), []);
   await page.getByLabel('State').selectOption('running');

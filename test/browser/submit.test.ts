@@ -12,6 +12,7 @@ await addTestUser(web.accounts, 'ann');
 const browser = await openBrowser();
 after(() => browser.close());
 const { store, blobs } = web.context.jobs;
+const limitMs = 60_000;
 /** An archive with nothing in it. */
 const emptyZip = Buffer.concat([Buffer.from('PK\u0005\u0006'), Buffer.alloc(18)]);
 
@@ -66,7 +67,7 @@ test('a draft outlives a reload, with its dataset; what the server refuses is to
   await until(
     () => savedDraft(page),
     (saved) => saved.includes('4000'),
-    5_000,
+    limitMs,
   );
   await page.reload();
   await page.getByText('d.zip, 22 B').waitFor();
@@ -90,7 +91,7 @@ test('an upload that is broken off by a reload is sent again as the same job', a
   await until(
     async () => (await store.jobs.list({ owner: 'ann', limit: 99 })).length,
     (count) => count === before + 1,
-    5_000,
+    limitMs,
   );
   await page.unroute('**/api/v1/jobs');
   await page.reload();

@@ -58,7 +58,7 @@ export async function openView(
     ...options,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(60_000);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`${error.stack}`));
   page.on('console', (message) => {
