@@ -35,7 +35,7 @@ async def handler(request):
 `;
 let harness: Harness;
 before(async () => {
-  harness = await Harness.start(source, { environment: { TIDEPOOL_REQUEST_TIMEOUT_MS: '2000' } });
+  harness = await Harness.start(source);
 });
 after(() => harness[Symbol.asyncDispose]());
 
@@ -57,16 +57,20 @@ test('what they raise is answered as for plain handlers', async () => {
   assert.deepEqual(await ask('/cancel'), [500, '{"error": "the handler raised CancelledError"}']);
 });
 
+const isShort = { environment: { TIDEPOOL_REQUEST_TIMEOUT_MS: '1000' } };
+
 test('a request that awaits for too long is reported with the place where it waits', async () => {
-  await assert.rejects(harness.fetch('/hang'));
-  const status = await harness.until(({ restarts }) => restarts === 1);
+  await using own = await Harness.start(source, isShort);
+  await assert.rejects(own.fetch('/hang'));
+  const status = await own.until(({ restarts }) => restarts === 1);
   assert.match(status.traceback, /^Task \(.*service\.py", line 8, in deep\n/ms);
-  await harness.until(({ state }) => state === 'serving');
+  await own.until(({ state }) => state === 'serving');
 });
 
 test('and so is one that blocks the loop', async () => {
-  await assert.rejects(harness.fetch('/block'));
-  const status = await harness.until(({ restarts }) => restarts === 2);
+  await using own = await Harness.start(source, isShort);
+  await assert.rejects(own.fetch('/block'));
+  const status = await own.until(({ restarts }) => restarts === 1);
   assert.match(status.traceback, /^(Current t|T)hread.*\n {2}File ".*service\.py", line 2[67] in handler\n/);
 });
 

@@ -41,6 +41,7 @@ async def handler(request):
         return 409, str(error)
 `;
 
+const limitMs = 60_000;
 let folder: string;
 let store: FakeStore;
 let harness: Harness;
@@ -106,7 +107,7 @@ test('many requests are in flight on one connection, and answers may come in any
   await until(
     async () => store.requests.length,
     (count) => count === 15,
-    5_000,
+    limitMs,
   );
   store.release();
   assert.deepEqual(
@@ -141,7 +142,7 @@ test('when the connection is lost, what waits on it fails and the next request m
   await until(
     async () => store.requests.length,
     (count) => count === 1,
-    5_000,
+    limitMs,
   );
   store.disconnect();
   assert.match((await waiting)[1], /^StoreError: the connection to the store was lost/);

@@ -11,8 +11,20 @@ import { until } from './poll.ts';
 /** The folder that has the Python package of services. */
 export const pythonFolder = fileURLToPath(new URL('../../src/agent/python/', import.meta.url));
 const address = '127.0.0.1';
-const startLimitMs = 20_000;
-const replyLimitMs = 20_000;
+const startLimitMs = 60_000;
+const replyLimitMs = 60_000;
+const letGoFile = 'go';
+/** Python, for a handler: `wait_for_go()`. */
+export const waitsForGo = `
+import os, time
+
+def wait_for_go():
+    while not os.path.exists("${letGoFile}"):
+        time.sleep(0.01)
+`;
+
+/** Python, to run before the harness: what is in flight when it ends has the time that a slow machine needs. */
+export const patient = 'import tidepool.supervisor as s, tidepool.worker as w\ns.GRACE_S = w.GRACE_S = 60';
 
 /** The harness's status file; see src/protocol/agent-service.ts. */
 export interface HarnessStatus {
@@ -112,6 +124,11 @@ export class Harness {
     );
     if (status.seen === undefined) throw new Error('unreachable');
     return status.seen;
+  }
+
+  /** Makes the file that a handler waits for: it works for as long as the test needs it to. */
+  async letGo(): Promise<void> {
+    await writeFile(join(this.folder, letGoFile), '');
   }
 
   /** A request over HTTP. */
