@@ -14,7 +14,7 @@ import { FakeCloud } from './load/cloud.fake.ts';
 /** The command as a user has it: a process, whose server is a fake and whose service is real sockets. */
 
 const command = join(import.meta.dirname, '../cmd/tidepool.ts');
-const limitMs = 20_000;
+const limitMs = 60_000;
 
 /** A process of `tidepool load`, and what it has said so far. */
 class Client {

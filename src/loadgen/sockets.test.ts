@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { steadyClock } from '../clock/steady-clock.ts';
 import { countOutcomes } from './lane.fake.ts';
-import { Load, type LoadOptions } from './load.ts';
+import { Load, type LoadOptions, type Pace } from './load.ts';
 import { type MessageSpec, messageOf } from './message.ts';
 import type { LoadRequest } from './request.ts';
 
@@ -14,11 +14,20 @@ import type { LoadRequest } from './request.ts';
 
 const http: MessageSpec = { protocol: 'http', path: '/' };
 
+interface Asking {
+  readonly count?: number;
+  readonly pace?: Pace;
+}
+
+/** Each request when the one before has been answered, however long that takes. */
+const oneByOne = { kind: 'max', connections: 1 } as const;
+const each20Ms = { kind: 'every', everyMs: 20 } as const;
+
 /** Makes so many requests of one server, and gives them when all have ended. */
 async function ask(
   spec: MessageSpec,
   port: number,
-  { count = 10, everyMs = 5, ...changes }: Partial<LoadOptions> & { count?: number; everyMs?: number } = {},
+  { count = 10, pace = { kind: 'every', everyMs: 5 }, ...changes }: Partial<LoadOptions> & Asking = {},
 ): Promise<LoadRequest[]> {
   const ended: LoadRequest[] = [];
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -38,7 +47,7 @@ async function ask(
   load.setServers([{ name: 'front', host: '127.0.0.1', port }]);
   // Timers of the load do not keep this process alive.
   const alive = setInterval(() => undefined, 1_000);
-  load.setPace({ kind: 'every', everyMs });
+  load.setPace(pace);
   await promise;
   load.setPace({ kind: 'off' });
   await load.end(5_000);
@@ -90,7 +99,7 @@ test('HTTP: what is asked arrives, few connections carry it, and who answered is
   context.after(() => server.close());
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const ended = await ask({ protocol: 'http', path: '/p?n={n}', body: '{"plate":"ä{n}"}' }, port, { everyMs: 20 });
+  const ended = await ask({ protocol: 'http', path: '/p?n={n}', body: '{"plate":"ä{n}"}' }, port, { pace: oneByOne });
   assert.deepEqual(countOutcomes(ended), { ok: 10 });
   assert.equal(asked[0], `POST /p?n=1 127.0.0.1:${port} application/json {"plate":"ä1"}`);
   assert.ok(connections < 10, `${connections} connections`);
@@ -151,14 +160,14 @@ test('HTTP: an idle connection that the server closes is no failure, nor one tha
     socket.write(answer);
     setImmediate(() => socket.destroy());
   });
-  assert.deepEqual(countOutcomes(await ask(http, idle.port, { everyMs: 20 })), { ok: 10 });
+  assert.deepEqual(countOutcomes(await ask(http, idle.port, { pace: each20Ms })), { ok: 10 });
   const used = await serve(context, (socket, _data, connection) => {
     // The first request of each connection is answered, the second one is not.
     if (socket.bytesWritten > 0) socket.destroy();
     else socket.write(answer);
     assert.ok(connection < 20);
   });
-  assert.deepEqual(countOutcomes(await ask(http, used.port, { everyMs: 20 })), { ok: 10 });
+  assert.deepEqual(countOutcomes(await ask(http, used.port, { pace: each20Ms })), { ok: 10 });
   assert.ok(used.connections() >= 4);
 });
 
@@ -167,7 +176,7 @@ test('HTTP: what a server says unasked is never taken for an answer', async (con
     socket.write(answer);
     setImmediate(() => socket.write('HTTP/1.1 500 Late\r\nContent-Length: 0\r\n\r\n'));
   });
-  assert.deepEqual(countOutcomes(await ask(http, port, { everyMs: 20 })), { ok: 10 });
+  assert.deepEqual(countOutcomes(await ask(http, port, { pace: each20Ms })), { ok: 10 });
 });
 
 test('TCP: a line is answered by a line', async (context) => {
@@ -177,11 +186,11 @@ test('TCP: a line is answered by a line', async (context) => {
     socket.write(`you said ${data}`);
   });
   const spec: MessageSpec = { protocol: 'tcp', payload: 'hello {n}' };
-  assert.deepEqual(countOutcomes(await ask(spec, port, { everyMs: 20 })), { ok: 10 });
+  assert.deepEqual(countOutcomes(await ask(spec, port, { pace: oneByOne })), { ok: 10 });
   assert.deepEqual(lines.slice(0, 2), ['hello 1\n', 'hello 2\n']);
   assert.ok(connections() < 10);
   const old = await serve(context, (socket, data) => socket.write(data));
-  await ask(spec, old.port, { everyMs: 20, laneAgeMs: 0 });
+  await ask(spec, old.port, { pace: each20Ms, laneAgeMs: 0 });
   assert.ok(old.connections() >= 9, 'connections that are too old are not used again');
 });
 
@@ -212,7 +221,7 @@ test('UDP: four random bytes by default, and each answer belongs to its request'
     // Once more, as a network may.
     reply(Buffer.alloc(8));
   });
-  assert.deepEqual(countOutcomes(await ask({ protocol: 'udp' }, port, { everyMs: 20 })), { ok: 10 });
+  assert.deepEqual(countOutcomes(await ask({ protocol: 'udp' }, port, { pace: each20Ms })), { ok: 10 });
   assert.deepEqual([...sizes], [4]);
   assert.ok(values.size > 5);
 });
@@ -231,7 +240,11 @@ test('UDP: no answer, an empty one, and a late one', async (context) => {
     if (asked % 2 === 0) timers.push(setTimeout(() => reply(request), 500));
     else reply(request);
   });
-  const ended = await ask({ protocol: 'udp' }, late, { timeoutMs: 300, everyMs: 40, count: 20 });
+  const ended = await ask({ protocol: 'udp' }, late, {
+    timeoutMs: 300,
+    pace: { kind: 'every', everyMs: 40 },
+    count: 20,
+  });
   const { timeout = 0, ok = 0 } = countOutcomes(ended);
   assert.ok(Math.abs(timeout - ok) <= 4, `${timeout} timed out, ${ok} ok`);
 });

@@ -254,7 +254,7 @@ test(`requests that are hardly HTTP (TIDEPOOL_SEED=${seed})`, async () => {
   await until(
     async () => (await fetch(`${web.url}/api/v1/health`)).status,
     (status) => status === 200,
-    2_000,
+    20_000,
   );
 });
 
