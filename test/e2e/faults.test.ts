@@ -42,7 +42,7 @@ const faults: { name: string; harm: (vm: string) => Promise<unknown> }[] = [
   { name: 'SIGSTOP of its QEMU', harm: async (vm) => process.kill(await qemuPid(vm), 'SIGSTOP') },
   { name: 'virsh destroy by somebody else', harm: (vm) => virsh('destroy', vm) },
   { name: 'virsh suspend by somebody else', harm: (vm) => virsh('suspend', vm) },
-  { name: 'virsh undefine and destroy', harm: (vm) => virsh('undefine', vm).then(() => virsh('destroy', vm)) },
+  { name: 'virsh undefine and destroy', harm: takeAway },
   { name: 'the power button, pressed by virsh shutdown', harm: powerOff },
   { name: 'a panic of its kernel', harm: panic },
   { name: 'its agent stopped while all else lives', harm: async (vm) => (await shellOf(vm)).run('killall -STOP node') },
@@ -55,6 +55,12 @@ async function qemuPid(vm: string): Promise<number> {
 
 function virsh(...args: string[]): Promise<{ stdout: string }> {
   return run('virsh', ['-c', process.getuid?.() === 0 ? 'qemu:///system' : 'qemu:///session', ...args]);
+}
+
+async function takeAway(vm: string): Promise<void> {
+  await virsh('undefine', vm);
+  // The server may have noticed, and destroyed it.
+  await virsh('destroy', vm).catch(() => undefined);
 }
 
 /**

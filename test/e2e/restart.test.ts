@@ -2,6 +2,10 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApiClient } from '../../src/cli/client.ts';
+import { JobClient } from '../../src/cli/job-client.ts';
+import { findServer } from '../../src/config/connection.ts';
 import { startServer, startTidepool, temporaryFolder, tidepool } from '../support/server.ts';
 
 /** Prints its own, new number when it starts: two starts would show two numbers. */
@@ -38,19 +42,17 @@ test('kill -9 of the server while a job runs and another waits: both are there, 
 
   const running = startTidepool(dataDir, ['run', path, '--out', join(folder.path, 'out'), '--', '40']);
   await new Promise<void>((resolve) => running.child.stdout?.once('data', () => resolve()));
-  const waiting = startTidepool(dataDir, ['run', path, '--json', '--', '1']);
-  for (let listed = 0; listed < 2; ) {
-    listed = JSON.parse((await tidepool(dataDir, ['job', 'list', '--json'])).stdout).length;
-  }
+  // By the API, which is quicker than a command: the first must still run.
+  const client = new JobClient(new ApiClient(await findServer(dataDir)));
+  await client.submit({ args: ['1'] }, { script: path }, sleep);
   server.signal('SIGKILL');
   assert.equal(await server.ended, 'SIGKILL');
   server = await startServer(dataDir);
 
-  // The commands that were there before the kill go on as well: they find the server again by its data folder's note
-  // only when the port is the same, so they are judged by the jobs, not by their own end.
+  // The command that was there before the kill goes on as well: it finds the server again by its data folder's note only
+  // when the port is the same, so this is judged by the jobs, not by its own end.
   running.child.kill('SIGKILL');
-  waiting.child.kill('SIGKILL');
-  await Promise.all([running.done, waiting.done]);
+  await running.done;
   const jobs: JobFacts[] = JSON.parse((await tidepool(dataDir, ['job', 'list', '--json'])).stdout);
   assert.equal(jobs.length, 2);
   for (const { id } of jobs) {

@@ -11,7 +11,7 @@ import { tinyGuest } from '../support/tiny-guest.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** There on every system, and nobody's own. */
 const ordinaryUser = 'nobody';
-const limitMs = 240_000;
+const limitMs = 540_000;
 
 test('the conformance suite as an ordinary user, whose daemon is started for it', { skip: whyNot() }, async () => {
   const [uid = 0, gid = 0] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, ordinaryUser])));
