@@ -179,13 +179,15 @@ export class HaproxyProcess {
     const { clock } = this.#options;
     const endsAtMs = clock.now() + limitMs;
     for (;;) {
+      // Looked at once more after the limit: a machine that stood still has not looked meanwhile.
+      const isLast = clock.now() > endsAtMs;
       const done = await isDone().catch((error: unknown) => {
         // While it starts it may not listen yet, or hang up.
         if (hasCode(error, 'unavailable') || hasCode(error, 'upstream')) return false;
         throw error;
       });
       if (done) return;
-      if (clock.now() > endsAtMs) throw new TidepoolError('timeout', `HAProxy ${complaint} (${limitMs} ms)`);
+      if (isLast) throw new TidepoolError('timeout', `HAProxy ${complaint} (${limitMs} ms)`);
       await clock.sleep(pollMs);
     }
   }

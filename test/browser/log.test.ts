@@ -107,8 +107,8 @@ test('a broken stream says so, and goes on where it was', async () => {
   assert.deepEqual(await inspect(page, 'connection-lost'), []);
   await writeLog(web, job, 'stdout', 'written meanwhile\n');
   await page.context().setOffline(false);
-  await page.getByText('written meanwhile').waitFor({ timeout: 30_000 });
-  await page.getByText('This computer is offline').waitFor({ state: 'hidden', timeout: 30_000 });
+  await page.getByText('written meanwhile').waitFor();
+  await page.getByText('This computer is offline').waitFor({ state: 'hidden' });
   assert.equal(await page.getByText('epoch 1 of 3').count(), 1, 'nothing is there twice');
   assert.deepEqual(
     complaints.filter((text) => !text.includes('ERR_')),

@@ -6,6 +6,7 @@ import type { AttemptSpec } from '../../src/protocol/agent.ts';
 import { FrameDecoder } from '../../src/protocol/output-frames.ts';
 import { type AgentVm, startAgentVm } from '../support/agent-vm.ts';
 import { attemptSpec, collect, type Result, runScript, textFiles } from '../support/attempts.ts';
+import { until } from '../support/poll.ts';
 
 /**
  * While an attack runs, half of the agent's answers come within this: emulated, on a machine that does other things. Single
@@ -13,6 +14,7 @@ import { attemptSpec, collect, type Result, runScript, textFiles } from '../supp
  */
 const usualHealthMs = 2_500;
 const askEveryMs = 200;
+const goneLimitMs = 10_000;
 
 export interface Attack {
   readonly title: string;
@@ -52,13 +54,19 @@ export function againstOneVm(attacks: readonly Attack[]): { vm(): AgentVm } {
 export async function assertUnharmed(vm: AgentVm): Promise<void> {
   const { report, stdout } = await runScript(vm.link, vm.agent, "print('fine')\n");
   assert.deepEqual([report.outcome, stdout], ['succeeded', 'fine\n'], JSON.stringify(report));
-  // User ids from 100000 on are of jobs; the compile checkers (slot 256 and on) stay.
+  // What was killed is there until it has been collected.
+  await until(
+    () => strangers(vm),
+    (uids) => uids.length === 0,
+    goneLimitMs,
+  );
+}
+
+/** The user ids of processes of jobs, which are those from 100000 on; the compile checkers (slot 256 and on) stay. */
+async function strangers(vm: AgentVm): Promise<number[]> {
   const processes = await vm.shell("cat /proc/[0-9]*/status 2>/dev/null | busybox awk '/^Uid:/ { print $2 }'");
-  const strangers = processes
-    .split('\n')
-    .map(Number)
-    .filter((uid) => uid >= 100_000 && uid < 100_000 + 256 * 65_536);
-  assert.deepEqual(strangers, [], 'processes of jobs are left');
+  const uids = processes.split('\n').map(Number);
+  return uids.filter((uid) => uid >= 100_000 && uid < 100_000 + 256 * 65_536);
 }
 
 async function runAttack(vm: AgentVm, attack: Attack): Promise<Result> {
