@@ -129,7 +129,7 @@ def handler(request):
         pass
     return "done"
 `;
-  await using harness = await Harness.start(source, { environment: { TIDEPOOL_REQUEST_TIMEOUT_MS: '1200' } });
+  await using harness = await Harness.start(source, { environment: { TIDEPOOL_REQUEST_TIMEOUT_MS: '1800' } });
   const answers = await Promise.all(Array.from({ length: 24 }, async () => (await harness.fetch('/')).text()));
   assert.deepEqual(
     answers,
