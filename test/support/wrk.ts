@@ -29,7 +29,7 @@ export function parseWrk(report: string): WrkResult {
   const socketErrors =
     /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(report)?.slice(1) ?? [];
   const bad = /Non-2xx or 3xx responses: (\d+)/.exec(report)?.[1] ?? '0';
-  const [p99 = '', unit = ''] = find(/^\s+99%\s+([\d.]+)(us|ms|s|m)$/m);
+  const [p99 = '', unit = ''] = find(/^\s+99%\s+([\d.]+)(us|ms|s|m) *$/m);
   const [requests] = find(/^\s+(\d+) requests in /m);
   const [perSecond] = find(/^Requests\/sec:\s+([\d.]+)$/m);
   return {
