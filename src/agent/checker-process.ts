@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { TidepoolError } from '../domain/errors.ts';
@@ -6,7 +7,6 @@ import { Cgroup } from './cgroup.ts';
 import { checkerSource } from './checker-source.ts';
 import type { AgentClock } from './clock.ts';
 import { containerSpec } from './container-spec.ts';
-import { startLauncher } from './launcher.ts';
 import { attemptCgroupSettings } from './limits.ts';
 import type { AgentPaths } from './paths.ts';
 import { removeTree } from './remove-tree.ts';
@@ -18,7 +18,11 @@ const limits = { cpus: 1, memoryBytes: 448 * MiB, processes: 8 };
 const answerLimitMs = 60_000;
 const maxAnswerBytes = 64 * 1024;
 
-const becomeCrun = 'exec crun --root "$3" --log "$1/log" --cgroup-manager=disabled run --config "$1/config.json" "$2"';
+// In its cgroup before its first instruction, or not at all.
+const becomeCrun = `
+echo 0 >"$4/cgroup.procs" || exit 125
+exec crun --root "$3" --log "$1/log" --cgroup-manager=disabled run --config "$1/config.json" "$2"
+`;
 
 /** One running compile checker (checker-source.ts) in its container. */
 export class CheckerProcess {
@@ -46,8 +50,7 @@ export class CheckerProcess {
     cgroup.remove();
     cgroup.create(attemptCgroupSettings(limits, 1));
     await removeTree(join(paths.crun, name));
-    const { pid, process, exited } = await startLauncher('mkdir -p "$1"', becomeCrun, [run, name, paths.crun]);
-    cgroup.add(pid);
+    await mkdir(run, { recursive: true });
     const spec = containerSpec({
       rootPath: join(paths.runtimes, runtime),
       argv: ['python3', '-I', '-S', '-c', checkerSource],
@@ -56,14 +59,19 @@ export class CheckerProcess {
       tmpBytes: MiB,
     });
     await writeFile(join(run, 'config.json'), JSON.stringify(spec));
-    const { stdout, stdin, stderr } = process;
-    if (stdout === null || stdin === null) throw new TidepoolError('internal', `${name} has no pipes`);
-    stderr?.resume();
-    const checker = new CheckerProcess({ name, cgroup, clock, stdin, stdout });
-    void exited.then(() => {
-      checker.#isAlive = false;
+    const child = spawn('/bin/sh', ['-c', becomeCrun, name, run, name, paths.crun, cgroup.path], {
+      cwd: '/',
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+      stdio: ['pipe', 'pipe', 'ignore'],
     });
-    await checker.#ask('\n');
+    const { stdin, stdout } = child;
+    const checker = new CheckerProcess({ name, cgroup, clock, stdin, stdout });
+    const ended = (): void => {
+      checker.#isAlive = false;
+    };
+    child.once('error', ended).once('exit', ended);
+    stdin.on('error', ended);
+    await checker.#nextLine();
     return checker;
   }
 
@@ -73,14 +81,14 @@ export class CheckerProcess {
 
   /** The checker's answer to a source: one line of JSON. Error: `internal`; the checker is killed then. */
   check(source: Buffer): Promise<string> {
-    return this.#ask(Buffer.concat([Buffer.from(`${source.length}\n`), source]));
+    const line = this.#nextLine();
+    this.#stdin.write(Buffer.concat([Buffer.from(`${source.length}\n`), source]));
+    return line;
   }
 
-  async #ask(question: string | Buffer): Promise<string> {
-    const line = this.#nextLine();
-    this.#stdin.write(question);
+  async #nextLine(): Promise<string> {
     try {
-      return await line;
+      return await this.#readLine();
     } catch (error) {
       this.#isAlive = false;
       await this.#cgroup.killAll(this.#clock);
@@ -88,7 +96,7 @@ export class CheckerProcess {
     }
   }
 
-  #nextLine(): Promise<string> {
+  #readLine(): Promise<string> {
     return new Promise((resolve, reject) => {
       let text = '';
       const settle = (error?: TidepoolError): void => {

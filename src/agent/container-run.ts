@@ -7,7 +7,7 @@ import type { containerSpec } from './container-spec.ts';
 import type { DiskQuota } from './limits.ts';
 import type { RunFacts, StopReason } from './outcome.ts';
 import { removeTree } from './remove-tree.ts';
-import { openPipes, type Slot, type SlotPipes } from './slot.ts';
+import { openPipes, type Slot, type SlotPipes, startContainer } from './slot.ts';
 
 /** Sends TERM to a process of the guest; one that is gone already is no error. */
 export type SendTerm = (pid: number) => void;
@@ -82,13 +82,13 @@ export class ContainerRun {
     ]);
     reading.catch(() => undefined); // It is awaited below, which may be long after it failed.
     onStart();
-    slot.launcher.process.stdin?.end(this.#quotaLine());
-    const { timeoutMs } = this.#plan;
+    const { timeoutMs, quota } = this.#plan;
     const cancelTimeout = timeoutMs === null ? null : this.#clock.after(timeoutMs, () => this.stop('timed_out'));
-    const { code } = await slot.launcher.exited;
-    this.#isOver = true;
-    cancelTimeout?.();
-    this.#cancelKill();
+    const crunExitCode = await startContainer(slot, quota).finally(() => {
+      this.#isOver = true;
+      cancelTimeout?.();
+      this.#cancelKill();
+    });
     // The script is gone, and with it the container's init; what it left in the background goes now.
     await slot.cgroup.killAll(this.#clock);
     pipes.release();
@@ -98,7 +98,7 @@ export class ContainerRun {
     const crunLog = await readCrunLog(join(slot.runPath, 'log'));
     await removeTree(slot.crunPath);
     return {
-      crunExitCode: code,
+      crunExitCode,
       status,
       crunLog,
       stopReason: this.#stopReason,
@@ -128,7 +128,9 @@ export class ContainerRun {
   /** Process ids in the container, its init's too, in the guest's numbering. */
   processes(): number[] {
     const { cgroup, launcher } = this.#slot;
-    return cgroup.exists ? cgroup.processes().filter((pid) => pid !== launcher.pid) : [];
+    if (!cgroup.exists) return [];
+    const crun = launcher.running;
+    return cgroup.processes().filter((pid) => pid !== crun);
   }
 
   /** The container's init ignores TERM, as process 1 does, and crun only hands it on to that; so all others get it. */
@@ -137,13 +139,6 @@ export class ContainerRun {
     // Init alone, or not even that: the script has not begun and has nothing to put in order.
     if (inContainer.length < 2) this.#kill();
     else inContainer.forEach(this.#sendTerm);
-  }
-
-  /** What the launcher reads: empty, or a quota other than the prepared one. */
-  #quotaLine(): string {
-    const { quota } = this.#plan;
-    const isPrepared = quota.blocksKiB === this.#slot.quota.blocksKiB && quota.inodes === this.#slot.quota.inodes;
-    return isPrepared ? '\n' : `${quota.blocksKiB} ${quota.inodes}\n`;
   }
 }
 

@@ -1,51 +1,97 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
 import { TidepoolError } from '../domain/errors.ts';
 
-/**
- * A shell that waits for the word to become crun. It is started ahead of need: under emulation a new process costs 20 to
- * 50 ms, and while it waits it can be put into the cgroup in which crun and the container are to run from their first
- * instruction on.
- */
-export interface Launcher {
-  readonly pid: number;
-  readonly process: ChildProcess;
-  /** Ends when the process ended. */
-  readonly exited: Promise<ProcessEnd>;
-}
-
-export interface ProcessEnd {
-  /** Null when a signal ended it. */
-  readonly code: number | null;
-}
-
-// An agent that dies closes the pipe; `read` then fails and nothing is started.
-const waitThenBecome = '\necho ready; read -r extra || exit 0; ';
+const maxComplaintChars = 1_000;
 
 /**
- * @param prepare shell commands that run before it waits, '' for none
- * @param become what it runs then, e.g. `exec crun ...`; `$extra` is the line that it was sent
- * @param args `$1` and so on
+ * A shell that stays and carries out one command after the other. Under emulation a new process of this agent costs 20 to
+ * 50 ms; a small shell forks in a few.
+ *
+ * Its script says `ready`, then reads lines from stdin, and answers each with a line that is a number: what the command
+ * ended with. It ends when its stdin does, which is also when the agent dies.
  */
-export async function startLauncher(prepare: string, become: string, args: readonly string[]): Promise<Launcher> {
-  const script = `set -e; ${prepare}${waitThenBecome}${become}`;
-  const child = spawn('/bin/sh', ['-c', script, 'launcher', ...args], {
-    cwd: '/',
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  const exited = new Promise<ProcessEnd>((resolve) => {
-    child.once('exit', (code) => resolve({ code }));
-    child.once('error', () => resolve({ code: 127 }));
-  });
-  child.stdin.on('error', () => undefined); // It died: `exited` tells.
-  const ready = await Promise.race([once(child.stdout, 'data').then(() => true), exited.then(() => false)]);
-  if (!ready || child.pid === undefined) {
-    const said: Buffer[] = await child.stderr.toArray();
-    throw new TidepoolError(
-      'internal',
-      `a container slot cannot be prepared: ${Buffer.concat(said).toString().trim()}`,
-    );
+export class Launcher {
+  readonly #process: ChildProcessByStdio<Writable, Readable, Readable>;
+  #answer: { resolve(line: string): void; reject(error: TidepoolError): void } | undefined;
+  #said = '';
+  #complaint = '';
+  #isAlive = true;
+
+  private constructor(script: string, args: readonly string[]) {
+    this.#process = spawn('/bin/sh', ['-c', script, 'launcher', ...args], {
+      cwd: '/',
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.#process.stdin.on('error', () => undefined); // It died: `close` tells.
+    this.#process.stdout.on('data', (chunk) => this.#hear(String(chunk)));
+    this.#process.stderr.on('data', (chunk) => {
+      this.#complaint = (this.#complaint + String(chunk)).slice(-maxComplaintChars);
+    });
+    this.#process.once('error', () => this.#end());
+    this.#process.once('close', () => this.#end());
   }
-  return { pid: child.pid, process: child, exited };
+
+  /**
+   * Resolves when it is ready for a command. Error: `internal`.
+   * @param args `$1` and so on
+   */
+  static async start(script: string, args: readonly string[]): Promise<Launcher> {
+    const launcher = new Launcher(script, args);
+    await launcher.#nextLine();
+    return launcher;
+  }
+
+  get isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  /** Carries out one command; not to be called while another runs. @returns the number it answers. Error: `internal` */
+  async run(line: string): Promise<number> {
+    const answer = this.#nextLine();
+    this.#process.stdin.write(`${line}\n`);
+    return Number(await answer);
+  }
+
+  /** The process of the command that runs, or undefined. */
+  get running(): number | undefined {
+    const { pid } = this.#process;
+    try {
+      const [child = ''] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ');
+      return child === '' ? undefined : Number(child);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Lets it end. */
+  end(): void {
+    this.#process.stdin.end();
+  }
+
+  #nextLine(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#answer = { resolve, reject };
+      if (!this.#isAlive) this.#end();
+    });
+  }
+
+  #hear(text: string): void {
+    this.#said += text;
+    const end = this.#said.indexOf('\n');
+    if (end < 0) return;
+    const line = this.#said.slice(0, end);
+    this.#said = this.#said.slice(end + 1);
+    this.#answer?.resolve(line);
+    this.#answer = undefined;
+  }
+
+  #end(): void {
+    this.#isAlive = false;
+    const why = this.#complaint.trim() || 'its shell ended';
+    this.#answer?.reject(new TidepoolError('internal', `a container slot cannot be used: ${why}`));
+    this.#answer = undefined;
+  }
 }

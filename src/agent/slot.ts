@@ -1,34 +1,35 @@
-import { closeSync, constants, openSync } from 'node:fs';
-import { chown, mkdir } from 'node:fs/promises';
+import { closeSync, constants, lstatSync, openSync } from 'node:fs';
+import { chown, mkdir, readdir } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Cgroup } from './cgroup.ts';
 import type { AgentClock } from './clock.ts';
 import { jobUid, uidsPerContainer } from './container-spec.ts';
-import { type Launcher, startLauncher } from './launcher.ts';
+import { Launcher } from './launcher.ts';
 import { type DiskQuota, diskQuota } from './limits.ts';
 import type { AgentPaths } from './paths.ts';
 import { removeContents, removeTree } from './remove-tree.ts';
 
 /**
  * A place where one attempt can run at a time: a folder with its own disk quota, a range of user ids, pipes, a cgroup,
- * and a launcher that waits in it. Prepared ahead, so that starting a job starts no other process than its own.
+ * and a launcher that starts containers in it. Prepared ahead and used again, so that a job costs no other process than
+ * its own.
  */
 export interface Slot {
   readonly number: number;
+  /** With a disk quota, for all that the job writes. */
+  readonly folder: string;
   /** The job's /work: owned by its user id, empty. */
   readonly workPath: string;
   /** In memory: pipes, the container's configuration (`config.json`), crun's log (`log`). */
   readonly runPath: string;
-  readonly containerId: string;
   /** crun's own record of the container; left behind when crun is killed with it. */
   readonly crunPath: string;
   readonly firstUid: number;
   readonly cgroup: Cgroup;
   readonly launcher: Launcher;
-  /** What its launcher's script has as `$1` and so on. */
-  readonly launcherWords: readonly string[];
-  readonly quota: DiskQuota;
+  /** What its folder has now; `startContainer` changes it. */
+  quota: DiskQuota;
 }
 
 const firstJobUid = 100_000;
@@ -38,8 +39,13 @@ const preparedQuota = diskQuota(1024 ** 3);
 
 export const maxSlots = 256;
 
-const names = 'folder=$1 run=$2 project=$3 blocks=$4 inodes=$5 quotas=$8\n';
-const prepareScript = `
+const pipeNames = ['stdout', 'stderr', 'status'] as const;
+
+// What crun runs and is comes into the cgroup before its first instruction; its own complaints go to its log, and what it
+// inherits as stdout and stderr is the job's. It never runs outside the cgroup: `echo` fails, and it is not started.
+const script = `
+set -e
+folder=$1 run=$2 project=$3 blocks=$4 inodes=$5 container=$6 state=$7 quotas=$8 cgroup=$9
 if [ -n "$quotas" ]; then
   chattr +P -p "$project" "$folder"
   setquota -P "$project" 0 "$blocks" 0 "$inodes" "$quotas"
@@ -48,17 +54,21 @@ else
   busybox mount -t tmpfs -o "mode=711,nosuid,nodev,size=\${blocks}k,nr_inodes=$inodes" slot "$folder"
 fi
 busybox mkfifo -m 600 "$run/stdout" "$run/stderr" "$run/status"
-`;
-
-// crun's own complaints go to its log; what it inherits as stdout and stderr is the job's.
-const becomeCrun = `
-if [ -n "$extra" ]; then
-  blocks=\${extra% *} inodes=\${extra#* }
-  if [ -n "$quotas" ]; then setquota -P "$project" 0 "$blocks" 0 "$inodes" "$quotas"
-  else busybox mount -o "remount,size=\${blocks}k,nr_inodes=$inodes" "$folder"; fi
-fi
-exec crun --root "$7" --log "$run/log" --cgroup-manager=disabled run --config "$run/config.json" "$6" \
-  </dev/null >"$run/stdout" 2>"$run/stderr"
+echo ready
+while read -r quota; do
+  if [ -n "$quota" ]; then
+    blocks=\${quota% *} inodes=\${quota#* }
+    if [ -n "$quotas" ]; then setquota -P "$project" 0 "$blocks" 0 "$inodes" "$quotas"
+    else busybox mount -o "remount,size=\${blocks}k,nr_inodes=$inodes" "$folder"; fi
+  fi
+  code=0
+  (
+    echo 0 >"$cgroup/cgroup.procs" || exit 125
+    exec crun --root "$state" --log "$run/log" --cgroup-manager=disabled run --config "$run/config.json" "$container" \
+      </dev/null >"$run/stdout" 2>"$run/stderr"
+  ) || code=$?
+  echo "$code"
+done
 `;
 
 /** User ids of a container; `index` counts slots first and compile checkers after them. */
@@ -74,41 +84,75 @@ export function slotFolder(paths: AgentPaths, number: number): string {
 /** Makes a slot ready. Whatever an earlier attempt left in it is removed. */
 export async function prepareSlot(number: number, paths: AgentPaths, clock: AgentClock): Promise<Slot> {
   const folder = slotFolder(paths, number);
-  const run = join(paths.run, 'slots', String(number));
-  const workPath = join(folder, 'work');
-  const firstUid = firstUidOf(number);
-  const owner = firstUid + jobUid;
+  const runPath = join(paths.run, 'slots', String(number));
   const containerId = `attempt-${number}`;
   const cgroup = new Cgroup(join(paths.cgroups, 'jobs', String(number)));
-  // An attempt that was never run leaves its launcher waiting.
   await cgroup.killAll(clock);
   cgroup.remove();
   await removeContents(folder);
   await mkdir(folder, { recursive: true, mode: 0o711 });
-  await removeContents(run);
-  await mkdir(run, { recursive: true, mode: 0o711 });
-
-  const numbers = [firstProjectId + number, preparedQuota.blocksKiB, preparedQuota.inodes].map(String);
-  const launcherWords = [folder, run, ...numbers, containerId, paths.crun, paths.quotas ?? ''];
-  const launcher = await startLauncher(names + prepareScript, becomeCrun, launcherWords);
-  cgroup.create({});
-  cgroup.add(launcher.pid);
-  await mkdir(workPath, { mode: 0o700 });
-  await chown(workPath, owner, owner);
-  for (const name of ['stdout', 'stderr', 'status']) await chown(join(run, name), owner, owner);
+  await removeContents(runPath);
+  await mkdir(runPath, { recursive: true, mode: 0o711 });
   const crunPath = join(paths.crun, containerId);
   await removeTree(crunPath);
-  const places = { workPath, runPath: run, crunPath, firstUid, cgroup };
-  return { number, ...places, containerId, launcher, launcherWords, quota: preparedQuota };
+  const quota = preparedQuota;
+  const numbers = [firstProjectId + number, quota.blocksKiB, quota.inodes].map(String);
+  const words = [folder, runPath, ...numbers, containerId, paths.crun, paths.quotas ?? '', cgroup.path];
+  const launcher = await Launcher.start(script, words);
+  const places = { folder, workPath: join(folder, 'work'), runPath, crunPath };
+  const slot = { number, ...places, firstUid: firstUidOf(number), cgroup, launcher, quota };
+  const owner = ownerOf(slot);
+  for (const name of pipeNames) await chown(join(runPath, name), owner, owner);
+  await makeWork(slot);
+  return slot;
+}
+
+/**
+ * Makes a slot in which nothing runs any more ready for another job: what the last one left is removed. False when that job
+ * has changed what cannot be trusted again; it is then to be prepared anew.
+ */
+export async function resetSlot(slot: Slot): Promise<boolean> {
+  const { launcher, folder, runPath } = slot;
+  await removeContents(folder);
+  for (const name of await readdir(runPath)) if (!isPipe(name)) await removeTree(join(runPath, name));
+  if (!launcher.isAlive || !pipeNames.every((name) => isAsMade(slot, name))) return false;
+  await makeWork(slot);
+  return true;
 }
 
 /** Makes a slot whose container ended ready for another run in the same folder. */
-export async function renewSlot(slot: Slot): Promise<Slot> {
+export async function renewSlot(slot: Slot): Promise<void> {
   await removeTree(join(slot.runPath, 'log'));
-  const launcher = await startLauncher(names, becomeCrun, slot.launcherWords);
-  slot.cgroup.create({});
-  slot.cgroup.add(launcher.pid);
-  return { ...slot, launcher };
+}
+
+/**
+ * Runs the slot's container as its `config.json` says, in its cgroup, which must be there. Resolves when crun has ended, with
+ * its exit code: above 128 when a signal ended it. Error: `internal` when it could not be started.
+ */
+export function startContainer(slot: Slot, quota: DiskQuota): Promise<number> {
+  const { blocksKiB, inodes } = quota;
+  const isSame = blocksKiB === slot.quota.blocksKiB && inodes === slot.quota.inodes;
+  slot.quota = quota;
+  return slot.launcher.run(isSame ? '' : `${blocksKiB} ${inodes}`);
+}
+
+function ownerOf({ firstUid }: Pick<Slot, 'firstUid'>): number {
+  return firstUid + jobUid;
+}
+
+async function makeWork(slot: Pick<Slot, 'workPath' | 'firstUid'>): Promise<void> {
+  await mkdir(slot.workPath, { mode: 0o700 });
+  await chown(slot.workPath, ownerOf(slot), ownerOf(slot));
+}
+
+function isPipe(name: string): boolean {
+  return pipeNames.some((pipe) => pipe === name);
+}
+
+/** The pipes belong to the job, which may have changed their mode, and with an access list the group's part of it. */
+function isAsMade(slot: Slot, name: string): boolean {
+  const found = lstatSync(join(slot.runPath, name), { throwIfNoEntry: false });
+  return found?.isFIFO() === true && found.uid === ownerOf(slot) && (found.mode & 0o7777) === 0o600;
 }
 
 /** The agent's end of a slot's pipes. */

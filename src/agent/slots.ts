@@ -4,10 +4,12 @@ import { TidepoolError } from '../domain/errors.ts';
 import type { AgentClock } from './clock.ts';
 import type { AgentPaths } from './paths.ts';
 import { removeContents } from './remove-tree.ts';
-import { maxSlots, prepareSlot, type Slot, slotFolder } from './slot.ts';
+import { maxSlots, prepareSlot, resetSlot, type Slot, slotFolder } from './slot.ts';
 
 /** Slots that wait prepared for a job. */
 const wantedSpare = 2;
+/** So many that jobs have left wait for others; where there were as many at a time there will be again. */
+const maxSpare = 8;
 /** A new spare is made this long after one was taken or given back, so that it takes no CPU from a job's start. */
 const refillAfterMs = 1_500;
 
@@ -18,6 +20,8 @@ export class Slots {
   readonly #log: (line: string) => void;
   /** Numbers in use: by an attempt (running, or ended and not yet removed) or by a spare. */
   readonly #used = new Set<number>();
+  /** Those of an attempt. An attempt of an earlier agent process has none, only a number. */
+  readonly #taken = new Map<number, Slot>();
   #spare: Slot[] = [];
   #refilling: Promise<void> | undefined;
   #isStopped = false;
@@ -35,29 +39,28 @@ export class Slots {
 
   /** A prepared slot. Error: `exhausted` when all are in use. */
   async take(): Promise<Slot> {
-    this.#refillLater();
-    for (let slot = this.#spare.shift(); slot !== undefined; slot = this.#spare.shift()) {
-      if (slot.launcher.process.exitCode === null && slot.launcher.process.signalCode === null) return slot;
-      void this.release(slot.number);
-    }
-    const number = this.#newNumber();
-    try {
-      return await prepareSlot(number, this.#paths, this.#clock);
-    } catch (error) {
-      this.#used.delete(number);
-      throw error;
-    }
+    const slot = this.#takeSpare() ?? (await this.#prepareNew());
+    this.#taken.set(slot.number, slot);
+    if (this.#spare.length < wantedSpare) this.#refillLater();
+    return slot;
   }
 
-  /** Takes a number back once what the attempt left in its folder is removed, which may take a while. */
+  /** Takes one back once what the attempt left in it is removed, which may take a while. */
   async release(number: number): Promise<void> {
+    const slot = this.#taken.get(number);
+    this.#taken.delete(number);
     try {
+      if (slot !== undefined && this.#spare.length < maxSpare && (await resetSlot(slot))) {
+        this.#spare.push(slot);
+        return;
+      }
       await removeContents(slotFolder(this.#paths, number));
     } catch (error) {
       this.#log(`slot ${number}: its folder cannot be emptied: ${String(error)}`);
     }
+    slot?.launcher.end();
     this.#used.delete(number);
-    this.#refillLater();
+    if (this.#spare.length < wantedSpare) this.#refillLater();
   }
 
   /** Empties the folders that an earlier agent process left and no attempt needs. */
@@ -90,14 +93,30 @@ export class Slots {
 
   async #prepareSpares(wanted: number): Promise<void> {
     while (!this.#isStopped && this.#spare.length < wanted && this.#used.size < maxSlots) {
-      const number = this.#newNumber();
       try {
-        this.#spare.push(await prepareSlot(number, this.#paths, this.#clock));
+        this.#spare.push(await this.#prepareNew());
       } catch (error) {
-        this.#used.delete(number);
-        this.#log(`slot ${number}: ${error instanceof Error ? error.message : String(error)}`);
+        this.#log(`a slot: ${error instanceof Error ? error.message : String(error)}`);
         return;
       }
+    }
+  }
+
+  #takeSpare(): Slot | undefined {
+    for (let slot = this.#spare.shift(); slot !== undefined; slot = this.#spare.shift()) {
+      if (slot.launcher.isAlive) return slot;
+      void this.release(slot.number);
+    }
+    return undefined;
+  }
+
+  async #prepareNew(): Promise<Slot> {
+    const number = this.#newNumber();
+    try {
+      return await prepareSlot(number, this.#paths, this.#clock);
+    } catch (error) {
+      this.#used.delete(number);
+      throw error;
     }
   }
 

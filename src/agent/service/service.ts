@@ -83,8 +83,8 @@ export class Service {
 
   async #live(place: Place): Promise<void> {
     let history = noRestarts;
-    for (let { slot } = place; ; slot = await renewSlot(slot)) {
-      const { servedMs, how, failure } = await this.#liveOnce({ ...place, slot });
+    for (;;) {
+      const { servedMs, how, failure } = await this.#liveOnce(place);
       const traceback = failure?.traceback || this.output.tail(maxTracebackBytes);
       if (failure !== undefined) return this.#say({ ...failure, traceback });
       if (this.leaving.aborted) return;
@@ -95,6 +95,7 @@ export class Service {
       this.#say({ state: 'starting', message: `it is started again: ${how}`, traceback });
       await sleep(this.#clock, next.pauseMs, this.leaving);
       if (this.leaving.aborted) return;
+      await renewSlot(place.slot);
     }
   }
 
