@@ -7,7 +7,7 @@ export function instantWorkers(): AgentLink {
   return {
     start: async (_agent, { id }) => ended(id),
     report: async (_agent, id) => ended(id),
-    async *output() {},
+    output: (_agent, id) => noOutput(id),
     files: async () => undefined,
     remove: async () => undefined,
     attempts: async () => [],
@@ -16,6 +16,11 @@ export function instantWorkers(): AgentLink {
     close: async () => undefined,
     health: () => none('health'),
   };
+}
+
+// biome-ignore lint/correctness/useYield: the workers have nothing to say
+async function* noOutput(id: string): AsyncGenerator<Uint8Array, AttemptReport> {
+  return ended(id);
 }
 
 async function none(what: string): Promise<never> {
@@ -38,6 +43,7 @@ function ended(id: string): AttemptReport {
     peakMemoryBytes: 1,
     outputLogBytes: 0,
     outputTruncated: false,
+    producedFiles: 0,
     limitsHit: [],
   };
 }

@@ -60,6 +60,11 @@ export class Attempt {
     while (!this.isEnded && !signal.aborted) await this.#changed.wait(signal);
   }
 
+  /** Resolves when it runs or ended, or the signal fires. */
+  async untilStarted(signal: AbortSignal): Promise<void> {
+    while (this.#report.state === 'preparing' && !signal.aborted) await this.#changed.wait(signal);
+  }
+
   /** Ends it, before its start or while it runs. Without effect on one that ended. */
   stop(isAtOnce: boolean): void {
     this.#isStopAsked = true;
@@ -111,11 +116,12 @@ export class Attempt {
       this.#changed.notify();
     });
     const endedAtMs = this.#clock.now();
-    const { notice } = await listProduced(this.workPath, spec.limits.diskBytes);
+    const { files, notice } = await listProduced(this.workPath, spec.limits.diskBytes);
     if (notice !== '') await this.log.notice(notice);
     const { outcome, ...ending } = endingOf(facts);
     if (outcome === null) throw new TidepoolError('internal', 'an ended run has no outcome');
     const { cpuMs, peakMemoryBytes } = facts.usage;
-    await this.end(outcome, { ...ending, endedAtMs, wallMs: endedAtMs - startedAtMs, cpuMs, peakMemoryBytes });
+    const used = { endedAtMs, wallMs: endedAtMs - startedAtMs, cpuMs, peakMemoryBytes };
+    await this.end(outcome, { ...ending, ...used, producedFiles: files.length });
   }
 }

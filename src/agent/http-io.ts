@@ -18,6 +18,12 @@ export function sendJson(response: ServerResponse, status: number, body: unknown
   response.end(text);
 }
 
+/** JSON that may stand in a header. */
+export function asciiJson(body: unknown): string {
+  const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(body).replace(/[\u007f-\uffff]/g, escaped);
+}
+
 /** Answers with nothing but a status of success. */
 export function sendEmpty(response: ServerResponse): void {
   response.writeHead(204).end();

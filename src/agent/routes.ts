@@ -1,13 +1,14 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TidepoolError } from '../domain/errors.ts';
-import type { AgentHealth } from '../protocol/agent.ts';
+import { type AgentHealth, reportTrailer } from '../protocol/agent.ts';
 import { encodeFiles } from '../protocol/file-stream.ts';
 import { parseAttemptSpec } from './attempt-spec.ts';
 import type { Attempts } from './attempts.ts';
 import type { AgentClock } from './clock.ts';
-import { hold, numberParameter, readUpload, sendEmpty, sendError, sendJson } from './http-io.ts';
+import { asciiJson, hold, numberParameter, readUpload, sendEmpty, sendError, sendJson } from './http-io.ts';
 import { listProduced, openProduced } from './produced-files.ts';
 import type { Call, Routes } from './route.ts';
 import { type ServiceApi, serviceRoutes } from './service/routes.ts';
@@ -70,25 +71,34 @@ async function setClock(api: JobApi, { response, query }: Call): Promise<void> {
   sendJson(response, 200, api.health());
 }
 
-async function startAttempt(api: JobApi, { request, response }: Call): Promise<void> {
-  const report = await readUpload(request, (line, files) => api.attempts.start(parseAttemptSpec(line), files));
-  sendJson(response, 202, report);
+async function startAttempt(api: JobApi, call: Call): Promise<void> {
+  const { attempts, clock } = api;
+  const { id } = await readUpload(call.request, (line, files) => attempts.start(parseAttemptSpec(line), files));
+  const attempt = attempts.get(id);
+  await hold(call, clock, (signal) => attempt.untilStarted(signal));
+  sendJson(call.response, 202, attempt.report);
 }
 
 async function reportAttempt(api: JobApi, call: Call, id: string): Promise<void> {
   const attempt = api.attempts.get(id);
-  await hold(call, api.clock, (signal) => attempt.untilEnded(signal));
+  await hold(call, api.clock, (signal) => attempt.untilStarted(signal));
   sendJson(call.response, 200, attempt.report);
 }
 
 async function followOutput(api: JobApi, { response, query, signal }: Call, id: string): Promise<void> {
-  const { log } = api.attempts.get(id);
+  const attempt = api.attempts.get(id);
+  const { log } = attempt;
   const offset = numberParameter(query, 'offset');
   if (offset > log.sizeBytes)
     throw new TidepoolError('invalid', `the output of ${id} has ${log.sizeBytes} bytes so far`);
-  response.writeHead(200, { 'content-type': 'application/octet-stream' });
+  response.writeHead(200, { 'content-type': 'application/octet-stream', trailer: reportTrailer });
   response.flushHeaders();
-  await pipeline(Readable.from(log.read(offset, signal), { objectMode: false }), response);
+  for await (const bytes of log.read(offset, signal)) {
+    if (!response.write(bytes)) await once(response, 'drain', { signal });
+  }
+  await attempt.untilEnded(signal);
+  response.addTrailers({ [reportTrailer]: asciiJson(attempt.report) });
+  response.end();
 }
 
 async function stopAttempt(api: JobApi, { response, signal }: Call, id: string): Promise<void> {

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTcpServer } from 'node:net';
 import { after, test } from 'node:test';
 import { systemClock } from '../clock/system-clock.ts';
 import { type ErrorCode, hasCode, TidepoolError } from '../domain/errors.ts';
 import { FakeClock } from '../fake/clock.ts';
-import { type AttemptReport, type AttemptSpec, newReport } from '../protocol/agent.ts';
+import { type AttemptReport, type AttemptSpec, newReport, reportTrailer } from '../protocol/agent.ts';
 import type { FileEntry } from '../protocol/file-stream.ts';
 import { HttpsAgentLink } from './agent-link.ts';
 import { says, startHostileAgent } from './hostile-agent.fake.ts';
@@ -184,7 +185,7 @@ test('after a long silence the output is asked for anew from where it stopped', 
   hostile.answer = ({ url }, response) => {
     asked.push(url ?? '');
     response.writeHead(200).write('01234');
-    if (asked.length === 2) response.end();
+    if (asked.length === 2) endsWith(response, { ...report, state: 'ended' });
   };
   let size = 0;
   const following = (async () => {
@@ -200,6 +201,30 @@ test('after a long silence the output is asked for anew from where it stopped', 
   await following;
   assert.deepEqual([size, ...asked.map((url) => url.split('?')[1])], [10, 'offset=7', 'offset=12']);
   await patient.close();
+});
+
+function endsWith(response: ServerResponse, last: unknown): void {
+  response.addTrailers({ [reportTrailer]: typeof last === 'string' ? last : JSON.stringify(last) });
+  response.end();
+}
+
+test('output that does not end with a report of the end is `upstream`', async () => {
+  const lasts = [
+    '',
+    'no JSON',
+    report,
+    { ...report, id: 'job-2', state: 'ended' },
+    { ...report, state: 'ended', signal: 99 },
+  ];
+  for (const last of lasts) {
+    hostile.answer = (_request, response) => {
+      response.write('x');
+      endsWith(response, last);
+    };
+    await assert.rejects(drain(link.output(agent, 'job-1', 0)), isCode('upstream'), JSON.stringify(last));
+  }
+  hostile.answer = says('x');
+  await assert.rejects(drain(link.output(agent, 'job-1', 0)), isCode('upstream'));
 });
 
 test('leaving the output early closes its connection', async () => {

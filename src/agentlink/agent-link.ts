@@ -3,15 +3,17 @@ import type { z } from 'zod';
 import type { AgentAddress, AgentLink } from '../domain/agent-link.ts';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
-import type { AgentHealth, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
+import { type AgentHealth, type AttemptReport, type AttemptSpec, reportTrailer } from '../protocol/agent.ts';
 import { decodeFiles, type FileEntry } from '../protocol/file-stream.ts';
-import { callLimitMs, parseJson, renewing, stallLimitMs, stopLimitMs, upload } from './call.ts';
+import { callLimitMs, parseJson, parseText, renewing, stallLimitMs, stopLimitMs, upload } from './call.ts';
 import { Connections } from './connections.ts';
 import { type Deadline, deadline, within } from './deadline.ts';
 import { exchange, type Request, transferError } from './exchange.ts';
 import { healthSchema, reportSchema, reportsSchema } from './schemas.ts';
 
 const maxReportWaitMs = 60_000;
+/** Most attempts run before that; a start that takes longer is not waited for. */
+const startWaitMs = 5_000;
 
 /** AgentLink over HTTPS with pre-shared keys. */
 export class HttpsAgentLink implements AgentLink {
@@ -47,7 +49,8 @@ export class HttpsAgentLink implements AgentLink {
   ): Promise<AttemptReport> {
     const limit = deadline(this.#clock, stallLimitMs, `sending attempt ${spec.id}`);
     const body = renewing(upload(spec, files), limit);
-    const request = { ...this.#request(agent, 'POST', '/v1/attempts', limit), body };
+    const path = `/v1/attempts?waitMs=${startWaitMs}`;
+    const request = { ...this.#request(agent, 'POST', path, limit), body };
     return within(limit, async () => parseReport(spec.id, request, await exchange(request)));
   }
 
@@ -58,7 +61,12 @@ export class HttpsAgentLink implements AgentLink {
     return within(limit, async () => parseReport(id, request, await exchange(request)));
   }
 
-  async *output(agent: AgentAddress, id: string, offset: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *output(
+    agent: AgentAddress,
+    id: string,
+    offset: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Uint8Array, AttemptReport> {
     let at = offset;
     for (;;) {
       // A quiet script and a dead VM look alike, so after a while of silence the agent is asked anew from there.
@@ -77,7 +85,7 @@ export class HttpsAgentLink implements AgentLink {
           yield chunk;
           cancelSilence = this.#clock.after(stallLimitMs, onSilence);
         }
-        return;
+        return endReport(id, request, response);
       } catch (cause) {
         if (!silence.signal.aborted) throw transferError(request, cause);
       } finally {
@@ -140,6 +148,16 @@ async function parseReport(id: string, request: Request, response: IncomingMessa
   const report = await parseJson(reportSchema, request, response);
   if (report.id !== id) throw new TidepoolError('upstream', `the agent was asked for ${id} and reported ${report.id}`);
   return report;
+}
+
+/** The report that comes after the output. */
+function endReport(id: string, request: Request, response: IncomingMessage): AttemptReport {
+  const report = parseText(reportSchema, request, String(response.trailers[reportTrailer]));
+  if (report.id === id && report.state === 'ended') return report;
+  throw new TidepoolError(
+    'upstream',
+    `the agent ended the output of ${id} with a report of ${report.id} ${report.state}`,
+  );
 }
 
 async function* bytesOf(request: Request, response: IncomingMessage): AsyncGenerator<Uint8Array> {

@@ -15,7 +15,11 @@ const maxJsonBytes = 8 * 1024 * 1024;
 
 /** An answer that is JSON of a certain shape. Error: `upstream`. */
 export async function parseJson<T>(schema: z.ZodType<T>, request: Request, response: IncomingMessage): Promise<T> {
-  const text = await readText(request, response, maxJsonBytes);
+  return parseText(schema, request, await readText(request, response, maxJsonBytes));
+}
+
+/** JSON of a certain shape in an answer. Error: `upstream`. */
+export function parseText<T>(schema: z.ZodType<T>, request: Request, text: string): T {
   try {
     return schema.parse(JSON.parse(text));
   } catch (cause) {

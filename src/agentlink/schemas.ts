@@ -44,6 +44,7 @@ export const reportSchema: z.ZodType<AttemptReport> = z.object({
   peakMemoryBytes: count.nullable(),
   outputLogBytes: count,
   outputTruncated: z.boolean(),
+  producedFiles: count,
   limitsHit: z.array(z.enum(['memory', 'processes', 'disk', 'output', 'time'])).max(5),
 });
 

@@ -22,16 +22,24 @@ export interface AgentLink {
   /** Sets the guest's clock to ours, within some milliseconds: that of a paused VM stands still. */
   setClock(agent: AgentAddress, clock: Clock, signal?: AbortSignal): Promise<AgentHealth>;
   attempts(agent: AgentAddress): Promise<AttemptReport[]>;
-  /** Idempotent by `spec.id`. `files` is read once; it is the working folder. */
+  /**
+   * Idempotent by `spec.id`. `files` is read once; it is the working folder. The report is of when it runs or has ended, or
+   * that it still prepares when that takes longer than some seconds.
+   */
   start(
     agent: AgentAddress,
     spec: AttemptSpec,
     files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
   ): Promise<AttemptReport>;
-  /** The report now, or held until the attempt ended or `waitMs` (at most 60,000) passed. */
+  /** The report now, or held while the attempt prepares and `waitMs` (at most 60,000) have not passed. */
   report(agent: AgentAddress, id: string, waitMs?: number, signal?: AbortSignal): Promise<AttemptReport>;
-  /** Raw frame-log bytes from `offset`; ends when the attempt ended and all is sent. */
-  output(agent: AgentAddress, id: string, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Raw frame-log bytes from `offset`; returns the report when the attempt ended and all is sent. */
+  output(
+    agent: AgentAddress,
+    id: string,
+    offset: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Uint8Array, AttemptReport>;
   stop(agent: AgentAddress, id: string): Promise<AttemptReport>;
   /** Calls `onFile` for every produced file, each to be consumed before the next. Throws if the stream is cut. */
   files(agent: AgentAddress, id: string, onFile: (file: FileEntry) => Promise<void>): Promise<void>;

@@ -63,15 +63,21 @@ export class FakeAgentLink implements AgentLink {
 
   async report(address: AgentAddress, id: string, waitMs = 0, signal?: AbortSignal): Promise<AttemptReport> {
     const attempt = this.#reach('report', address, id, signal).get(id);
-    await attempt.untilEnded(waitMs, signal);
+    await attempt.untilStarted(waitMs, signal);
     signal?.throwIfAborted();
     return attempt.report;
   }
 
-  async *output(address: AgentAddress, id: string, offset: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    const agent = this.#reach('output', address, id, signal);
-    yield* agent.get(id).output(offset, signal);
+  async *output(
+    address: AgentAddress,
+    id: string,
+    offset: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Uint8Array, AttemptReport> {
+    const attempt = this.#reach('output', address, id, signal).get(id);
+    yield* attempt.output(offset, signal);
     this.#check('output', address, id, signal);
+    return attempt.report;
   }
 
   async stop(address: AgentAddress, id: string): Promise<AttemptReport> {

@@ -29,6 +29,7 @@ export class FakeAttempt {
       ...this.#fields,
       outputLogBytes: this.#log.length,
       outputTruncated: this.#isTruncated,
+      producedFiles: this.#fields.state === 'ended' ? this.#produced.size : 0,
     };
   }
 
@@ -62,9 +63,9 @@ export class FakeAttempt {
     this.#wake();
   }
 
-  async untilEnded(waitMs: number, signal?: AbortSignal): Promise<void> {
+  async untilStarted(waitMs: number, signal?: AbortSignal): Promise<void> {
     const giveUpAtMs = this.#clock.now() + waitMs;
-    while (this.#fields.state !== 'ended' && this.#clock.now() < giveUpAtMs && signal?.aborted !== true) {
+    while (this.report.state === 'preparing' && this.#clock.now() < giveUpAtMs && signal?.aborted !== true) {
       const cancel = this.#clock.after(giveUpAtMs - this.#clock.now(), () => this.#wake());
       await this.#change(signal);
       cancel();

@@ -11,7 +11,7 @@ import { imageCommand } from './image-command.ts';
 import { inputFiles } from './inputs.ts';
 import { jobResultOf, jobStateOf } from './outcome.ts';
 
-/** An agent's answer to a waiting report comes at the latest after this. */
+/** An agent's answer on an attempt that prepares comes at the latest after this. */
 const reportWaitMs = 20_000;
 /** Why the parts of an attempt are let go: made once, since making an error is not cheap. */
 const over = new TidepoolError('aborted', 'the attempt is over');
@@ -71,50 +71,48 @@ async function throughToEnd(
   isKnown: boolean,
   signal: AbortSignal,
 ): Promise<{ report: AttemptReport; logBytes: number }> {
-  const id = attemptId(job.id, job.attempt);
   const failed = new AbortController();
   const both = AbortSignal.any([signal, failed.signal]);
-  if (!isKnown || !(await isOnAgent(context, agent, id))) {
-    const files = inputFiles(job.spec, context.blobs, context.archives);
-    await context.link.start(agent, await attemptSpec(context, job), files);
-  }
+  const first = (isKnown ? await reportOf(context, job, agent) : undefined) ?? (await start(context, job, agent));
   try {
-    const [report, logBytes] = await Promise.all([
-      waitForEnd(context, job, agent, both),
-      followOutput(context, job, agent, !isKnown, () => markRunning(context, job), both),
+    const [end] = await Promise.all([
+      followOutput(context, job, agent, !isKnown, both),
+      noteRunning(context, job, agent, first, both),
     ]);
-    return { report, logBytes };
+    return end;
   } finally {
     failed.abort(over);
   }
 }
 
-async function isOnAgent(context: JobContext, agent: AgentAddress, id: string): Promise<boolean> {
+async function start(context: JobContext, job: Job, agent: AgentAddress): Promise<AttemptReport> {
+  const files = inputFiles(job.spec, context.blobs, context.archives);
+  return context.link.start(agent, await attemptSpec(context, job), files);
+}
+
+/** Undefined when the agent knows nothing of it. */
+async function reportOf(context: JobContext, job: Job, agent: AgentAddress): Promise<AttemptReport | undefined> {
   try {
-    await context.link.report(agent, id);
-    return true;
+    return await context.link.report(agent, attemptId(job.id, job.attempt));
   } catch (error) {
-    if (hasCode(error, 'not_found')) return false;
+    if (hasCode(error, 'not_found')) return undefined;
     throw error;
   }
 }
 
-async function waitForEnd(
+/** A script that prints nothing is soon shown as running too. */
+async function noteRunning(
   context: JobContext,
   job: Job,
   agent: AgentAddress,
+  first: AttemptReport,
   signal: AbortSignal,
-): Promise<AttemptReport> {
-  const id = attemptId(job.id, job.attempt);
-  // Short waits until it is seen running, so that a script that prints nothing is soon shown as running too.
-  let waitMs = 1_000;
-  for (;;) {
-    const report = await context.link.report(agent, id, waitMs, signal);
-    if (report.state === 'ended') return report;
-    if (report.state !== 'running') continue;
-    await markRunning(context, job);
-    waitMs = reportWaitMs;
+): Promise<void> {
+  let { state } = first;
+  while (state === 'preparing') {
+    state = (await context.link.report(agent, first.id, reportWaitMs, signal)).state;
   }
+  if (state === 'running') await markRunning(context, job);
 }
 
 async function markRunning(context: JobContext, job: Job): Promise<void> {
@@ -132,7 +130,7 @@ async function finish(
   const outcome: AttemptOutcome = report.outcome ?? 'lost';
   if (outcome === 'lost') return workerLost(context, job);
   using blobs = context.blobs.hold();
-  const collected = outcome === 'rejected' ? noFiles : await collectFiles(context, job, agent, blobs);
+  const collected = report.producedFiles === 0 ? noFiles : await collectFiles(context, job, agent, blobs);
   await context.store.jobs.finish(job.id, job.attempt, {
     state: jobStateOf(outcome),
     result: jobResultOf(report, collected.dropped),

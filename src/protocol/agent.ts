@@ -5,9 +5,11 @@
  *   POST   /v1/clock?nowMs=N                  -> AgentHealth; sets the guest's clock (a paused VM's stands still) to N
  *                                              milliseconds since 1970, as of the sending
  *   GET    /v1/attempts                       -> AttemptReport[]
- *   POST   /v1/attempts                       <- attempt body (below)   -> AttemptReport (202)
- *   GET    /v1/attempts/:id?waitMs=N          -> AttemptReport; with waitMs held until it ended or N ms passed
- *   GET    /v1/attempts/:id/output?offset=N   -> output frames from byte N of the frame log, held open until it ended
+ *   POST   /v1/attempts?waitMs=N              <- attempt body (below)   -> AttemptReport (202); with waitMs held until it
+ *                                              runs, or will not, or N ms passed
+ *   GET    /v1/attempts/:id?waitMs=N          -> AttemptReport; held in the same way
+ *   GET    /v1/attempts/:id/output?offset=N   -> output frames from byte N of the frame log, held open until it ended;
+ *                                              then the AttemptReport as a trailer (`reportTrailer`), JSON in ASCII
  *   POST   /v1/attempts/:id/stop              -> AttemptReport; TERM, then KILL of the whole cgroup after the grace
  *   GET    /v1/attempts/:id/files             -> file stream (protocol/file-stream.ts) of ./out, ended attempts only
  *   DELETE /v1/attempts/:id                   -> 204; frees its disk. Stops it first when it still runs
@@ -24,6 +26,8 @@ export const agentPort = 9000;
 export const agentSecretNames = { key: 'agent-key', keyId: 'agent-key-id', hostname: 'hostname' } as const;
 /** TLS 1.2 suites with a pre-shared key and forward secrecy; Node's PSK callback does not cover TLS 1.3. */
 export const agentTlsCiphers = 'ECDHE-PSK-CHACHA20-POLY1305:DHE-PSK-AES256-GCM-SHA384';
+/** Name of the trailer after an attempt's output. */
+export const reportTrailer = 'tidepool-report';
 /** Between TERM and KILL when an attempt is stopped or timed out. */
 export const stopGraceMs = 2_000;
 
@@ -114,6 +118,8 @@ export interface AttemptReport {
   /** Length of the frame log so far. */
   readonly outputLogBytes: number;
   readonly outputTruncated: boolean;
+  /** Files of ./out that can be had; 0 until ended. */
+  readonly producedFiles: number;
   /** The cgroup or quota limit that the attempt ran into, if any. */
   readonly limitsHit: readonly ('memory' | 'processes' | 'disk' | 'output' | 'time')[];
 }
@@ -135,6 +141,7 @@ export function newReport(id: string): AttemptReport {
     peakMemoryBytes: null,
     outputLogBytes: 0,
     outputTruncated: false,
+    producedFiles: 0,
     limitsHit: [],
   };
 }

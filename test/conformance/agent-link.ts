@@ -101,14 +101,30 @@ export function agentLinkConformance(name: string, open: () => Promise<AgentUnde
     await link.remove(agent, spec.id);
   });
 
-  check('a report is held until the end, or its time is up', async (link, agent) => {
-    const spec = attemptSpec();
-    await link.start(agent, spec, textFiles({ 'x.py': 'import time\ntime.sleep(600)\n' }));
-    assert.notEqual((await link.report(agent, spec.id, 50)).state, 'ended');
-    const held = untilEnded(link, agent, spec.id);
-    await link.stop(agent, spec.id);
-    assert.equal((await held).outcome, 'stopped');
-    await link.remove(agent, spec.id);
+  check(
+    'a started attempt is reported as running, or as ended; the output ends with its last report',
+    async (link, agent) => {
+      const spec = attemptSpec();
+      await link.start(agent, spec, textFiles({ 'x.py': 'import time\ntime.sleep(600)\n' }));
+      assert.equal((await link.report(agent, spec.id, 60_000)).state, 'running');
+      const following = untilEnded(link, agent, spec.id);
+      const stopped = await link.stop(agent, spec.id);
+      assert.equal(stopped.outcome, 'stopped');
+      assert.deepEqual(await following, stopped);
+      assert.deepEqual(await link.report(agent, spec.id, 60_000), stopped);
+      await link.remove(agent, spec.id);
+    },
+  );
+
+  check('a report tells in other than ASCII, and how many files there are', async (link, agent) => {
+    const spec = attemptSpec({ entrypoint: 'größe.py' });
+    const broken = await runScript(link, agent, "print('ü' 1\n", spec);
+    assert.deepEqual(
+      [broken.report.syntaxProblem?.file, broken.report.syntaxProblem?.text],
+      ['größe.py', "print('ü' 1"],
+    );
+    const { report, files } = await runScript(link, agent, "open('out/a', 'w').write('1')\n");
+    assert.deepEqual([report.producedFiles, Object.keys(files)], [1, ['a']]);
   });
 
   check('starting is idempotent by id', async (link, agent) => {

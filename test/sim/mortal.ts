@@ -50,7 +50,7 @@ async function* mortalStream(stream: AsyncIterable<unknown>, life: Life): AsyncG
   const iterator = stream[Symbol.asyncIterator]();
   for (;;) {
     const next = (await onlyAlive(iterator.next(), life)) as IteratorResult<unknown>;
-    if (next.done) return;
+    if (next.done) return next.value;
     yield next.value;
   }
 }

@@ -56,9 +56,14 @@ export class SimLink implements AgentLink {
     return this.#inner.report(agent, id, waitMs, signal);
   }
 
-  async *output(agent: AgentAddress, id: string, offset: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *output(
+    agent: AgentAddress,
+    id: string,
+    offset: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Uint8Array, AttemptReport> {
     await this.#reach(agent, signal);
-    yield* this.#inner.output(agent, id, offset, signal);
+    return yield* this.#inner.output(agent, id, offset, signal);
   }
 
   async stop(agent: AgentAddress, id: string): Promise<AttemptReport> {

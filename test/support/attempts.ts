@@ -81,9 +81,9 @@ export async function collect(link: AgentLink, agent: AgentAddress, id: string):
 }
 
 export async function untilEnded(link: AgentLink, agent: AgentAddress, id: string): Promise<AttemptReport> {
-  for (;;) {
-    const report = await link.report(agent, id, 20_000);
-    if (report.state === 'ended') return report;
+  for (const output = link.output(agent, id, 0); ; ) {
+    const { done, value } = await output.next();
+    if (done === true) return value;
   }
 }
 
