@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
 import type { AttemptOutcome, AttemptReport, AttemptSpec, SyntaxProblem } from '../protocol/agent.ts';
@@ -94,17 +94,12 @@ export class Attempt {
 
   async #compile(spec: AttemptSpec, checker: Checker): Promise<SyntaxProblem | undefined> {
     const path = join(this.workPath, spec.entrypoint);
-    const { size } = await stat(path);
+    const { size } = statSync(path);
     if (size > maxSourceBytes) {
       const message = `the file has ${size} bytes; a script may have ${maxSourceBytes}`;
       return { file: spec.entrypoint, line: 1, column: 1, message, text: '' };
     }
-    const file = await open(path, 'r');
-    try {
-      return await checker.check(spec.entrypoint, await file.readFile());
-    } finally {
-      await file.close();
-    }
+    return await checker.check(spec.entrypoint, readFileSync(path));
   }
 
   async #runContainer(spec: AttemptSpec, run: ContainerRun): Promise<void> {

@@ -30,6 +30,8 @@ export class Attempts {
   readonly #paths: AgentPaths;
   readonly #clock: AgentClock;
   readonly #sendTerm: SendTerm;
+  /** Asking for it reads much more than a number. */
+  readonly #cpus = cpus().length;
   readonly #log: (line: string) => void;
 
   constructor(fields: {
@@ -60,7 +62,7 @@ export class Attempts {
       this.#known.set(id, attempt);
       if (attempt.isEnded) continue;
       await attempt.end('lost', { message: "the worker's agent was restarted under it" });
-      await this.#save(attempt);
+      this.#save(attempt);
     }
   }
 
@@ -101,14 +103,14 @@ export class Attempts {
 
   async #startNew(spec: AttemptSpec, runtimePath: string, files: AsyncIterable<Uint8Array>): Promise<AttemptReport> {
     const slot = await this.#slots.take();
-    const attempt = await this.#create(spec, slot);
+    const attempt = this.#create(spec, slot);
     try {
       await receiveFiles(spec, slot, runtimePath, untilStopped(files, attempt));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const outcome = attempt.isStopAsked ? 'stopped' : 'lost';
       await attempt.end(outcome, { message: `its files did not arrive: ${reason}` });
-      await this.#save(attempt);
+      this.#save(attempt);
       throw error;
     }
     const running = this.#run(attempt, spec, slot, runtimePath).finally(() => this.#running.delete(spec.id));
@@ -129,9 +131,9 @@ export class Attempts {
     void this.#slots.release(attempt.slotNumber);
   }
 
-  async #create(spec: AttemptSpec, slot: Slot): Promise<Attempt> {
-    await this.#store.create(spec.id);
-    const log = await OutputLog.create(this.#store.logPath(spec.id), this.#clock, spec.limits.outputBytes);
+  #create(spec: AttemptSpec, slot: Slot): Attempt {
+    this.#store.create(spec.id);
+    const log = OutputLog.create(this.#store.logPath(spec.id), this.#clock, spec.limits.outputBytes);
     const attempt = new Attempt({
       report: newReport(spec.id),
       log,
@@ -141,24 +143,24 @@ export class Attempts {
       clock: this.#clock,
     });
     this.#known.set(spec.id, attempt);
-    await this.#save(attempt);
+    this.#save(attempt);
     return attempt;
   }
 
   async #run(attempt: Attempt, spec: AttemptSpec, slot: Slot, runtimePath: string): Promise<void> {
     try {
-      const plan = attemptPlan(spec, slot, runtimePath, cpus().length);
+      const plan = attemptPlan(spec, slot, runtimePath, this.#cpus);
       const run = new ContainerRun(plan, slot, this.#clock, this.#sendTerm);
       await attempt.runToEnd(spec, run, this.#runtimes.checker(spec.runtime));
-      await this.#save(attempt);
+      this.#save(attempt);
     } catch (error) {
       this.#log(`attempt ${spec.id}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 
-  async #save(attempt: Attempt): Promise<void> {
+  #save(attempt: Attempt): void {
     const { report, slotNumber, diskBytes } = attempt;
-    await this.#store.save({ report, slotNumber, diskBytes });
+    this.#store.save({ report, slotNumber, diskBytes });
   }
 }
 

@@ -47,21 +47,24 @@ export class Cgroup {
    * sleep ends as soon as the kernel lets it, so this has no time limit of its own.
    */
   async killAll(clock: AgentClock): Promise<void> {
-    if (!this.exists) return;
-    for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 100)) {
+    for (let pauseMs = 1; this.#isPopulated(); pauseMs = Math.min(pauseMs * 2, 100)) {
       this.write('cgroup.kill', '1');
-      if (!/^populated 1$/m.test(this.read('cgroup.events'))) return;
       await sleep(clock, pauseMs);
     }
   }
 
   /** Removes it and all below it; they must be empty of processes. */
   remove(): void {
-    if (!this.exists) return;
+    if (removeEmpty(this.path)) return;
     for (const entry of readdirSync(this.path, { withFileTypes: true })) {
       if (entry.isDirectory()) new Cgroup(join(this.path, entry.name)).remove();
     }
     rmdirSync(this.path);
+  }
+
+  /** Whether a process is in it or below it. */
+  #isPopulated(): boolean {
+    return this.exists && /^populated 1$/m.test(this.read('cgroup.events'));
   }
 
   usage(): CgroupUsage {
@@ -72,6 +75,16 @@ export class Cgroup {
       memoryLimitHit: (memory.get('oom_kill') ?? 0) > 0,
       processLimitHit: (flatKeyed(this.read('pids.events')).get('max') ?? 0) > 0,
     };
+  }
+}
+
+/** Whether it is gone; not when there are cgroups below. */
+function removeEmpty(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT';
   }
 }
 

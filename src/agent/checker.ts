@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { SyntaxProblem } from '../protocol/agent.ts';
 import { CheckerProcess } from './checker-process.ts';
 import type { AgentClock } from './clock.ts';
@@ -6,12 +7,16 @@ import type { AgentPaths } from './paths.ts';
 /** Larger sources are refused unread; the compiler needs about a hundred times their size. */
 export const maxSourceBytes = 8 * 1024 * 1024;
 
+/** Sources that were found right, by hash, are remembered up to so many: a script is often run again with other arguments. */
+const maxRemembered = 1_000;
+
 /** Compile checks for one runtime, one at a time, in a container that is kept between them and replaced when it ends. */
 export class Checker {
   readonly #runtime: string;
   readonly #index: number;
   readonly #paths: AgentPaths;
   readonly #clock: AgentClock;
+  readonly #right = new Set<string>();
   #process: CheckerProcess | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -29,8 +34,18 @@ export class Checker {
   }
 
   /** What is wrong with the source, or undefined. Error: `internal` (the checker cannot be started or does not answer). */
-  check(file: string, source: Buffer): Promise<SyntaxProblem | undefined> {
-    return this.#inTurn(async () => parseAnswer(file, await (await this.#started()).check(source)));
+  async check(file: string, source: Buffer): Promise<SyntaxProblem | undefined> {
+    const hash = createHash('sha256').update(source).digest('base64');
+    if (this.#right.has(hash)) return undefined;
+    const problem = await this.#inTurn(async () => parseAnswer(file, await (await this.#started()).check(source)));
+    if (problem === undefined) this.#remember(hash);
+    return problem;
+  }
+
+  #remember(hash: string): void {
+    const [oldest] = this.#right;
+    if (oldest !== undefined && this.#right.size >= maxRemembered) this.#right.delete(oldest);
+    this.#right.add(hash);
   }
 
   async #started(): Promise<CheckerProcess> {

@@ -1,4 +1,4 @@
-import { readFile, statfs, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { OutputStream } from '../protocol/output-frames.ts';
@@ -16,6 +16,7 @@ export type SendTerm = (pid: number) => void;
 const maxStatusBytes = 4096;
 const smallPieceBytes = 16 * 1024;
 const gatherMs = 5;
+const killAgainMs = 100;
 
 /** What runs, and under which limits. */
 export interface RunPlan {
@@ -61,7 +62,7 @@ export class ContainerRun {
   /** Runs to the end. @param onStart called when the container is on its way, which is when its time begins */
   async run(log: OutputSink, onStart: () => void): Promise<RunFacts> {
     const slot = this.#slot;
-    await writeFile(join(slot.runPath, 'config.json'), JSON.stringify(this.#plan.container));
+    writeFileSync(join(slot.runPath, 'config.json'), JSON.stringify(this.#plan.container));
     slot.cgroup.create(this.#plan.cgroup);
     const pipes = openPipes(slot);
     try {
@@ -95,15 +96,15 @@ export class ContainerRun {
     const [, , status] = await reading;
     const usage = slot.cgroup.usage();
     slot.cgroup.remove();
-    const crunLog = await readCrunLog(join(slot.runPath, 'log'));
-    await removeTree(slot.crunPath);
+    const crunLog = readCrunLog(join(slot.runPath, 'log'));
+    if (existsSync(slot.crunPath)) await removeTree(slot.crunPath);
     return {
       crunExitCode,
       status,
       crunLog,
       stopReason: this.#stopReason,
       usage,
-      isDiskFull: await isDiskFull(slot.workPath),
+      isDiskFull: isDiskFull(slot.workPath),
       isOutputTruncated: log.isTruncated,
     };
   }
@@ -116,13 +117,17 @@ export class ContainerRun {
     if (isAtOnce) {
       this.#kill();
     } else if (isFirst) {
-      this.#terminate();
       this.#cancelKill = this.#clock.after(this.#plan.graceMs, () => this.#kill());
+      this.#terminate();
     }
   }
 
+  /** Again and again: crun may be on its way into the cgroup. */
   #kill(): void {
-    if (!this.#isOver) this.#slot.cgroup.write('cgroup.kill', '1');
+    this.#cancelKill();
+    if (this.#isOver) return;
+    this.#slot.cgroup.write('cgroup.kill', '1');
+    this.#cancelKill = this.#clock.after(killAgainMs, () => this.#kill());
   }
 
   /** Process ids in the container, its init's too, in the guest's numbering. */
@@ -159,13 +164,13 @@ async function readStatus(source: Readable): Promise<string> {
   return status;
 }
 
-async function readCrunLog(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  return text.trim().slice(0, 1_000);
+/** In memory, so that it is read at once. '' when crun has not come so far as to open it. */
+function readCrunLog(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8').trim().slice(0, 1_000) : '';
 }
 
 /** With a project quota, statfs of its folder tells about the quota and not about the disk. */
-async function isDiskFull(workPath: string): Promise<boolean> {
-  const { bavail, ffree } = await statfs(workPath);
+function isDiskFull(workPath: string): boolean {
+  const { bavail, ffree } = statfsSync(workPath);
   return bavail <= 1 || ffree === 0;
 }

@@ -1,8 +1,12 @@
+import { appendFile, closeSync, openSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { TidepoolError } from '../domain/errors.ts';
 import { encodeFrame, frameHeaderBytes, maxFrameDataBytes, type OutputStream } from '../protocol/output-frames.ts';
 import type { AgentClock } from './clock.ts';
 import { Wakeup } from './wakeup.ts';
+
+const append = promisify(appendFile);
 
 /** Beside the data itself, frame headers may take as much again and this much more: see `#fits`. */
 const headerAllowanceBytes = 64 * 1024;
@@ -19,7 +23,7 @@ export class OutputLog {
   readonly #clock: AgentClock;
   readonly #maxDataBytes: number;
   readonly #changed = new Wakeup();
-  #file: FileHandle | undefined;
+  #file: number | undefined;
   /** What waits for the disk while an earlier write is under way; neighbours of one stream become one frame. */
   #waiting: Piece[] = [];
   #waitingBytes = 0;
@@ -40,9 +44,9 @@ export class OutputLog {
   }
 
   /** A new, empty log. @param maxDataBytes bytes of output that are kept; what comes after is dropped */
-  static async create(path: string, clock: AgentClock, maxDataBytes: number): Promise<OutputLog> {
+  static create(path: string, clock: AgentClock, maxDataBytes: number): OutputLog {
     const log = new OutputLog(path, clock, maxDataBytes, 0, false);
-    log.#file = await open(path, 'wx', 0o600);
+    log.#file = openSync(path, 'wx', 0o600);
     return log;
   }
 
@@ -82,7 +86,7 @@ export class OutputLog {
   /** No more will come; readers end when they have all. */
   async close(): Promise<void> {
     await this.#flush();
-    await this.#file?.close();
+    if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
     this.#isClosed = true;
     this.#changed.notify();
@@ -91,7 +95,7 @@ export class OutputLog {
   /** The log's bytes from `offset` on, waiting for more until it is closed or the signal fires. */
   async *read(offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     let at = offset;
-    const file = await open(this.#path, 'r');
+    let file: FileHandle | undefined;
     try {
       while (!signal.aborted) {
         const wanted = Math.min(this.#sizeBytes - at, readChunkBytes);
@@ -100,6 +104,7 @@ export class OutputLog {
           at += bytes.length;
           yield bytes;
         } else if (wanted > 0) {
+          file ??= await open(this.#path, 'r');
           const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(wanted), 0, wanted, at);
           if (bytesRead === 0) throw new TidepoolError('internal', `${this.#path} is shorter than it was`);
           at += bytesRead;
@@ -111,7 +116,7 @@ export class OutputLog {
         }
       }
     } finally {
-      await file.close();
+      await file?.close();
     }
   }
 
@@ -149,7 +154,7 @@ export class OutputLog {
       this.#waiting = [];
       this.#waitingBytes = 0;
       try {
-        await this.#file?.appendFile(bytes);
+        if (this.#file !== undefined) await append(this.#file, bytes);
         this.#tail = { offset: this.#sizeBytes, bytes };
         this.#sizeBytes += bytes.length;
       } catch {

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, lstatSync } from 'node:fs';
 import { lstat, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileEntry, type FileHeader, pathProblem } from '../protocol/file-stream.ts';
@@ -28,7 +28,7 @@ export interface Produced {
  */
 export async function listProduced(workPath: string, maxBytes: number): Promise<Produced> {
   const out = join(workPath, 'out');
-  const top = await lstat(out).catch(() => undefined);
+  const top = lstatSync(out, { throwIfNoEntry: false });
   if (top === undefined) return { files: [], notice: '' };
   if (!top.isDirectory()) return { files: [], notice: './out is not a folder, so no files were taken along' };
   const leftOut = new LeftOut();

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { lstat, readdir, rename, rmdir, unlink } from 'node:fs/promises';
+import { lstatSync, rmdirSync } from 'node:fs';
+import { readdir, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** Below the kernel's limit of 4,096 for a path, with room for one more name. */
@@ -11,7 +12,7 @@ const deepestPathBytes = 3_500;
  * moved up beside the outer one. Links are removed, never followed. A missing path is not an error.
  */
 export async function removeTree(path: string): Promise<void> {
-  const found = await lstat(path).catch(() => undefined);
+  const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (!found.isDirectory()) return await unlink(path);
   const waiting: Buffer[] = [Buffer.from(path)];
@@ -29,7 +30,7 @@ async function removeFolder(root: Buffer, moveUp: (path: Buffer) => Promise<void
   const folders: { path: Buffer; isEmptied: boolean }[] = [{ path: root, isEmptied: false }];
   for (let folder = folders.at(-1); folder !== undefined; folder = folders.at(-1)) {
     if (folder.isEmptied) {
-      await rmdir(folder.path);
+      rmdirSync(folder.path);
       folders.pop();
       continue;
     }

@@ -23,6 +23,9 @@ export interface JobApi {
 
 export interface AgentApi extends ServiceApi, JobApi {}
 
+/** Every request ends so; made once, since making an error is not cheap. */
+const over = new TidepoolError('aborted', 'the request is over');
+
 /** Those of protocol/agent.ts. */
 export const jobRoutes: Routes<JobApi> = {
   'GET /v1/health': async (api, { response }) => sendJson(response, 200, api.health()),
@@ -50,7 +53,7 @@ export async function answer<Api>(
   response: ServerResponse,
 ): Promise<void> {
   const gone = new AbortController();
-  response.once('close', () => gone.abort());
+  response.once('close', () => gone.abort(over));
   try {
     const url = new URL(request.url ?? '/', 'https://agent');
     const [, version, collection, id = '', ...rest] = url.pathname.split('/');

@@ -1,5 +1,5 @@
-import { closeSync, constants, lstatSync, openSync } from 'node:fs';
-import { chown, mkdir, readdir } from 'node:fs/promises';
+import { chownSync, closeSync, constants, lstatSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { Cgroup } from './cgroup.ts';
@@ -102,8 +102,8 @@ export async function prepareSlot(number: number, paths: AgentPaths, clock: Agen
   const places = { folder, workPath: join(folder, 'work'), runPath, crunPath };
   const slot = { number, ...places, firstUid: firstUidOf(number), cgroup, launcher, quota };
   const owner = ownerOf(slot);
-  for (const name of pipeNames) await chown(join(runPath, name), owner, owner);
-  await makeWork(slot);
+  for (const name of pipeNames) chownSync(join(runPath, name), owner, owner);
+  makeWork(slot);
   return slot;
 }
 
@@ -114,9 +114,9 @@ export async function prepareSlot(number: number, paths: AgentPaths, clock: Agen
 export async function resetSlot(slot: Slot): Promise<boolean> {
   const { launcher, folder, runPath } = slot;
   await removeContents(folder);
-  for (const name of await readdir(runPath)) if (!isPipe(name)) await removeTree(join(runPath, name));
+  for (const name of readdirSync(runPath)) if (!isPipe(name)) await removeTree(join(runPath, name));
   if (!launcher.isAlive || !pipeNames.every((name) => isAsMade(slot, name))) return false;
-  await makeWork(slot);
+  makeWork(slot);
   return true;
 }
 
@@ -140,9 +140,9 @@ function ownerOf({ firstUid }: Pick<Slot, 'firstUid'>): number {
   return firstUid + jobUid;
 }
 
-async function makeWork(slot: Pick<Slot, 'workPath' | 'firstUid'>): Promise<void> {
-  await mkdir(slot.workPath, { mode: 0o700 });
-  await chown(slot.workPath, ownerOf(slot), ownerOf(slot));
+function makeWork(slot: Pick<Slot, 'workPath' | 'firstUid'>): void {
+  mkdirSync(slot.workPath, { mode: 0o700 });
+  chownSync(slot.workPath, ownerOf(slot), ownerOf(slot));
 }
 
 function isPipe(name: string): boolean {

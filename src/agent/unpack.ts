@@ -1,4 +1,5 @@
-import { mkdir, open } from 'node:fs/promises';
+import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
 import { decodeFiles, type FileEntry } from '../protocol/file-stream.ts';
@@ -12,6 +13,8 @@ export interface UnpackOptions {
   readonly maxFiles: number;
 }
 
+/** A file so small is gathered and written at once, which ends in the page cache; what is larger must not hold up others. */
+const smallBytes = 64 * 1024;
 /** What a file or folder takes on disk beside its content. */
 const blockBytes = 4096;
 
@@ -27,13 +30,13 @@ export async function unpackFiles(source: AsyncIterable<Uint8Array>, options: Un
     leftBytes -= Math.ceil(file.size / blockBytes) * blockBytes;
     if (paths.size >= options.maxFiles) throw tooLarge(`has more than ${options.maxFiles} files`);
     if (leftBytes < 0) throw tooLarge(`is larger than its disk limit of ${options.maxBytes} bytes`);
-    await makeFolders(dirname(file.path), options, folders);
+    makeFolders(dirname(file.path), options, folders);
     await writeOwned(file, options);
     paths.add(file.path);
   };
   try {
     await decodeFiles(source, writeFile);
-    await makeFolders('out', options, folders);
+    makeFolders('out', options, folders);
     return paths;
   } catch (error) {
     if (error instanceof TidepoolError) throw error;
@@ -42,22 +45,25 @@ export async function unpackFiles(source: AsyncIterable<Uint8Array>, options: Un
   }
 }
 
-async function makeFolders(path: string, options: UnpackOptions, known: Set<string>): Promise<void> {
+function makeFolders(path: string, options: UnpackOptions, known: Set<string>): void {
   if (known.has(path)) return;
-  await makeFolders(dirname(path), options, known);
+  makeFolders(dirname(path), options, known);
   const folder = join(options.folder, path);
-  await mkdir(folder, { mode: 0o755 });
-  const handle = await open(folder, 'r');
-  try {
-    await handle.chown(options.owner, options.owner);
-  } finally {
-    await handle.close();
-  }
+  mkdirSync(folder, { mode: 0o755 });
+  chownSync(folder, options.owner, options.owner);
   known.add(path);
 }
 
 async function writeOwned(file: FileEntry, options: UnpackOptions): Promise<void> {
-  const handle = await open(join(options.folder, file.path), 'wx', 0o644);
+  const path = join(options.folder, file.path);
+  if (file.size <= smallBytes) {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of file.content) chunks.push(chunk);
+    writeFileSync(path, Buffer.concat(chunks), { flag: 'wx', mode: 0o644 });
+    chownSync(path, options.owner, options.owner);
+    return;
+  }
+  const handle = await open(path, 'wx', 0o644);
   try {
     await handle.chown(options.owner, options.owner);
     for await (const chunk of file.content) await handle.appendFile(chunk);
