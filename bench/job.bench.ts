@@ -27,7 +27,7 @@ const job: Bench = {
       const jobs = new JobClient(client);
       const [vm] = await client.vms();
       if (vm === undefined) throw new Error('no VM');
-      const byHand = await prepareByHand(client, vm.name, script);
+      const byHand = await prepareByHand(client, vm.name, script, folder.path);
       await firstLineMs(jobs, path);
       await byHand(1);
       return await alternate(

@@ -91,7 +91,7 @@ test('the first line is split off wherever chunks end', async () => {
 
 test('a fraction of a CPU is a quota, all of them are none', () => {
   assert.equal(attemptCgroupSettings(spec.limits, 2)['cpu.max'], '50000 100000');
-  assert.equal(attemptCgroupSettings({ ...spec.limits, cpus: 2 }, 2)['cpu.max'], 'max');
+  assert.equal(attemptCgroupSettings({ ...spec.limits, cpus: 2 }, 2)['cpu.max'], undefined);
   assert.equal(attemptCgroupSettings({ ...spec.limits, cpus: 0.001 }, 2)['cpu.max'], '1000 100000');
 });
 

@@ -48,7 +48,8 @@ export class Attempts {
     this.#paths = fields.paths;
     this.#clock = fields.clock;
     this.#log = fields.log;
-    this.#store = new AttemptStore(join(fields.paths.state, 'attempts'));
+    const { records, state } = fields.paths;
+    this.#store = new AttemptStore(records, join(state, 'logs'));
   }
 
   /** Takes up what an earlier agent process left; to be called once nothing of it runs any more. */
@@ -132,7 +133,6 @@ export class Attempts {
   }
 
   #create(spec: AttemptSpec, slot: Slot): Attempt {
-    this.#store.create(spec.id);
     const log = OutputLog.create(this.#store.logPath(spec.id), this.#clock, spec.limits.outputBytes);
     const attempt = new Attempt({
       report: newReport(spec.id),

@@ -72,7 +72,7 @@ export function containerSpec(options: ContainerOptions) {
       gidMappings: idMappings(firstUid, user.gid),
       maskedPaths,
       readonlyPaths,
-      seccomp: seccompProfile(),
+      seccomp: seccompProfile,
     },
   };
 }

@@ -11,6 +11,9 @@ const maxWaitMs = 60_000;
 const uploadStallMs = 60_000;
 const maxMessageChars = 2_000;
 
+/** Why a wait is given up; made once, since making an error is not cheap. */
+const over = new TidepoolError('aborted', 'the wait is over');
+
 /** Answers with a JSON body. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   const text = JSON.stringify(body);
@@ -83,9 +86,12 @@ export async function hold(
   until: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const waitMs = Math.min(numberParameter(query, 'waitMs'), maxWaitMs);
-  if (waitMs === 0) return;
+  if (waitMs === 0 || signal.aborted) return;
   const waited = new AbortController();
-  const cancel = clock.after(waitMs, () => waited.abort());
-  await until(AbortSignal.any([signal, waited.signal]));
+  const giveUp = (): void => waited.abort(over);
+  const cancel = clock.after(waitMs, giveUp);
+  signal.addEventListener('abort', giveUp);
+  await until(waited.signal);
+  signal.removeEventListener('abort', giveUp);
   cancel();
 }

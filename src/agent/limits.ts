@@ -45,7 +45,10 @@ export function jobsCgroupSettings(capacity: MachineFacts): Readonly<Record<stri
 const ownProcesses = 2;
 const cpuPeriodUs = 100_000;
 
-/** The cgroup of one attempt. Memory has no swap, and when it runs out the whole container goes at once. */
+/**
+ * The cgroup of one attempt. When its memory runs out the whole container goes at once; swap it has none, as all jobs
+ * together have none.
+ */
 export function attemptCgroupSettings(
   limits: Pick<AttemptLimits, 'cpus' | 'memoryBytes' | 'processes'>,
   machineCpus: number,
@@ -53,10 +56,9 @@ export function attemptCgroupSettings(
   const quotaUs = Math.max(1_000, Math.round(limits.cpus * cpuPeriodUs));
   return {
     'memory.max': String(Math.floor(limits.memoryBytes)),
-    'memory.swap.max': '0',
     'memory.oom.group': '1',
     'pids.max': String(limits.processes + ownProcesses),
-    'cpu.max': limits.cpus >= machineCpus ? 'max' : `${quotaUs} ${cpuPeriodUs}`,
+    ...(limits.cpus >= machineCpus ? {} : { 'cpu.max': `${quotaUs} ${cpuPeriodUs}` }),
   };
 }
 
@@ -69,7 +71,6 @@ const serviceProcesses = 1_024;
 export function serviceCgroupSettings(capacity: MachineFacts): Readonly<Record<string, string>> {
   return {
     'memory.max': String(capacity.memoryBytes),
-    'memory.swap.max': '0',
     'pids.max': String(serviceProcesses + ownProcesses),
   };
 }

@@ -1,7 +1,9 @@
 /** Where things are in the guest; a machine that is no VM has other folders. */
 export interface AgentPaths {
-  /** On the root disk, which has project quotas: `attempts/` and `slots/`. */
+  /** On the root disk, which has project quotas: `logs/` and `slots/`. */
   readonly state: string;
+  /** What is known of attempts; in memory, and outside `run`, because it outlives the agent. */
+  readonly records: string;
   /** In memory: pipes, container configurations. */
   readonly run: string;
   /** In memory: crun's state of each container. */
@@ -25,6 +27,7 @@ export interface AgentPaths {
 
 export const guestPaths: AgentPaths = {
   state: '/var/lib/tidepool',
+  records: '/run/attempts',
   run: '/run/tidepool',
   crun: '/run/tidepool/crun',
   runtimes: '/runtimes',

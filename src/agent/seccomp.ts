@@ -78,27 +78,25 @@ interface Rule {
 }
 
 /** The profile as the OCI runtime specification has it (`linux.seccomp`). Without `architectures`: the native one only. */
-export function seccompProfile(): { defaultAction: string; defaultErrnoRet: number; syscalls: readonly Rule[] } {
-  return {
-    defaultAction: 'SCMP_ACT_ERRNO',
-    defaultErrnoRet: errno.ENOSYS,
-    syscalls: [
-      allow(Object.values(allowed).flat()),
-      { names: Object.values(refused).flat(), action: 'SCMP_ACT_ERRNO', errnoRet: errno.EPERM },
-      // The C library falls back from clone3, whose flags a filter cannot see, to clone.
-      allow(['clone'], { index: 0, value: cloneNamespaces, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }),
-      ...personalities.map((value) => allow(['personality'], { index: 0, value, op: 'SCMP_CMP_EQ' })),
-      ...Object.values(addressFamilies).map((value) => allow(['socket'], { index: 0, value, op: 'SCMP_CMP_EQ' })),
-      // Netlink, packet, AF_ALG, VSOCK and the rest: a library then takes them for not built into the kernel.
-      {
-        names: ['socket'],
-        action: 'SCMP_ACT_ERRNO',
-        errnoRet: errno.EAFNOSUPPORT,
-        args: [{ index: 0, value: addressFamilies.inet6, op: 'SCMP_CMP_GT' }],
-      },
-    ],
-  };
-}
+export const seccompProfile: { defaultAction: string; defaultErrnoRet: number; syscalls: readonly Rule[] } = {
+  defaultAction: 'SCMP_ACT_ERRNO',
+  defaultErrnoRet: errno.ENOSYS,
+  syscalls: [
+    allow(Object.values(allowed).flat()),
+    { names: Object.values(refused).flat(), action: 'SCMP_ACT_ERRNO', errnoRet: errno.EPERM },
+    // The C library falls back from clone3, whose flags a filter cannot see, to clone.
+    allow(['clone'], { index: 0, value: cloneNamespaces, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }),
+    ...personalities.map((value) => allow(['personality'], { index: 0, value, op: 'SCMP_CMP_EQ' })),
+    ...Object.values(addressFamilies).map((value) => allow(['socket'], { index: 0, value, op: 'SCMP_CMP_EQ' })),
+    // Netlink, packet, AF_ALG, VSOCK and the rest: a library then takes them for not built into the kernel.
+    {
+      names: ['socket'],
+      action: 'SCMP_ACT_ERRNO',
+      errnoRet: errno.EAFNOSUPPORT,
+      args: [{ index: 0, value: addressFamilies.inet6, op: 'SCMP_CMP_GT' }],
+    },
+  ],
+};
 
 function allow(names: readonly string[], condition?: Condition): Rule {
   return { names, action: 'SCMP_ACT_ALLOW', ...(condition === undefined ? {} : { args: [condition] }) };

@@ -56,7 +56,13 @@ export async function startWorkerAgent(options: WorkerAgentOptions): Promise<Wor
   const quotas = await quotaMount(folder);
   if (quotas === null) log('there are no project quotas here: what jobs write is kept in memory, and counts as theirs');
   const paths: AgentPaths = {
-    ...{ state: folder, run: join(folder, 'run'), crun: join(folder, 'run', 'crun'), runtimes: options.runtimes },
+    ...{
+      state: folder,
+      records: join(folder, 'attempts'),
+      run: join(folder, 'run'),
+      crun: join(folder, 'run', 'crun'),
+      runtimes: options.runtimes,
+    },
     // Of services and of VMs; there are none here.
     ...{ python: '', serviceNetwork: '', rootDiskSize: '', secrets: '' },
     ...{ cgroups: base, quotas },
