@@ -12,8 +12,6 @@ import { openPipes, type Slot, type SlotPipes, startContainer } from './slot.ts'
 /** Sends TERM to a process of the guest; one that is gone already is no error. */
 export type SendTerm = (pid: number) => void;
 
-/** The file that the container's init writes to; a script that writes there too is cut off. */
-const maxStatusBytes = 4096;
 const smallPieceBytes = 16 * 1024;
 const gatherMs = 5;
 const killAgainMs = 100;
@@ -79,7 +77,6 @@ export class ContainerRun {
     const reading = Promise.all([
       copyOutput(pipes.stdout, 'stdout', log, this.#clock),
       copyOutput(pipes.stderr, 'stderr', log, this.#clock),
-      readStatus(pipes.status),
     ]);
     reading.catch(() => undefined); // It is awaited below, which may be long after it failed.
     onStart();
@@ -93,7 +90,8 @@ export class ContainerRun {
     // The script is gone, and with it the container's init; what it left in the background goes now.
     await slot.cgroup.killAll(this.#clock);
     pipes.release();
-    const [, , status] = await reading;
+    const status = pipes.readStatus();
+    await reading;
     const usage = slot.cgroup.usage();
     slot.cgroup.remove();
     const crunLog = readCrunLog(join(slot.runPath, 'log'));
@@ -156,12 +154,6 @@ async function copyOutput(source: Readable, stream: OutputStream, log: OutputSin
     await log.append(stream, chunk);
     if (chunk.length < smallPieceBytes) await sleep(clock, gatherMs);
   }
-}
-
-async function readStatus(source: Readable): Promise<string> {
-  let status = '';
-  for await (const chunk of source) if (status.length < maxStatusBytes) status += String(chunk);
-  return status;
 }
 
 /** In memory, so that it is read at once. '' when crun has not come so far as to open it. */

@@ -1,4 +1,4 @@
-import { chownSync, closeSync, constants, lstatSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { chownSync, closeSync, constants, lstatSync, mkdirSync, openSync, readdirSync, readSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -38,6 +38,9 @@ const firstProjectId = 1_000;
 const preparedQuota = diskQuota(1024 ** 3);
 
 export const maxSlots = 256;
+
+/** The file that the container's init writes to. A script that writes there too lies about, or stops, nobody but itself. */
+const maxStatusBytes = 4096;
 
 const pipeNames = ['stdout', 'stderr', 'status'] as const;
 
@@ -155,11 +158,23 @@ function isAsMade(slot: Slot, name: string): boolean {
   return found?.isFIFO() === true && found.uid === ownerOf(slot) && (found.mode & 0o7777) === 0o600;
 }
 
+/** What a pipe holds, at most `maxStatusBytes`; '' when it is empty. */
+function readNow(pipe: number): string {
+  const bytes = Buffer.alloc(maxStatusBytes);
+  try {
+    return bytes.toString('utf8', 0, readSync(pipe, bytes));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return '';
+    throw error;
+  }
+}
+
 /** The agent's end of a slot's pipes. */
 export interface SlotPipes {
   readonly stdout: Socket;
   readonly stderr: Socket;
-  readonly status: Socket;
+  /** What is in it, so far as the program was let write: it is not read before. To be called once. */
+  readStatus(): string;
   /** To be called when no process of the job is left: the pipes then end once they are read empty. */
   release(): void;
   /** Closes them, whatever is still in them. */
@@ -180,14 +195,17 @@ export function openPipes(slot: Slot): SlotPipes {
     const options = { fd: reader, readable: true, writable: false, readableHighWaterMark: 1 };
     return new Socket(options);
   };
-  const pipes = { stdout: openPipe('stdout'), stderr: openPipe('stderr'), status: openPipe('status') };
+  const pipes = { stdout: openPipe('stdout'), stderr: openPipe('stderr') };
+  // Open for writing too: it then has no end, and is there before the container's own end of it.
+  const status = openSync(join(slot.runPath, 'status'), constants.O_RDWR | constants.O_NONBLOCK);
   const release = (): void => {
     for (const writer of writers) closeSync(writer);
     writers = [];
   };
   const destroy = (): void => {
     release();
+    closeSync(status);
     for (const pipe of Object.values(pipes)) pipe.destroy();
   };
-  return { ...pipes, release, destroy };
+  return { ...pipes, readStatus: () => readNow(status), release, destroy };
 }
