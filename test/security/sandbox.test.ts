@@ -114,6 +114,30 @@ print(found, len(pids) <= 3)
   await link.remove(agent, writer.id);
 });
 
+test('a job cannot spoil its slot for the next one: pipes, working folder, limits', async () => {
+  const { link, agent } = vm();
+  const spoil = `import os
+for path in ('/dev/.status', '/proc/self/fd/1', '/proc/self/fd/2'):
+    os.chmod(path, 0)
+os.symlink('/', '/work/link')
+os.makedirs('/work/out/deep')
+os.chmod('/work', 0)
+os._exit(5)
+`;
+  const limits = { diskBytes: 8 * 1024 * 1024 };
+  for (let i = 0; i < 4; i += 1) {
+    const spoiled = await runScript(link, agent, spoil, attemptSpec({ limits }));
+    assert.deepEqual([spoiled.report.outcome, spoiled.report.exitCode], ['failed', 5]);
+    const look = `import os
+print(sorted(os.listdir('/work')), oct(os.stat('/work').st_mode), os.statvfs('/work').f_blocks > 100_000, flush=True)
+open('out/a', 'w').write('1')
+`;
+    const { report, stdout, files } = await runScript(link, agent, look);
+    assert.deepEqual([report.outcome, report.exitCode, files], ['succeeded', 0, { a: '1' }]);
+    assert.equal(stdout, "['out', 'x.py'] 0o40700 True\n");
+  }
+});
+
 test('after a kill -9 of the agent, what ran is lost and gone, and what had ended is still there', async () => {
   const { link, agent, shell } = vm();
   const ended = attemptSpec();

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { newReport } from '../protocol/agent.ts';
+import { AttemptStore } from './attempt-store.ts';
+import { removeTree } from './remove-tree.ts';
+
+test('attempts outlive the agent: those with a record and a log are found, what is left of others is removed', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidepool-attempts-'));
+  try {
+    const [records, logs] = [join(folder, 'records'), join(folder, 'logs')];
+    const store = new AttemptStore(records, logs);
+    assert.deepEqual(await store.load(), []);
+    for (const [index, id] of ['a-1', 'b-1'].entries()) {
+      await writeFile(store.logPath(id), 'x'.repeat(index));
+      store.save({ report: newReport(id), slotNumber: index, diskBytes: 5 });
+    }
+    store.save({ report: { ...newReport('b-1'), state: 'ended', outcome: 'lost' }, slotNumber: 1, diskBytes: 5 });
+    store.save({ report: newReport('no-log'), slotNumber: 2, diskBytes: 5 });
+    await writeFile(join(records, 'b-1.json.new'), '{');
+    await writeFile(join(records, 'cut.json'), '{"report":');
+    await writeFile(join(logs, 'no-record.log'), 'x');
+    await mkdir(join(logs, '..', 'other'));
+    const found = await new AttemptStore(records, logs).load();
+    const told = found.map(({ record, logBytes }) => [
+      record.report.id,
+      record.report.state,
+      record.slotNumber,
+      logBytes,
+    ]);
+    assert.deepEqual(told.sort(), [
+      ['a-1', 'preparing', 0, 0],
+      ['b-1', 'ended', 1, 1],
+    ]);
+    assert.deepEqual((await readdir(records)).sort(), ['a-1.json', 'b-1.json']);
+    await store.remove('a-1');
+    assert.deepEqual([await readdir(records), await readdir(logs)], [['b-1.json'], ['b-1.log']]);
+  } finally {
+    await removeTree(folder);
+  }
+});
