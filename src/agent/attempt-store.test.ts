@@ -22,7 +22,7 @@ test('attempts outlive the agent: those with a record and a log are found, what 
     await writeFile(join(records, 'b-1.json.new'), '{');
     await writeFile(join(records, 'cut.json'), '{"report":');
     await writeFile(join(logs, 'no-record.log'), 'x');
-    await mkdir(join(logs, '..', 'other'));
+    await mkdir(join(records, 'a-folder', 'of-an-older-agent'), { recursive: true });
     const found = await new AttemptStore(records, logs).load();
     const told = found.map(({ record, logBytes }) => [
       record.report.id,

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
 import type { AttemptReport } from '../protocol/agent.ts';
-import { removeFile } from './remove-tree.ts';
+import { removeFile, removeTree } from './remove-tree.ts';
 import { isId } from './spec-fields.ts';
 
 /** What is known of an attempt, beside its output log and its folder. */
@@ -48,11 +48,11 @@ export class AttemptStore {
         const record: AttemptRecord = JSON.parse(await readFile(this.#recordPath(id), 'utf8'));
         found.set(id, { record, logBytes: (await stat(this.logPath(id))).size });
       } catch {
-        await removeFile(join(this.#records, name));
+        await removeTree(join(this.#records, name));
       }
     }
     for (const name of await readdir(this.#logs))
-      if (!found.has(name.replace(/\.log$/, ''))) await removeFile(join(this.#logs, name));
+      if (!found.has(name.replace(/\.log$/, ''))) await removeTree(join(this.#logs, name));
     return [...found.values()];
   }
 
