@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { type Dirent, lstatSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { readdir, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { setImmediate as letOthers } from 'node:timers/promises';
 
-// What is small is done at once, which is several times cheaper than by the thread pool, and others get their turn between.
+// What is small is done at once, which is several times cheaper than by the thread pool; but of many things one in a while goes
+// by the pool all the same, so that others get their turn.
 const smallFolderBytes = 4096;
 const smallFileBytes = 1024 * 1024;
 const atOnce = 32;
@@ -33,6 +33,10 @@ export async function removeTree(path: string): Promise<void> {
 
 async function removeFolder(root: Buffer, moveUp: (path: Buffer) => Promise<void>): Promise<void> {
   let done = 0;
+  const isOthersTurn = (): boolean => {
+    done += 1;
+    return done % atOnce === 0;
+  };
   // A list instead of recursion: the depth is the job's to choose.
   const folders: { path: Buffer; isEmptied: boolean }[] = [{ path: root, isEmptied: false }];
   for (let folder = folders.at(-1); folder !== undefined; folder = folders.at(-1)) {
@@ -42,29 +46,28 @@ async function removeFolder(root: Buffer, moveUp: (path: Buffer) => Promise<void
       continue;
     }
     folder.isEmptied = true;
-    for (const entry of await entriesOf(folder.path)) {
-      done += 1;
-      if (done % atOnce === 0) await letOthers();
+    for (const entry of await entriesOf(folder.path, isOthersTurn())) {
       const inner = Buffer.concat([folder.path, Buffer.from('/'), entry.name]);
-      if (!entry.isDirectory()) await removeFile(inner);
+      if (!entry.isDirectory()) await removeFile(inner, isOthersTurn());
       else if (inner.length > deepestPathBytes) await moveUp(inner);
       else folders.push({ path: inner, isEmptied: false });
     }
   }
 }
 
-async function entriesOf(folder: Buffer): Promise<Dirent<Buffer>[]> {
+async function entriesOf(folder: Buffer, isByPool = false): Promise<Dirent<Buffer>[]> {
   const options = { withFileTypes: true, encoding: 'buffer' } as const;
-  return lstatSync(folder).size <= smallFolderBytes ? readdirSync(folder, options) : await readdir(folder, options);
+  if (isByPool || lstatSync(folder).size > smallFolderBytes) return await readdir(folder, options);
+  return readdirSync(folder, options);
 }
 
-/** Removes a file, or a link itself. A missing one is not an error. */
-export async function removeFile(path: string | Buffer): Promise<void> {
+/** Removes a file, or a link itself. A missing one is not an error. @param isByPool others get their turn meanwhile */
+export async function removeFile(path: string | Buffer, isByPool = false): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   // To free what a large file has may take the kernel long.
-  if (found.size <= smallFileBytes) unlinkSync(path);
-  else await unlink(path);
+  if (isByPool || found.size > smallFileBytes) await unlink(path);
+  else unlinkSync(path);
 }
 
 /** Removes everything in a folder of ours; a missing one is not an error. */
