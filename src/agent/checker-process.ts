@@ -7,6 +7,7 @@ import { Cgroup } from './cgroup.ts';
 import { checkerSource } from './checker-source.ts';
 import type { AgentClock } from './clock.ts';
 import { containerSpec } from './container-spec.ts';
+import { shellOptions } from './launcher.ts';
 import { attemptCgroupSettings } from './limits.ts';
 import type { AgentPaths } from './paths.ts';
 import { removeTree } from './remove-tree.ts';
@@ -60,8 +61,7 @@ export class CheckerProcess {
     });
     await writeFile(join(run, 'config.json'), JSON.stringify(spec));
     const child = spawn('/bin/sh', ['-c', becomeCrun, name, run, name, paths.crun, cgroup.path], {
-      cwd: '/',
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+      ...shellOptions,
       stdio: ['pipe', 'pipe', 'ignore'],
     });
     const { stdin, stdout } = child;

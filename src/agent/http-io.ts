@@ -11,8 +11,8 @@ const maxWaitMs = 60_000;
 const uploadStallMs = 60_000;
 const maxMessageChars = 2_000;
 
-/** Why a wait is given up; made once, since making an error is not cheap. */
-const over = new TidepoolError('aborted', 'the wait is over');
+/** Why what belongs to a request is let go; made once, since making an error is not cheap. */
+export const over = new TidepoolError('aborted', 'the request is over');
 
 /** Answers with a JSON body. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {

@@ -4,6 +4,11 @@ import type { Readable, Writable } from 'node:stream';
 import { TidepoolError } from '../domain/errors.ts';
 
 const maxComplaintChars = 1_000;
+/** How this agent starts a shell: it inherits nothing of the agent's. */
+export const shellOptions = {
+  cwd: '/',
+  env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+} as const;
 
 /**
  * A shell that stays and carries out one command after the other. Under emulation a new process of this agent costs 20 to
@@ -21,8 +26,7 @@ export class Launcher {
 
   private constructor(script: string, args: readonly string[]) {
     this.#process = spawn('/bin/sh', ['-c', script, 'launcher', ...args], {
-      cwd: '/',
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+      ...shellOptions,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.#process.stdin.on('error', () => undefined); // It died: `close` tells.

@@ -8,7 +8,7 @@ import { encodeFiles } from '../protocol/file-stream.ts';
 import { parseAttemptSpec } from './attempt-spec.ts';
 import type { Attempts } from './attempts.ts';
 import type { AgentClock } from './clock.ts';
-import { asciiJson, hold, numberParameter, readUpload, sendEmpty, sendError, sendJson } from './http-io.ts';
+import { asciiJson, hold, numberParameter, over, readUpload, sendEmpty, sendError, sendJson } from './http-io.ts';
 import { listProduced, openProduced } from './produced-files.ts';
 import type { Call, Routes } from './route.ts';
 import { type ServiceApi, serviceRoutes } from './service/routes.ts';
@@ -22,9 +22,6 @@ export interface JobApi {
 }
 
 export interface AgentApi extends ServiceApi, JobApi {}
-
-/** Every request ends so; made once, since making an error is not cheap. */
-const over = new TidepoolError('aborted', 'the request is over');
 
 /** Those of protocol/agent.ts. */
 export const jobRoutes: Routes<JobApi> = {
