@@ -1,11 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, glob, mkdir } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Requirement } from '../../src/setup/requirements.ts';
+import { freePort } from '../../test/support/free-port.ts';
 import { temporaryFolder } from '../../test/support/server.ts';
 
 const run = promisify(execFile);
@@ -94,14 +94,4 @@ async function programs(): Promise<string> {
   const newest = found.sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).at(-1);
   if (newest === undefined) throw new Error('there is no PostgreSQL in /usr/lib/postgresql');
   return newest;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

@@ -51,9 +51,10 @@ test('collision', async () => {
   assert.equal((await ask(harness, '/'))[0], 400);
 });
 
-test('licence', async () => {
+test('licence', async (context) => {
   const folder = await mkdtemp(join(tmpdir(), 'tidepool-licence-'));
-  const store = await FakeStore.start(join(folder, 'socket'));
+  context.after(() => rm(folder, { recursive: true }));
+  await using store = await FakeStore.start(join(folder, 'socket'));
   const options = { environment: { TIDEPOOL_STORE: join(folder, 'socket') } };
   await using one = await start('licence', options);
   await using other = await start('licence', { environment: { ...options.environment, TIDEPOOL_SERVER: 'vm-2' } });
@@ -95,8 +96,6 @@ test('licence', async () => {
   };
   assert.deepEqual(new Set(await Promise.all(plates.map(register))), new Set([1]));
   assert.equal(store.values.size, plates.length + 3);
-  await store[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
 });
 
 test('powmod', async () => {

@@ -6,6 +6,7 @@ import type { Balancer } from '../../src/domain/balancer.ts';
 import { type HaproxyOptions, openHaproxyBalancer } from '../../src/haproxy/balancer.ts';
 import { processesWith } from '../../src/haproxy/program.ts';
 import type { BalancerHarness, HarnessAnswer, HarnessRequest, HarnessServer } from '../conformance/balancer.ts';
+import { freePort } from './free-port.ts';
 import { temporaryFolder } from './server.ts';
 
 const host = '127.0.0.1';
@@ -61,7 +62,8 @@ export async function haproxyHarness(fields: Partial<HaproxyOptions> = {}): Prom
 /** Answers `/?ms=N&status=S` after N ms with its own address, `/?hold=NAME` when that is over; is well at `/health`. */
 export async function startHttpServer(name: string): Promise<HarnessServer> {
   let server: Server | undefined;
-  const listen = async (wanted: number): Promise<number> => {
+  const port = await freePort();
+  const listen = async (): Promise<void> => {
     const fresh = createServer((incoming, response) => {
       const query = new URL(incoming.url ?? '/', 'http://server').searchParams;
       const workMs = Number(query.get('ms') ?? 0);
@@ -73,10 +75,9 @@ export async function startHttpServer(name: string): Promise<HarnessServer> {
       });
     });
     server = fresh;
-    await new Promise<void>((resolve, reject) => fresh.once('error', reject).listen(wanted, host, resolve));
-    return portOf(fresh);
+    await new Promise<void>((resolve, reject) => fresh.once('error', reject).listen(port, host, resolve));
   };
-  const port = await listen(0);
+  await listen();
   const address = { name, host, port };
   return {
     serving: { ...address, state: 'serving' },
@@ -86,7 +87,7 @@ export async function startHttpServer(name: string): Promise<HarnessServer> {
         server?.close(() => resolve());
         server?.closeAllConnections();
       }),
-    revive: async () => void (await listen(port)),
+    revive: listen,
   };
 }
 
@@ -114,29 +115,8 @@ export function send(port: number, wanted: HarnessRequest & { status?: number } 
   }).finally(() => holds.delete(hold));
 }
 
-const given = new Set<number>();
-
-/** A port that nobody listens on at the moment. None is given twice: the kernel itself may offer one again at once. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const server = createTcpServer();
-    await new Promise<void>((resolve) => server.listen(0, host, resolve));
-    const port = portOf(server);
-    await new Promise((resolve) => server.close(resolve));
-    if (given.has(port)) continue;
-    given.add(port);
-    return port;
-  }
-}
-
 async function takePort(port: number): Promise<() => Promise<void>> {
   const server = createTcpServer();
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   return () => new Promise((resolve) => server.close(() => resolve()));
-}
-
-function portOf(server: Pick<Server, 'address'>): number {
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return address.port;
 }
