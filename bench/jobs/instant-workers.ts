@@ -5,7 +5,7 @@ import type { AttemptReport } from '../../src/protocol/agent.ts';
 /** Workers on which every attempt succeeds at once, without output or files: what is left is the job queue. */
 export function instantWorkers(): AgentLink {
   return {
-    start: async (_agent, { id }) => ended(id),
+    run: (_agent, { id }) => noOutput(id),
     report: async (_agent, id) => ended(id),
     output: (_agent, id) => noOutput(id),
     files: async () => undefined,

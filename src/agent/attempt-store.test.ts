@@ -15,10 +15,10 @@ test('attempts outlive the agent: those with a record and a log are found, what 
     assert.deepEqual(await store.load(), []);
     for (const [index, id] of ['a-1', 'b-1'].entries()) {
       await writeFile(store.logPath(id), 'x'.repeat(index));
-      store.save({ report: newReport(id), slotNumber: index, diskBytes: 5 });
+      store.save({ report: newReport(id), place: { slotNumber: index, workPath: '/w' }, diskBytes: 5 });
     }
-    store.save({ report: { ...newReport('b-1'), state: 'ended', outcome: 'lost' }, slotNumber: 1, diskBytes: 5 });
-    store.save({ report: newReport('no-log'), slotNumber: 2, diskBytes: 5 });
+    store.save({ report: { ...newReport('b-1'), state: 'ended', outcome: 'lost' }, place: null, diskBytes: 5 });
+    store.save({ report: newReport('no-log'), place: null, diskBytes: 5 });
     await writeFile(join(records, 'b-1.json.new'), '{');
     await writeFile(join(records, 'cut.json'), '{"report":');
     await writeFile(join(logs, 'no-record.log'), 'x');
@@ -27,12 +27,12 @@ test('attempts outlive the agent: those with a record and a log are found, what 
     const told = found.map(({ record, logBytes }) => [
       record.report.id,
       record.report.state,
-      record.slotNumber,
+      record.place?.slotNumber,
       logBytes,
     ]);
     assert.deepEqual(told.sort(), [
       ['a-1', 'preparing', 0, 0],
-      ['b-1', 'ended', 1, 1],
+      ['b-1', 'ended', undefined, 1],
     ]);
     assert.deepEqual((await readdir(records)).sort(), ['a-1.json', 'b-1.json']);
     await store.remove('a-1');

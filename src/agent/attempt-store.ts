@@ -3,13 +3,14 @@ import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
 import type { AttemptReport } from '../protocol/agent.ts';
+import type { AttemptPlace } from './attempt.ts';
 import { removeFile, removeTree } from './remove-tree.ts';
 import { isId } from './spec-fields.ts';
 
 /** What is known of an attempt, beside its output log and its folder. */
 export interface AttemptRecord {
   readonly report: AttemptReport;
-  readonly slotNumber: number;
+  readonly place: AttemptPlace | null;
   readonly diskBytes: number;
 }
 

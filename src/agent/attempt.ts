@@ -10,31 +10,34 @@ import type { OutputLog } from './output-log.ts';
 import { listProduced } from './produced-files.ts';
 import { Wakeup } from './wakeup.ts';
 
+/** The slot that an attempt has, and its working folder there. */
+export interface AttemptPlace {
+  readonly slotNumber: number;
+  readonly workPath: string;
+}
+
 /** One attempt in this agent's life: what is known about it, and a way to wait for its end and to stop it. */
 export class Attempt {
   readonly log: OutputLog;
-  readonly workPath: string;
   readonly diskBytes: number;
-  readonly slotNumber: number;
   readonly #clock: AgentClock;
   readonly #changed = new Wakeup();
   #report: AttemptReport;
+  #place: AttemptPlace | null;
   #run: ContainerRun | undefined;
   #isStopAsked = false;
 
   constructor(fields: {
     report: AttemptReport;
     log: OutputLog;
-    workPath: string;
+    place: AttemptPlace | null;
     diskBytes: number;
-    slotNumber: number;
     clock: AgentClock;
   }) {
     this.#report = fields.report;
     this.log = fields.log;
-    this.workPath = fields.workPath;
+    this.#place = fields.place;
     this.diskBytes = fields.diskBytes;
-    this.slotNumber = fields.slotNumber;
     this.#clock = fields.clock;
   }
 
@@ -44,6 +47,18 @@ export class Attempt {
       outputLogBytes: this.log.sizeBytes,
       outputTruncated: this.log.isTruncated || this.#report.outputTruncated,
     };
+  }
+
+  /** Null once it has left it. */
+  get place(): AttemptPlace | null {
+    return this.#place;
+  }
+
+  /** From now on its slot may be another's. @returns the slot's number; null when it has left it before */
+  leaveSlot(): number | null {
+    const number = this.#place?.slotNumber ?? null;
+    this.#place = null;
+    return number;
   }
 
   /** Somebody wants it ended. */
@@ -72,13 +87,13 @@ export class Attempt {
   }
 
   /** Checks and runs the script whose files are in the slot's folder, to the end. Never rejects: trouble is an outcome. */
-  async runToEnd(spec: AttemptSpec, run: ContainerRun, checker: Checker): Promise<void> {
+  async runToEnd(spec: AttemptSpec, workPath: string, run: ContainerRun, checker: Checker): Promise<void> {
     try {
       const hasCommand = spec.image !== null && spec.image.command !== null;
-      const syntaxProblem = hasCommand ? undefined : await this.#compile(spec, checker);
+      const syntaxProblem = hasCommand ? undefined : await compile(spec, workPath, checker);
       if (syntaxProblem !== undefined) return await this.end('rejected', { syntaxProblem });
       if (this.#isStopAsked) return await this.end('stopped', {});
-      await this.#runContainer(spec, run);
+      await this.#runContainer(spec, workPath, run);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       await this.end('failed', { message: `the worker could not run it: ${message}` });
@@ -92,17 +107,7 @@ export class Attempt {
     this.#changed.notify();
   }
 
-  async #compile(spec: AttemptSpec, checker: Checker): Promise<SyntaxProblem | undefined> {
-    const path = join(this.workPath, spec.entrypoint);
-    const { size } = statSync(path);
-    if (size > maxSourceBytes) {
-      const message = `the file has ${size} bytes; a script may have ${maxSourceBytes}`;
-      return { file: spec.entrypoint, line: 1, column: 1, message, text: '' };
-    }
-    return await checker.check(spec.entrypoint, readFileSync(path));
-  }
-
-  async #runContainer(spec: AttemptSpec, run: ContainerRun): Promise<void> {
+  async #runContainer(spec: AttemptSpec, workPath: string, run: ContainerRun): Promise<void> {
     this.#run = run;
     let startedAtMs = this.#clock.now();
     const facts = await run.run(this.log, () => {
@@ -111,7 +116,7 @@ export class Attempt {
       this.#changed.notify();
     });
     const endedAtMs = this.#clock.now();
-    const { files, notice } = await listProduced(this.workPath, spec.limits.diskBytes);
+    const { files, notice } = await listProduced(workPath, spec.limits.diskBytes);
     if (notice !== '') await this.log.notice(notice);
     const { outcome, ...ending } = endingOf(facts);
     if (outcome === null) throw new TidepoolError('internal', 'an ended run has no outcome');
@@ -119,4 +124,14 @@ export class Attempt {
     const used = { endedAtMs, wallMs: endedAtMs - startedAtMs, cpuMs, peakMemoryBytes };
     await this.end(outcome, { ...ending, ...used, producedFiles: files.length });
   }
+}
+
+async function compile(spec: AttemptSpec, workPath: string, checker: Checker): Promise<SyntaxProblem | undefined> {
+  const path = join(workPath, spec.entrypoint);
+  const { size } = statSync(path);
+  if (size > maxSourceBytes) {
+    const message = `the file has ${size} bytes; a script may have ${maxSourceBytes}`;
+    return { file: spec.entrypoint, line: 1, column: 1, message, text: '' };
+  }
+  return await checker.check(spec.entrypoint, readFileSync(path));
 }

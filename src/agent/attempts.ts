@@ -27,7 +27,6 @@ export class Attempts {
   readonly #store: AttemptStore;
   readonly #slots: Slots;
   readonly #runtimes: Runtimes;
-  readonly #paths: AgentPaths;
   readonly #clock: AgentClock;
   readonly #sendTerm: SendTerm;
   /** Asking for it reads much more than a number. */
@@ -45,7 +44,6 @@ export class Attempts {
     this.#sendTerm = fields.sendTerm;
     this.#slots = fields.slots;
     this.#runtimes = fields.runtimes;
-    this.#paths = fields.paths;
     this.#clock = fields.clock;
     this.#log = fields.log;
     const { records, state } = fields.paths;
@@ -56,14 +54,13 @@ export class Attempts {
   async restore(): Promise<void> {
     for (const { record, logBytes } of await this.#store.load()) {
       const { id } = record.report;
-      const workPath = join(this.#paths.state, 'slots', String(record.slotNumber), 'work');
       const log = OutputLog.ended(this.#store.logPath(id), this.#clock, logBytes);
-      const attempt = new Attempt({ ...record, log, workPath, clock: this.#clock });
-      this.#slots.reserve(record.slotNumber);
+      const attempt = new Attempt({ ...record, log, clock: this.#clock });
+      if (record.place !== null) this.#slots.reserve(record.place.slotNumber);
       this.#known.set(id, attempt);
       if (attempt.isEnded) continue;
       await attempt.end('lost', { message: "the worker's agent was restarted under it" });
-      this.#save(attempt);
+      this.#settle(attempt);
     }
   }
 
@@ -111,7 +108,7 @@ export class Attempts {
       const reason = error instanceof Error ? error.message : String(error);
       const outcome = attempt.isStopAsked ? 'stopped' : 'lost';
       await attempt.end(outcome, { message: `its files did not arrive: ${reason}` });
-      this.#save(attempt);
+      this.#settle(attempt);
       throw error;
     }
     const running = this.#run(attempt, spec, slot, runtimePath).finally(() => this.#running.delete(spec.id));
@@ -119,17 +116,20 @@ export class Attempts {
     return attempt.report;
   }
 
-  /** Forgets an attempt and frees its disk; one that runs is killed first. */
-  async remove(id: string): Promise<void> {
-    const attempt = this.get(id);
-    attempt.stop(true);
+  /** Forgets attempts and frees their disk; those that run are killed first. Unknown ones are passed over. */
+  async remove(ids: readonly string[]): Promise<void> {
+    await Promise.all(ids.map((id) => this.#remove(id)));
+  }
+
+  async #remove(id: string): Promise<void> {
+    const attempt = this.find(id);
+    attempt?.stop(true);
     await this.#arriving.get(id)?.catch(() => undefined);
     await this.#running.get(id);
     // Of two removals at a time one is too late.
-    if (!this.#known.delete(id)) throw new TidepoolError('not_found', `this VM has no attempt ${id}`);
+    if (attempt === undefined || !this.#known.delete(id)) return;
     await this.#store.remove(id);
-    // Emptying the folder may take long, and nobody need wait for it.
-    void this.#slots.release(attempt.slotNumber);
+    this.#freeSlot(attempt);
   }
 
   #create(spec: AttemptSpec, slot: Slot): Attempt {
@@ -137,9 +137,8 @@ export class Attempts {
     const attempt = new Attempt({
       report: newReport(spec.id),
       log,
-      workPath: slot.workPath,
+      place: { slotNumber: slot.number, workPath: slot.workPath },
       diskBytes: spec.limits.diskBytes,
-      slotNumber: slot.number,
       clock: this.#clock,
     });
     this.#known.set(spec.id, attempt);
@@ -151,16 +150,28 @@ export class Attempts {
     try {
       const plan = attemptPlan(spec, slot, runtimePath, this.#cpus);
       const run = new ContainerRun(plan, slot, this.#clock, this.#sendTerm);
-      await attempt.runToEnd(spec, run, this.#runtimes.checker(spec.runtime));
-      this.#save(attempt);
+      await attempt.runToEnd(spec, slot.workPath, run, this.#runtimes.checker(spec.runtime));
+      this.#settle(attempt);
     } catch (error) {
       this.#log(`attempt ${spec.id}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 
+  /** Writes an end down. Without files to be fetched the slot is another's from now on. */
+  #settle(attempt: Attempt): void {
+    if (attempt.report.producedFiles === 0) this.#freeSlot(attempt);
+    this.#save(attempt);
+  }
+
+  /** Emptying the folder may take long, and nobody need wait for it. */
+  #freeSlot(attempt: Attempt): void {
+    const number = attempt.leaveSlot();
+    if (number !== null) void this.#slots.release(number);
+  }
+
   #save(attempt: Attempt): void {
-    const { report, slotNumber, diskBytes } = attempt;
-    this.#store.save({ report, slotNumber, diskBytes });
+    const { report, place, diskBytes } = attempt;
+    this.#store.save({ report, place, diskBytes });
   }
 }
 

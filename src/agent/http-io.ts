@@ -81,11 +81,20 @@ export function readUpload<T>(
 
 /** Waits for what a caller waits for, as long as its `waitMs` says and it is there. */
 export async function hold(
-  { query, signal }: Call,
+  call: Call,
   clock: AgentClock,
   until: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const waitMs = Math.min(numberParameter(query, 'waitMs'), maxWaitMs);
+  await holdFor(Math.min(numberParameter(call.query, 'waitMs'), maxWaitMs), call, clock, until);
+}
+
+/** Waits for so long at most, and as long as the caller is there. */
+export async function holdFor(
+  waitMs: number,
+  { signal }: Call,
+  clock: AgentClock,
+  until: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
   if (waitMs === 0 || signal.aborted) return;
   const waited = new AbortController();
   const giveUp = (): void => waited.abort(over);

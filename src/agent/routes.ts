@@ -3,12 +3,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TidepoolError } from '../domain/errors.ts';
-import { type AgentHealth, reportTrailer } from '../protocol/agent.ts';
-import { encodeFiles } from '../protocol/file-stream.ts';
+import { type AgentHealth, preparingHoldMs, reportTrailer, stateHeader } from '../protocol/agent.ts';
+import { encodeFiles, type FileEntry } from '../protocol/file-stream.ts';
+import type { Attempt } from './attempt.ts';
 import { parseAttemptSpec } from './attempt-spec.ts';
 import type { Attempts } from './attempts.ts';
 import type { AgentClock } from './clock.ts';
-import { asciiJson, hold, numberParameter, over, readUpload, sendEmpty, sendError, sendJson } from './http-io.ts';
+import { asciiJson, holdFor, numberParameter, over, readUpload, sendEmpty, sendError, sendJson } from './http-io.ts';
 import { listProduced, openProduced } from './produced-files.ts';
 import type { Call, Routes } from './route.ts';
 import { type ServiceApi, serviceRoutes } from './service/routes.ts';
@@ -29,12 +30,12 @@ export const jobRoutes: Routes<JobApi> = {
   'POST /v1/clock': setClock,
   'GET /v1/attempts': async (api, { response }) => sendJson(response, 200, api.attempts.reports()),
   'POST /v1/attempts': startAttempt,
-  'GET /v1/attempts/:id': reportAttempt,
+  'GET /v1/attempts/:id': async (api, { response }, id) => sendJson(response, 200, api.attempts.get(id).report),
   'GET /v1/attempts/:id/output': followOutput,
   'POST /v1/attempts/:id/stop': stopAttempt,
   'GET /v1/attempts/:id/files': sendFiles,
-  'DELETE /v1/attempts/:id': async (api, { response }, id) => {
-    await api.attempts.remove(id);
+  'DELETE /v1/attempts': async (api, { query, response }) => {
+    await api.attempts.remove((query.get('ids') ?? '').split(','));
     sendEmpty(response);
   },
 };
@@ -72,26 +73,30 @@ async function setClock(api: JobApi, { response, query }: Call): Promise<void> {
 }
 
 async function startAttempt(api: JobApi, call: Call): Promise<void> {
-  const { attempts, clock } = api;
+  const { attempts } = api;
   const { id } = await readUpload(call.request, (line, files) => attempts.start(parseAttemptSpec(line), files));
-  const attempt = attempts.get(id);
-  await hold(call, clock, (signal) => attempt.untilStarted(signal));
-  sendJson(call.response, 202, attempt.report);
+  await sendOutput(api, call, attempts.get(id), 0);
 }
 
-async function reportAttempt(api: JobApi, call: Call, id: string): Promise<void> {
+async function followOutput(api: JobApi, call: Call, id: string): Promise<void> {
   const attempt = api.attempts.get(id);
-  await hold(call, api.clock, (signal) => attempt.untilStarted(signal));
-  sendJson(call.response, 200, attempt.report);
+  const offset = numberParameter(call.query, 'offset');
+  const { sizeBytes } = attempt.log;
+  if (offset > sizeBytes) throw new TidepoolError('invalid', `the output of ${id} has ${sizeBytes} bytes so far`);
+  await sendOutput(api, call, attempt, offset);
 }
 
-async function followOutput(api: JobApi, { response, query, signal }: Call, id: string): Promise<void> {
-  const attempt = api.attempts.get(id);
+async function sendOutput({ clock }: JobApi, call: Call, attempt: Attempt, offset: number): Promise<void> {
+  const { response, signal } = call;
   const { log } = attempt;
-  const offset = numberParameter(query, 'offset');
-  if (offset > log.sizeBytes)
-    throw new TidepoolError('invalid', `the output of ${id} has ${log.sizeBytes} bytes so far`);
-  response.writeHead(200, { 'content-type': 'application/octet-stream', trailer: reportTrailer });
+  await holdFor(preparingHoldMs, call, clock, (waited) => attempt.untilStarted(waited));
+  const { state } = attempt.report;
+  if (state === 'preparing') {
+    response.writeHead(202).end();
+    return;
+  }
+  const type = 'application/octet-stream';
+  response.writeHead(200, { 'content-type': type, [stateHeader]: state, trailer: reportTrailer });
   response.flushHeaders();
   for await (const bytes of log.read(offset, signal)) {
     if (!response.write(bytes)) await once(response, 'drain', { signal });
@@ -112,7 +117,12 @@ async function sendFiles(api: JobApi, { response }: Call, id: string): Promise<v
   const attempt = api.attempts.get(id);
   if (!attempt.isEnded)
     throw new TidepoolError('conflict', `attempt ${id} still runs; its files come when it has ended`);
-  const { files } = await listProduced(attempt.workPath, attempt.diskBytes);
   response.writeHead(200, { 'content-type': 'application/octet-stream' });
-  await pipeline(Readable.from(encodeFiles(openProduced(attempt.workPath, files)), { objectMode: false }), response);
+  await pipeline(Readable.from(encodeFiles(producedBy(attempt)), { objectMode: false }), response);
+}
+
+async function* producedBy({ place, diskBytes }: Attempt): AsyncGenerator<FileEntry> {
+  if (place === null) return;
+  const { files } = await listProduced(place.workPath, diskBytes);
+  yield* openProduced(place.workPath, files);
 }

@@ -3,7 +3,7 @@ import type { RequestListener } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { agentTlsCiphers } from '../protocol/agent.ts';
 
-/** Each running attempt holds two connections, its output and its report, and a health check needs one. */
+/** Each running attempt holds one, its output; a health check and a removal need one each. */
 const maxConnections = 512;
 const maxHeaderBytes = 16 * 1024;
 const handshakeTimeoutMs = 15_000;

@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { systemClock } from '../clock/system-clock.ts';
 import { type ErrorCode, hasCode, TidepoolError } from '../domain/errors.ts';
 import { FakeClock } from '../fake/clock.ts';
-import { type AttemptReport, type AttemptSpec, newReport, reportTrailer } from '../protocol/agent.ts';
+import { type AttemptReport, type AttemptSpec, newReport, reportTrailer, stateHeader } from '../protocol/agent.ts';
 import type { FileEntry } from '../protocol/file-stream.ts';
 import { HttpsAgentLink } from './agent-link.ts';
 import { says, startHostileAgent } from './hostile-agent.fake.ts';
@@ -151,7 +151,7 @@ test('an agent that does not answer is a `timeout`, by the clock', async () => {
 test('a caller that gives up is `aborted`, also while it waits', async () => {
   const giveUp = new AbortController();
   hostile.answer = () => giveUp.abort();
-  await assert.rejects(link.report(agent, 'job-1', 60_000, giveUp.signal), isCode('aborted'));
+  await assert.rejects(drain(link.output(agent, 'job-1', 0, { signal: giveUp.signal })), isCode('aborted'));
 });
 
 test('a connection that was closed while idle is replaced unseen', async () => {
@@ -264,7 +264,7 @@ test("the taker's own error ends the transfer and is the one that is thrown", as
 test("a source file's error ends the upload and is the one that is thrown", async () => {
   hostile.answer = (request) => void request.resume().on('error', () => undefined);
   const broken: FileEntry = { path: 'x.py', size: 5, content: failing() };
-  await assert.rejects(link.start(agent, spec, [broken]), isCode('not_found'));
+  await assert.rejects(drain(link.run(agent, spec, [broken])), isCode('not_found'));
 });
 
 async function* failing(): AsyncGenerator<Uint8Array> {
@@ -284,7 +284,7 @@ test('a refusal in the middle of an upload is understood, and ends the upload', 
     }
   };
   const file: FileEntry = { path: 'x.py', size: 1e12, content: endless() };
-  await assert.rejects(link.start(agent, spec, [file]), isCode('too_large'));
+  await assert.rejects(drain(link.run(agent, spec, [file])), isCode('too_large'));
   assert.ok(sentBytes < 1e9);
 });
 
@@ -292,12 +292,15 @@ test('an upload goes out as the protocol has it', async () => {
   const got: Buffer[] = [];
   hostile.answer = (request, response) => {
     request.on('data', (chunk: Buffer) => got.push(chunk));
-    request.on('end', () => response.writeHead(202).end(JSON.stringify(report)));
+    request.on('end', () => {
+      response.write('x');
+      endsWith(response, { ...report, state: 'ended' });
+    });
   };
   const content = (async function* () {
     yield Buffer.from('hello');
   })();
-  await link.start(agent, spec, [{ path: 'x.py', size: 5, content }]);
+  await drain(link.run(agent, spec, [{ path: 'x.py', size: 5, content }]));
   const body = Buffer.concat(got).toString();
   assert.equal(body, `${JSON.stringify(spec)}\n{"path":"x.py","size":5}\nhello{"end":true,"files":1}\n`);
 });
@@ -308,7 +311,40 @@ test('what goes into a path is encoded', async () => {
     url = request.url ?? '';
     says({ code: 'not_found', message: '' }, 404)(request, response);
   };
-  await assert.rejects(link.remove(agent, '../health?x'), isCode('not_found'));
-  assert.equal(url, '/v1/attempts/..%2Fhealth%3Fx');
+  await assert.rejects(link.remove(agent, ['a-1', '../health?x']), isCode('not_found'));
+  assert.equal(url, '/v1/attempts?ids=a-1,..%2Fhealth%3Fx');
   await assert.rejects(drain(link.output(agent, 'a/b', 0)), isCode('not_found'));
+  assert.equal(url, '/v1/attempts/a%2Fb/output?offset=0');
+});
+
+test('an attempt that is long in preparing is asked for again, and is told to run once it does', async () => {
+  const asked: string[] = [];
+  hostile.answer = ({ method, url }, response) => {
+    asked.push(`${method} ${url}`);
+    if (asked.length < 3) {
+      response.writeHead(202).end();
+      return;
+    }
+    response.writeHead(200, { [stateHeader]: 'running' }).write('01234');
+    endsWith(response, { ...report, state: 'ended' });
+  };
+  let running = 0;
+  const onRunning = (): void => {
+    running += 1;
+  };
+  assert.equal(await drain(link.run(agent, spec, [], { onRunning })), 5);
+  assert.equal(running, 1);
+  const again = 'GET /v1/attempts/job-1/output?offset=0';
+  assert.deepEqual(asked, ['POST /v1/attempts', again, again]);
+});
+
+test('so many attempts are removed that one path would be too long for', async () => {
+  const ids = Array.from({ length: 250 }, (_, index) => `attempt-${'x'.repeat(50)}-${index}`);
+  const removed: string[] = [];
+  hostile.answer = ({ url }, response) => {
+    removed.push(...(new URL(url ?? '', 'http://agent').searchParams.get('ids') ?? '').split(','));
+    response.writeHead(204).end();
+  };
+  await link.remove(agent, ids);
+  assert.deepEqual(removed, ids);
 });

@@ -1,9 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
-import type { AgentAddress, AgentLink } from '../domain/agent-link.ts';
+import type { AgentAddress, AgentLink, AttemptOutput, Following } from '../domain/agent-link.ts';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
-import { type AgentHealth, type AttemptReport, type AttemptSpec, reportTrailer } from '../protocol/agent.ts';
+import {
+  type AgentHealth,
+  type AttemptReport,
+  type AttemptSpec,
+  reportTrailer,
+  stateHeader,
+} from '../protocol/agent.ts';
 import { decodeFiles, type FileEntry } from '../protocol/file-stream.ts';
 import { callLimitMs, parseJson, parseText, renewing, stallLimitMs, stopLimitMs, upload } from './call.ts';
 import { Connections } from './connections.ts';
@@ -11,9 +17,16 @@ import { type Deadline, deadline, within } from './deadline.ts';
 import { exchange, type Request, transferError } from './exchange.ts';
 import { healthSchema, reportSchema, reportsSchema } from './schemas.ts';
 
-const maxReportWaitMs = 60_000;
-/** Most attempts run before that; a start that takes longer is not waited for. */
-const startWaitMs = 5_000;
+/** Of attempts that are removed in one request, whose ids its path has. */
+const maxRemoved = 100;
+/** The answer on an attempt that prepares. */
+const acceptedStatus = 202;
+
+/** A request that is answered with output, and its time limit. */
+interface Call {
+  readonly limit: Deadline;
+  readonly request: Request;
+}
 
 /** AgentLink over HTTPS with pre-shared keys. */
 export class HttpsAgentLink implements AgentLink {
@@ -42,41 +55,46 @@ export class HttpsAgentLink implements AgentLink {
     return this.#json(reportsSchema, agent, 'GET', '/v1/attempts', callLimitMs);
   }
 
-  async start(
+  async *run(
     agent: AgentAddress,
     spec: AttemptSpec,
     files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
-  ): Promise<AttemptReport> {
-    const limit = deadline(this.#clock, stallLimitMs, `sending attempt ${spec.id}`);
+    following: Following = {},
+  ): AttemptOutput {
+    const limit = deadline(this.#clock, stallLimitMs, `sending attempt ${spec.id}`, following.signal);
     const body = renewing(upload(spec, files), limit);
-    const path = `/v1/attempts?waitMs=${startWaitMs}`;
-    const request = { ...this.#request(agent, 'POST', path, limit), body };
-    return within(limit, async () => parseReport(spec.id, request, await exchange(request)));
+    const request = { ...this.#request(agent, 'POST', '/v1/attempts', limit), body };
+    return yield* this.#follow(agent, spec.id, 0, following, { limit, request });
   }
 
-  async report(agent: AgentAddress, id: string, waitMs = 0, signal?: AbortSignal): Promise<AttemptReport> {
-    const heldMs = Math.min(Math.max(0, Math.floor(waitMs)), maxReportWaitMs);
-    const limit = deadline(this.#clock, heldMs + callLimitMs, `the report of attempt ${id}`, signal);
-    const request = this.#request(agent, 'GET', `${attemptPath(id)}?waitMs=${heldMs}`, limit);
+  async report(agent: AgentAddress, id: string): Promise<AttemptReport> {
+    const limit = deadline(this.#clock, callLimitMs, `the report of attempt ${id}`);
+    const request = this.#request(agent, 'GET', attemptPath(id), limit);
     return within(limit, async () => parseReport(id, request, await exchange(request)));
   }
 
-  async *output(
-    agent: AgentAddress,
-    id: string,
-    offset: number,
-    signal?: AbortSignal,
-  ): AsyncGenerator<Uint8Array, AttemptReport> {
+  output(agent: AgentAddress, id: string, offset: number, following: Following = {}): AttemptOutput {
+    return this.#follow(agent, id, offset, following, this.#outputCall(agent, id, offset, following));
+  }
+
+  /**
+   * A quiet script and a dead VM look alike, so after a while of silence the agent is asked anew from there; and so it is
+   * when an attempt is long in preparing.
+   */
+  async *#follow(agent: AgentAddress, id: string, offset: number, following: Following, first: Call): AttemptOutput {
     let at = offset;
-    for (;;) {
-      // A quiet script and a dead VM look alike, so after a while of silence the agent is asked anew from there.
+    for (let call = first; ; call = this.#outputCall(agent, id, at, following)) {
+      const { limit, request } = call;
       const silence = new AbortController();
-      const limit = deadline(this.#clock, callLimitMs, `the output of attempt ${id}`, signal);
-      const request = this.#request(agent, 'GET', `${attemptPath(id)}/output?offset=${at}`, limit);
       let cancelSilence = (): void => undefined;
       try {
         const response = await exchange(request);
         limit.hold();
+        if (response.statusCode === acceptedStatus) {
+          response.resume();
+          continue;
+        }
+        if (response.headers[stateHeader] === 'running') following.onRunning?.();
         const onSilence = (): void => silence.abort(response.destroy());
         cancelSilence = this.#clock.after(stallLimitMs, onSilence);
         for await (const chunk of response) {
@@ -93,6 +111,11 @@ export class HttpsAgentLink implements AgentLink {
         limit.clear();
       }
     }
+  }
+
+  #outputCall(agent: AgentAddress, id: string, offset: number, { signal }: Following): Call {
+    const limit = deadline(this.#clock, callLimitMs, `the output of attempt ${id}`, signal);
+    return { limit, request: this.#request(agent, 'GET', `${attemptPath(id)}/output?offset=${offset}`, limit) };
   }
 
   async stop(agent: AgentAddress, id: string): Promise<AttemptReport> {
@@ -119,10 +142,16 @@ export class HttpsAgentLink implements AgentLink {
     });
   }
 
-  async remove(agent: AgentAddress, id: string): Promise<void> {
-    const limit = deadline(this.#clock, stopLimitMs, `removing attempt ${id}`);
-    const request = this.#request(agent, 'DELETE', attemptPath(id), limit);
-    await within(limit, async () => (await exchange(request)).resume());
+  async remove(agent: AgentAddress, ids: readonly string[]): Promise<void> {
+    for (let at = 0; at < ids.length; at += maxRemoved) {
+      const limit = deadline(this.#clock, stopLimitMs, `removing ${ids.length} attempts`);
+      const path = `/v1/attempts?ids=${ids
+        .slice(at, at + maxRemoved)
+        .map(encodeURIComponent)
+        .join(',')}`;
+      const request = this.#request(agent, 'DELETE', path, limit);
+      await within(limit, async () => (await exchange(request)).resume());
+    }
   }
 
   async close(): Promise<void> {

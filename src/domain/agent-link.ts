@@ -11,6 +11,17 @@ export interface AgentAddress {
   readonly key: Uint8Array;
 }
 
+/** How an attempt's output is followed. */
+export interface Following {
+  /** Ends the following; the attempt goes on. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called when it is known to run. Not called for one that has ended when it is asked for, or never runs. */
+  onRunning?(): void;
+}
+
+/** Raw frame-log bytes; returns the report when the attempt ended and all is sent. */
+export type AttemptOutput = AsyncGenerator<Uint8Array, AttemptReport>;
+
 /**
  * Port: the agents of the VMs. The control plane always dials. Every call has a deadline.
  * Errors: `unavailable` (cannot connect, connection lost, wrong key), `timeout`, `not_found` (unknown attempt),
@@ -23,26 +34,22 @@ export interface AgentLink {
   setClock(agent: AgentAddress, clock: Clock, signal?: AbortSignal): Promise<AgentHealth>;
   attempts(agent: AgentAddress): Promise<AttemptReport[]>;
   /**
-   * Idempotent by `spec.id`. `files` is read once; it is the working folder. The report is of when it runs or has ended, or
-   * that it still prepares when that takes longer than some seconds.
+   * Starts an attempt and gives its output. Idempotent by `spec.id`: a known one is only followed. `files` is read once; it
+   * is the working folder. Starts at the first `next`, and goes on whatever becomes of the following.
    */
-  start(
+  run(
     agent: AgentAddress,
     spec: AttemptSpec,
     files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
-  ): Promise<AttemptReport>;
-  /** The report now, or held while the attempt prepares and `waitMs` (at most 60,000) have not passed. */
-  report(agent: AgentAddress, id: string, waitMs?: number, signal?: AbortSignal): Promise<AttemptReport>;
-  /** Raw frame-log bytes from `offset`; returns the report when the attempt ended and all is sent. */
-  output(
-    agent: AgentAddress,
-    id: string,
-    offset: number,
-    signal?: AbortSignal,
-  ): AsyncGenerator<Uint8Array, AttemptReport>;
+    following?: Following,
+  ): AttemptOutput;
+  report(agent: AgentAddress, id: string): Promise<AttemptReport>;
+  /** The output of a started attempt from byte `offset`. */
+  output(agent: AgentAddress, id: string, offset: number, following?: Following): AttemptOutput;
   stop(agent: AgentAddress, id: string): Promise<AttemptReport>;
   /** Calls `onFile` for every produced file, each to be consumed before the next. Throws if the stream is cut. */
   files(agent: AgentAddress, id: string, onFile: (file: FileEntry) => Promise<void>): Promise<void>;
-  remove(agent: AgentAddress, id: string): Promise<void>;
+  /** Forgets attempts and frees their disk; ends those that run. Unknown ones are passed over. */
+  remove(agent: AgentAddress, ids: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }

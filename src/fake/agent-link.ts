@@ -1,4 +1,4 @@
-import type { AgentAddress, AgentLink } from '../domain/agent-link.ts';
+import type { AgentAddress, AgentLink, AttemptOutput, Following } from '../domain/agent-link.ts';
 import type { Clock } from '../domain/clock.ts';
 import { type ErrorCode, TidepoolError } from '../domain/errors.ts';
 import type { AgentHealth, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
@@ -53,28 +53,24 @@ export class FakeAgentLink implements AgentLink {
     return this.#reach('attempts', address, '').reports();
   }
 
-  async start(
+  async *run(
     address: AgentAddress,
     spec: AttemptSpec,
     files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
-  ): Promise<AttemptReport> {
-    return this.#reach('start', address, spec.id).start(spec, files);
+    following: Following = {},
+  ): AttemptOutput {
+    await this.#reach('run', address, spec.id, following.signal).start(spec, files);
+    return yield* this.output(address, spec.id, 0, following);
   }
 
-  async report(address: AgentAddress, id: string, waitMs = 0, signal?: AbortSignal): Promise<AttemptReport> {
-    const attempt = this.#reach('report', address, id, signal).get(id);
-    await attempt.untilStarted(waitMs, signal);
-    signal?.throwIfAborted();
-    return attempt.report;
+  async report(address: AgentAddress, id: string): Promise<AttemptReport> {
+    return this.#reach('report', address, id).get(id).report;
   }
 
-  async *output(
-    address: AgentAddress,
-    id: string,
-    offset: number,
-    signal?: AbortSignal,
-  ): AsyncGenerator<Uint8Array, AttemptReport> {
+  async *output(address: AgentAddress, id: string, offset: number, following: Following = {}): AttemptOutput {
+    const { signal } = following;
     const attempt = this.#reach('output', address, id, signal).get(id);
+    if (attempt.report.state === 'running') following.onRunning?.();
     yield* attempt.output(offset, signal);
     this.#check('output', address, id, signal);
     return attempt.report;
@@ -94,8 +90,9 @@ export class FakeAgentLink implements AgentLink {
     }
   }
 
-  async remove(address: AgentAddress, id: string): Promise<void> {
-    this.#reach('remove', address, id).remove(id);
+  async remove(address: AgentAddress, ids: readonly string[]): Promise<void> {
+    const agent = this.#reach('remove', address, ids.join());
+    for (const id of ids) agent.remove(id);
   }
 
   async close(): Promise<void> {

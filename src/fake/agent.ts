@@ -60,9 +60,8 @@ export class FakeAgent {
     return attempt;
   }
 
-  async start(spec: AttemptSpec, files: AsyncIterable<FileEntry> | Iterable<FileEntry>): Promise<AttemptReport> {
-    const known = this.#attempts.get(spec.id);
-    if (known !== undefined) return known.report;
+  async start(spec: AttemptSpec, files: AsyncIterable<FileEntry> | Iterable<FileEntry>): Promise<void> {
+    if (this.#attempts.has(spec.id)) return;
     if (!this.health().runtimes.includes(spec.runtime)) {
       throw new TidepoolError('not_found', `this VM has no runtime ${spec.runtime}`);
     }
@@ -74,7 +73,6 @@ export class FakeAgent {
       attempt.end('lost', { message: 'its files did not arrive' });
       throw error;
     }
-    return attempt.report;
   }
 
   /** As after a kill -9 of the agent: what ran is lost, what had ended is still there. */
@@ -88,7 +86,7 @@ export class FakeAgent {
   }
 
   remove(id: string): void {
-    this.get(id).end('stopped', { signal: 9 });
+    this.#attempts.get(id)?.end('stopped', { signal: 9 });
     this.#attempts.delete(id);
   }
 }

@@ -63,15 +63,6 @@ export class FakeAttempt {
     this.#wake();
   }
 
-  async untilStarted(waitMs: number, signal?: AbortSignal): Promise<void> {
-    const giveUpAtMs = this.#clock.now() + waitMs;
-    while (this.report.state === 'preparing' && this.#clock.now() < giveUpAtMs && signal?.aborted !== true) {
-      const cancel = this.#clock.after(giveUpAtMs - this.#clock.now(), () => this.#wake());
-      await this.#change(signal);
-      cancel();
-    }
-  }
-
   async *output(offset: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     let at = offset;
     for (;;) {

@@ -3,6 +3,7 @@ import { hasCode, TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import { attemptId, emptyResult, type Job, jobCan } from '../domain/job.ts';
 import { runtimeOf } from '../domain/requirements.ts';
 import type { AttemptOutcome, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
+import { agentOf } from './agent-of.ts';
 import { cancelTopic } from './cancel.ts';
 import { type CollectedFiles, collectFiles } from './collect-files.ts';
 import type { JobContext } from './context.ts';
@@ -10,9 +11,8 @@ import { followOutput } from './follow-output.ts';
 import { imageCommand } from './image-command.ts';
 import { inputFiles } from './inputs.ts';
 import { jobResultOf, jobStateOf } from './outcome.ts';
+import type { Removals } from './removals.ts';
 
-/** An agent's answer on an attempt that prepares comes at the latest after this. */
-const reportWaitMs = 20_000;
 /** Why the parts of an attempt are let go: made once, since making an error is not cheap. */
 const over = new TidepoolError('aborted', 'the attempt is over');
 const noFiles: CollectedFiles = { files: [], dropped: 0 };
@@ -26,7 +26,13 @@ const retryPauseMs = 250;
  *
  * Returns when the job is ended or queued again, or when the signal fires (the attempt then goes on without us).
  */
-export async function runAttempt(context: JobContext, job: Job, resumed: boolean, signal: AbortSignal): Promise<void> {
+export async function runAttempt(
+  context: JobContext,
+  removals: Removals,
+  job: Job,
+  resumed: boolean,
+  signal: AbortSignal,
+): Promise<void> {
   // The caller's list may be older than this job's end; an ended attempt must not be started again.
   if (resumed && !(await isCurrent(context, job))) return;
   const stopWatching = new AbortController();
@@ -35,12 +41,13 @@ export async function runAttempt(context: JobContext, job: Job, resumed: boolean
   try {
     let isKnown = resumed;
     for (;;) {
-      const agent = await agentOf(context, job);
+      const agent = await agentOf(context.store, job.vmName);
       if (agent === undefined) return await workerLost(context, job);
       try {
         const { report, logBytes } = await throughToEnd(context, job, agent, isKnown, signal);
         if (logBytes > 0) await context.logs.sync(job.id, job.attempt);
-        return await finish(context, job, agent, report, logBytes);
+        await finish(context, job, agent, report, logBytes);
+        return removals.add(job.vmName, report.id);
       } catch (error) {
         if (signal.aborted) return;
         if (hasCode(error, 'unavailable') || hasCode(error, 'timeout')) {
@@ -48,7 +55,8 @@ export async function runAttempt(context: JobContext, job: Job, resumed: boolean
           await context.clock.sleep(retryPauseMs, signal).catch(() => undefined);
           continue;
         }
-        return await giveUp(context, job, agent, toTidepoolError(error));
+        await giveUp(context, job, toTidepoolError(error));
+        return removals.add(job.vmName, attemptId(job.id, job.attempt));
       }
     }
   } finally {
@@ -71,48 +79,38 @@ async function throughToEnd(
   isKnown: boolean,
   signal: AbortSignal,
 ): Promise<{ report: AttemptReport; logBytes: number }> {
-  const failed = new AbortController();
-  const both = AbortSignal.any([signal, failed.signal]);
-  const first = (isKnown ? await reportOf(context, job, agent) : undefined) ?? (await start(context, job, agent));
-  try {
-    const [end] = await Promise.all([
-      followOutput(context, job, agent, !isKnown, both),
-      noteRunning(context, job, agent, first, both),
-    ]);
-    return end;
-  } finally {
-    failed.abort(over);
-  }
+  const id = attemptId(job.id, job.attempt);
+  const copiedBytes = isKnown ? await context.logs.size(job.id, job.attempt) : 0;
+  const isStarted = isKnown && (await hasAttempt(context, agent, id));
+  if (!isStarted && copiedBytes > 0)
+    throw new TidepoolError('upstream', `it has forgotten ${id} of which there is output`);
+  let noted = Promise.resolve();
+  const onRunning = (): void => {
+    noted = markRunning(context, job);
+    noted.catch(() => undefined); // It is awaited below, which may be long after it failed.
+  };
+  const following = { signal, onRunning };
+  const output = isStarted
+    ? context.link.output(agent, id, copiedBytes, following)
+    : context.link.run(
+        agent,
+        await attemptSpec(context, job),
+        inputFiles(job.spec, context.blobs, context.archives),
+        following,
+      );
+  const end = await followOutput(context, job, output, copiedBytes);
+  await noted;
+  return end;
 }
 
-async function start(context: JobContext, job: Job, agent: AgentAddress): Promise<AttemptReport> {
-  const files = inputFiles(job.spec, context.blobs, context.archives);
-  return context.link.start(agent, await attemptSpec(context, job), files);
-}
-
-/** Undefined when the agent knows nothing of it. */
-async function reportOf(context: JobContext, job: Job, agent: AgentAddress): Promise<AttemptReport | undefined> {
+async function hasAttempt(context: JobContext, agent: AgentAddress, id: string): Promise<boolean> {
   try {
-    return await context.link.report(agent, attemptId(job.id, job.attempt));
+    await context.link.report(agent, id);
+    return true;
   } catch (error) {
-    if (hasCode(error, 'not_found')) return undefined;
+    if (hasCode(error, 'not_found')) return false;
     throw error;
   }
-}
-
-/** A script that prints nothing is soon shown as running too. */
-async function noteRunning(
-  context: JobContext,
-  job: Job,
-  agent: AgentAddress,
-  first: AttemptReport,
-  signal: AbortSignal,
-): Promise<void> {
-  let { state } = first;
-  while (state === 'preparing') {
-    state = (await context.link.report(agent, first.id, reportWaitMs, signal)).state;
-  }
-  if (state === 'running') await markRunning(context, job);
 }
 
 async function markRunning(context: JobContext, job: Job): Promise<void> {
@@ -139,7 +137,6 @@ async function finish(
     nowMs: context.clock.now(),
   });
   context.changes.notify(job.id);
-  await forget(context, job, agent);
 }
 
 /** Logs of the attempts before this one, whose workers were lost. */
@@ -150,7 +147,7 @@ async function earlierLogBytes({ logs }: JobContext, { id, attempt }: Job): Prom
 }
 
 /** The worker answers, but not as an agent should. The job ends; that it failed for our reasons is said. */
-async function giveUp(context: JobContext, job: Job, agent: AgentAddress, error: TidepoolError): Promise<void> {
+async function giveUp(context: JobContext, job: Job, error: TidepoolError): Promise<void> {
   context.log(`job ${job.id}: ${error.code}: ${error.message}`);
   const result = { ...emptyResult, message: `the worker ${job.vmName} could not run it: ${error.message}` };
   await context.store.jobs.finish(job.id, job.attempt, {
@@ -159,26 +156,6 @@ async function giveUp(context: JobContext, job: Job, agent: AgentAddress, error:
     files: [],
     nowMs: context.clock.now(),
   });
-  await forget(context, job, agent);
-}
-
-/** What stays on the agent when this fails is found and removed by the sweep. */
-async function forget(context: JobContext, job: Job, agent: AgentAddress): Promise<void> {
-  try {
-    await context.link.remove(agent, attemptId(job.id, job.attempt));
-  } catch (error) {
-    context.log(
-      `job ${job.id}: leftovers stay on ${job.vmName} until the next sweep: ${toTidepoolError(error).message}`,
-    );
-  }
-}
-
-/** Where the job's agent is, or undefined when its VM is gone or given up. */
-async function agentOf(context: JobContext, job: Job): Promise<AgentAddress | undefined> {
-  const vm = job.vmName === null ? undefined : await context.store.vms.get(job.vmName);
-  if (vm === undefined || vm.state === 'failed' || vm.state === 'stopping') return undefined;
-  if (vm.host === null || vm.port === null) return undefined;
-  return { host: vm.host, port: vm.port, keyId: vm.keyId, key: vm.key };
 }
 
 async function workerLost(context: JobContext, job: Job): Promise<void> {
@@ -213,7 +190,7 @@ async function stopWhenCancelled(context: JobContext, job: Job, signal: AbortSig
 }
 
 async function tryStop(context: JobContext, job: Job): Promise<boolean> {
-  const agent = await agentOf(context, job);
+  const agent = await agentOf(context.store, job.vmName);
   if (agent === undefined) return true;
   try {
     await context.link.stop(agent, attemptId(job.id, job.attempt));

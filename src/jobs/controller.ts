@@ -1,12 +1,15 @@
+import type { AgentAddress } from '../domain/agent-link.ts';
 import type { Job } from '../domain/job.ts';
 import type { Assignment } from '../domain/job-store.ts';
 import type { Holding } from '../domain/queue.ts';
 import { isLayered, type LayeredRecipe } from '../domain/requirements.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
+import { agentOf } from './agent-of.ts';
 import { runAttempt } from './attempt.ts';
 import type { JobContext } from './context.ts';
 import { layeredRecipe } from './layered.ts';
 import { JobPlanner } from './planner.ts';
+import { Removals } from './removals.ts';
 import { building, isMissingRuntime, stopping, type WaitReason } from './wait-reason.ts';
 
 const periodMs = 1_000;
@@ -23,6 +26,7 @@ export class JobController {
   readonly #context: JobContext;
   readonly #planner: JobPlanner;
   readonly #stopping = new AbortController();
+  readonly #removals: Removals;
   /** Attempts that this process carries, by job id. */
   readonly #carried = new Map<string, Promise<void>>();
   /** How far the runtimes are that waiting jobs need, in words. */
@@ -35,6 +39,8 @@ export class JobController {
   constructor(context: JobContext) {
     this.#context = context;
     this.#planner = new JobPlanner(context);
+    const find = (vmName: string): Promise<AgentAddress | undefined> => agentOf(context.store, vmName);
+    this.#removals = new Removals({ ...context, find }, this.#stopping.signal);
   }
 
   start(): void {
@@ -136,7 +142,7 @@ export class JobController {
   #carry(job: Job, resumed: boolean): void {
     if (this.#carried.has(job.id)) return;
     const { log } = this.#context;
-    const carried = runAttempt(this.#context, job, resumed, this.#stopping.signal)
+    const carried = runAttempt(this.#context, this.#removals, job, resumed, this.#stopping.signal)
       .catch((error: unknown) => log(`job ${job.id}: ${error instanceof Error ? error.message : String(error)}`))
       .finally(() => {
         this.#carried.delete(job.id);

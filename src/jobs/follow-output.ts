@@ -1,26 +1,25 @@
-import type { AgentAddress } from '../domain/agent-link.ts';
+import type { AttemptOutput } from '../domain/agent-link.ts';
 import { TidepoolError } from '../domain/errors.ts';
-import { attemptId, type Job } from '../domain/job.ts';
+import type { Job } from '../domain/job.ts';
 import type { AttemptReport } from '../protocol/agent.ts';
 import type { JobContext } from './context.ts';
 
 /**
- * Copies an attempt's frame log from its agent to ours, from where ours ends, until the agent says that it is whole.
- * Our copy is always a prefix of the agent's, so an interrupted copy goes on where it stopped.
- * @param isNew nothing of it was ever copied
+ * Copies an attempt's frame log from its agent to ours until the agent says that it is whole. Our copy is always a prefix
+ * of the agent's, so an interrupted copy goes on where it stopped.
+ * @param output from where our copy ends
+ * @param copiedBytes of our copy
  * @returns the agent's last report, and the bytes of our copy
  */
 export async function followOutput(
   context: JobContext,
   job: Job,
-  agent: AgentAddress,
-  isNew: boolean,
-  signal: AbortSignal,
+  output: AttemptOutput,
+  copiedBytes: number,
 ): Promise<{ report: AttemptReport; logBytes: number }> {
   const maxBytes = maxLogBytes(job);
-  let size = isNew ? 0 : await context.logs.size(job.id, job.attempt);
+  let size = copiedBytes;
   let report: AttemptReport | undefined;
-  const output = context.link.output(agent, attemptId(job.id, job.attempt), size, signal);
   const atEnd = (last: AttemptReport): void => {
     report = last;
   };

@@ -22,9 +22,12 @@ export async function sweepWorkers(context: JobContext): Promise<void> {
 async function sweepWorker(context: JobContext, agent: AgentAddress): Promise<void> {
   const reports = await context.link.attempts(agent);
   const active = new Set((await context.store.jobs.active()).map((job) => attemptId(job.id, job.attempt)));
-  for (const report of reports) {
-    if (active.has(report.id)) continue;
-    context.log(`removing ${report.id}, which no job stands for`);
-    await context.link.remove(agent, report.id);
-  }
+  const leftovers = reports.filter(({ id }) => !active.has(id));
+  if (leftovers.length === 0) return;
+  const running = leftovers.filter(({ state }) => state !== 'ended').map(({ id }) => id);
+  if (running.length > 0) context.log(`ending ${running.join(', ')}, which no job stands for`);
+  await context.link.remove(
+    agent,
+    leftovers.map(({ id }) => id),
+  );
 }

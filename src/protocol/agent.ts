@@ -5,17 +5,19 @@
  *   POST   /v1/clock?nowMs=N                  -> AgentHealth; sets the guest's clock (a paused VM's stands still) to N
  *                                              milliseconds since 1970, as of the sending
  *   GET    /v1/attempts                       -> AttemptReport[]
- *   POST   /v1/attempts?waitMs=N              <- attempt body (below)   -> AttemptReport (202); with waitMs held until it
- *                                              runs, or will not, or N ms passed
- *   GET    /v1/attempts/:id?waitMs=N          -> AttemptReport; held in the same way
- *   GET    /v1/attempts/:id/output?offset=N   -> output frames from byte N of the frame log, held open until it ended;
- *                                              then the AttemptReport as a trailer (`reportTrailer`), JSON in ASCII
+ *   POST   /v1/attempts                       <- attempt body (below)   -> its output from byte 0
+ *   GET    /v1/attempts/:id                   -> AttemptReport
+ *   GET    /v1/attempts/:id/output?offset=N   -> its output from byte N
  *   POST   /v1/attempts/:id/stop              -> AttemptReport; TERM, then KILL of the whole cgroup after the grace
  *   GET    /v1/attempts/:id/files             -> file stream (protocol/file-stream.ts) of ./out, ended attempts only
- *   DELETE /v1/attempts/:id                   -> 204; frees its disk. Stops it first when it still runs
+ *   DELETE /v1/attempts?ids=ID,ID             -> 204; forgets them and frees their disk. Stops first what still runs; what
+ *                                              it does not know is gone already
  *
  * Attempt body: one line of JSON (AttemptSpec), a newline, then a file stream of the working folder.
- * Starting is idempotent by id: a second POST of a known id answers with its report and starts nothing.
+ * Starting is idempotent by id: a second POST of a known id starts nothing.
+ * Output: answered when the attempt runs or has ended, which of the two is in the head (`stateHeader`); the body is frames
+ * of the frame log and held open until it ended; then comes the AttemptReport as a trailer (`reportTrailer`), JSON in
+ * ASCII. An attempt that still prepares after `preparingHoldMs` is answered with 202 and is to be asked for again.
  * Errors: `{ "code": ErrorCode, "message": string }` with the status of that code (domain/errors.ts).
  *
  * This file has no imports: it is part of the agent's bundle as well as of the control plane.
@@ -26,8 +28,12 @@ export const agentPort = 9000;
 export const agentSecretNames = { key: 'agent-key', keyId: 'agent-key-id', hostname: 'hostname' } as const;
 /** TLS 1.2 suites with a pre-shared key and forward secrecy; Node's PSK callback does not cover TLS 1.3. */
 export const agentTlsCiphers = 'ECDHE-PSK-CHACHA20-POLY1305:DHE-PSK-AES256-GCM-SHA384';
-/** Name of the trailer after an attempt's output. */
+/** Name of the header before an attempt's output: `running` or `ended`. */
+export const stateHeader = 'tidepool-state';
+/** Name of the trailer after it. */
 export const reportTrailer = 'tidepool-report';
+/** For so long the output of an attempt that prepares is not answered. */
+export const preparingHoldMs = 5_000;
 /** Between TERM and KILL when an attempt is stopped or timed out. */
 export const stopGraceMs = 2_000;
 

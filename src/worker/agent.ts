@@ -121,7 +121,7 @@ async function runTrial(attempts: Attempts): Promise<void> {
   const attempt = attempts.get(spec.id);
   await attempt.untilEnded(new AbortController().signal);
   const { report } = attempt;
-  await attempts.remove(spec.id);
+  await attempts.remove([spec.id]);
   if (report.outcome !== 'succeeded') throw new TidepoolError('unavailable', `jobs cannot run here: ${why(report)}`);
 }
 

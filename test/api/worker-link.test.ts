@@ -27,7 +27,7 @@ async function world(t: TestContext) {
   const token = await tokenOf(web.accounts, 'admin', ['worker']);
   const agent = createServer((request, response) => {
     // Held until the caller is gone.
-    if (request.url?.endsWith('waitMs=60000')) return;
+    if (request.url === '/v1/attempts/held') return;
     if (request.url === '/v1/health') response.end(JSON.stringify(health));
     else response.writeHead(404).end(JSON.stringify({ code: 'not_found', message: 'no such thing' }));
   });
@@ -167,7 +167,7 @@ test('a call on a link that is gone, and one while it goes, fail as of an agent 
   await becomes(web, 'ready connected');
   const agent = { host: joinedHost, port: 0, keyId: first, key: new Uint8Array(0) };
   await rejects(web.link.report(agent, 'x'), 'not_found', /no such thing/);
-  const under = web.link.report(agent, 'x', 60_000);
+  const under = web.link.report(agent, 'held');
   link.destroy();
   await rejects(under, 'unavailable', /cannot be reached/);
   await becomes(web, 'booting away');

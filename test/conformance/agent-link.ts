@@ -4,7 +4,15 @@ import { systemClock } from '../../src/clock/system-clock.ts';
 import type { AgentAddress, AgentLink } from '../../src/domain/agent-link.ts';
 import { hasCode } from '../../src/domain/errors.ts';
 import { FrameDecoder } from '../../src/protocol/output-frames.ts';
-import { attemptSpec, collect, readOutput, runScript, textFiles, untilEnded } from '../support/attempts.ts';
+import {
+  attemptSpec,
+  collect,
+  readOutput,
+  readToEnd,
+  runScript,
+  startAttempt,
+  textFiles,
+} from '../support/attempts.ts';
 
 export interface AgentUnderTest {
   readonly link: AgentLink;
@@ -77,12 +85,12 @@ export function agentLinkConformance(name: string, open: () => Promise<AgentUnde
 
   check('output is followed live, and again from any offset', async (link, agent) => {
     const spec = attemptSpec();
-    await link.start(agent, spec, textFiles({ 'x.py': "import time\nprint('one')\ntime.sleep(600)\n" }));
+    await startAttempt(link, agent, spec, textFiles({ 'x.py': "import time\nprint('one')\ntime.sleep(600)\n" }));
     const decoder = new FrameDecoder();
     const stopLooking = new AbortController();
     let seen = '';
     const looking = async (): Promise<void> => {
-      for await (const chunk of link.output(agent, spec.id, 0, stopLooking.signal)) {
+      for await (const chunk of link.output(agent, spec.id, 0, { signal: stopLooking.signal })) {
         for (const frame of decoder.push(chunk)) seen += Buffer.from(frame.data).toString();
         if (seen === 'one\n') stopLooking.abort();
       }
@@ -98,23 +106,24 @@ export function agentLinkConformance(name: string, open: () => Promise<AgentUnde
     const rest: Buffer[] = [];
     for await (const chunk of link.output(agent, spec.id, 5)) rest.push(Buffer.from(chunk));
     assert.deepEqual(Buffer.concat(rest), log.subarray(5));
-    await link.remove(agent, spec.id);
+    await link.remove(agent, [spec.id]);
   });
 
-  check(
-    'a started attempt is reported as running, or as ended; the output ends with its last report',
-    async (link, agent) => {
-      const spec = attemptSpec();
-      await link.start(agent, spec, textFiles({ 'x.py': 'import time\ntime.sleep(600)\n' }));
-      assert.equal((await link.report(agent, spec.id, 60_000)).state, 'running');
-      const following = untilEnded(link, agent, spec.id);
-      const stopped = await link.stop(agent, spec.id);
-      assert.equal(stopped.outcome, 'stopped');
-      assert.deepEqual(await following, stopped);
-      assert.deepEqual(await link.report(agent, spec.id, 60_000), stopped);
-      await link.remove(agent, spec.id);
-    },
-  );
+  check('a started attempt is told to run, or has ended; the output ends with its last report', async (link, agent) => {
+    const spec = attemptSpec();
+    const files = textFiles({ 'x.py': 'import time\ntime.sleep(600)\n' });
+    const { promise: isRunning, resolve: onRunning } = Promise.withResolvers<void>();
+    const following = readToEnd(link.run(agent, spec, files, { onRunning }));
+    await isRunning;
+    assert.equal((await link.report(agent, spec.id)).state, 'running');
+    const stopped = await link.stop(agent, spec.id);
+    assert.equal(stopped.outcome, 'stopped');
+    assert.deepEqual(await following, stopped);
+    assert.deepEqual(await link.report(agent, spec.id), stopped);
+    const runsNoMore = (): void => assert.fail('it has ended');
+    assert.deepEqual(await readToEnd(link.output(agent, spec.id, 0, { onRunning: runsNoMore })), stopped);
+    await link.remove(agent, [spec.id]);
+  });
 
   check('a report tells in other than ASCII, and how many files there are', async (link, agent) => {
     const spec = attemptSpec({ entrypoint: 'größe.py' });
@@ -130,15 +139,18 @@ export function agentLinkConformance(name: string, open: () => Promise<AgentUnde
   check('starting is idempotent by id', async (link, agent) => {
     const spec = attemptSpec();
     const files = () => textFiles({ 'x.py': "print('once')\n" });
-    const reports = await Promise.all([link.start(agent, spec, files()), link.start(agent, spec, files())]);
+    const reports = await Promise.all([
+      startAttempt(link, agent, spec, files()),
+      startAttempt(link, agent, spec, files()),
+    ]);
     assert.deepEqual(
       reports.map((report) => report.id),
       [spec.id, spec.id],
     );
     assert.equal((await collect(link, agent, spec.id)).stdout, 'once\n');
-    assert.equal((await link.start(agent, spec, files())).outcome, 'succeeded');
+    assert.equal((await startAttempt(link, agent, spec, files())).outcome, 'succeeded');
     assert.equal((await readOutput(link.output(agent, spec.id, 0))).stdout, 'once\n');
-    await link.remove(agent, spec.id);
+    await link.remove(agent, [spec.id]);
   });
 
   check('the time limit ends it', async (link, agent) => {
@@ -157,22 +169,22 @@ export function agentLinkConformance(name: string, open: () => Promise<AgentUnde
 
   check('removing ends what runs', async (link, agent) => {
     const spec = attemptSpec();
-    await link.start(agent, spec, textFiles({ 'x.py': 'import time\ntime.sleep(600)\n' }));
+    await startAttempt(link, agent, spec, textFiles({ 'x.py': 'import time\ntime.sleep(600)\n' }));
     assert.equal((await link.health(agent)).runningAttempts, 1);
-    await link.remove(agent, spec.id);
+    await link.remove(agent, [spec.id]);
     await assert.rejects(link.report(agent, spec.id), (error) => hasCode(error, 'not_found'));
   });
 
   check('files of what runs are a conflict, and an unknown attempt is not found', async (link, agent) => {
     const spec = attemptSpec();
     const unknown = (error: unknown) => hasCode(error, 'not_found');
-    await link.start(agent, spec, textFiles({ 'x.py': 'import time\ntime.sleep(600)\n' }));
+    await startAttempt(link, agent, spec, textFiles({ 'x.py': 'import time\ntime.sleep(600)\n' }));
     const early = link.files(agent, spec.id, async () => undefined);
     await assert.rejects(early, (error) => hasCode(error, 'conflict'));
-    await link.remove(agent, spec.id);
+    await link.remove(agent, [spec.id]);
     await assert.rejects(link.report(agent, 'unknown'), unknown);
     await assert.rejects(link.stop(agent, 'unknown'), unknown);
-    await assert.rejects(link.remove(agent, 'unknown'), unknown);
+    await link.remove(agent, ['unknown']);
     await assert.rejects(readOutput(link.output(agent, 'unknown', 0)), unknown);
     await assert.rejects(
       link.files(agent, 'unknown', async () => undefined),
@@ -183,18 +195,18 @@ export function agentLinkConformance(name: string, open: () => Promise<AgentUnde
   check('an unknown runtime and a missing script are refused', async (link, agent) => {
     const files = () => textFiles({ 'x.py': 'print(1)\n' });
     const other = attemptSpec({ runtime: 'cobol' });
-    await assert.rejects(link.start(agent, other, files()), (error) => hasCode(error, 'not_found'));
+    await assert.rejects(startAttempt(link, agent, other, files()), (error) => hasCode(error, 'not_found'));
     const missing = attemptSpec({ entrypoint: 'y.py' });
-    await assert.rejects(link.start(agent, missing, files()), (error) => hasCode(error, 'invalid'));
+    await assert.rejects(startAttempt(link, agent, missing, files()), (error) => hasCode(error, 'invalid'));
     assert.equal((await link.report(agent, missing.id)).outcome, 'lost');
-    await link.remove(agent, missing.id);
+    await link.remove(agent, [missing.id]);
   });
 
   check('more files than the disk limit are too large', async (link, agent) => {
     const spec = attemptSpec({ limits: { diskBytes: 1024 * 1024 } });
     const files = textFiles({ 'x.py': 'print(1)\n', 'data/big': 'x'.repeat(2 * 1024 * 1024) });
-    await assert.rejects(link.start(agent, spec, files), (error) => hasCode(error, 'too_large'));
-    await link.remove(agent, spec.id);
+    await assert.rejects(startAttempt(link, agent, spec, files), (error) => hasCode(error, 'too_large'));
+    await link.remove(agent, [spec.id]);
   });
 
   check('a caller that gives up is aborted', async (link, agent) => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { AttemptSpec } from '../../src/protocol/agent.ts';
 import { FrameDecoder } from '../../src/protocol/output-frames.ts';
 import { type AgentVm, startAgentVm } from '../support/agent-vm.ts';
-import { attemptSpec, collect, type Result, runScript, textFiles } from '../support/attempts.ts';
+import { attemptSpec, collect, type Result, runScript, startAttempt, textFiles } from '../support/attempts.ts';
 import { until } from '../support/poll.ts';
 
 /**
@@ -78,11 +78,11 @@ async function runAttack(vm: AgentVm, attack: Attack): Promise<Result> {
     ...(attack.limits === undefined ? {} : { limits: attack.limits }),
   });
   if (attack.stopAt === undefined) return runScript(vm.link, vm.agent, script, spec);
-  await vm.link.start(vm.agent, spec, textFiles({ [spec.entrypoint]: script }));
+  await startAttempt(vm.link, vm.agent, spec, textFiles({ [spec.entrypoint]: script }));
   await untilSaid(vm, spec.id, attack.stopAt);
   await vm.link.stop(vm.agent, spec.id);
   const result = await collect(vm.link, vm.agent, spec.id);
-  await vm.link.remove(vm.agent, spec.id);
+  await vm.link.remove(vm.agent, [spec.id]);
   return result;
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { attemptSpec, collect, runScript, textFiles } from '../support/attempts.ts';
+import { attemptSpec, collect, runScript, startAttempt, textFiles } from '../support/attempts.ts';
 import { againstOneVm, assertUnharmed } from './sandbox-vm.ts';
 
 // Jobs that try to get out, to see what is not theirs, or to trick the agent.
@@ -101,7 +101,7 @@ test('two jobs at a time do not see each other', async () => {
   const writer = attemptSpec();
   const waiting =
     "open('secret', 'w').write('secret')\nopen('/tmp/secret', 'w').write('s')\nprint('here', flush=True)\n";
-  await link.start(agent, writer, textFiles({ 'x.py': `${waiting}import time\ntime.sleep(600)\n` }));
+  await startAttempt(link, agent, writer, textFiles({ 'x.py': `${waiting}import time\ntime.sleep(600)\n` }));
   for await (const _started of link.output(agent, writer.id, 0)) break;
   const look = `import os
 found = [os.path.join(top, name) for top, _, names in os.walk('/') for name in names if name == 'secret']
@@ -111,7 +111,7 @@ print(found, len(pids) <= 3)
   const { stdout } = await runScript(link, agent, look);
   assert.equal(stdout, '[] True\n');
   assert.equal((await link.report(agent, writer.id)).state, 'running');
-  await link.remove(agent, writer.id);
+  await link.remove(agent, [writer.id]);
 });
 
 test('a job cannot spoil its slot for the next one: pipes, working folder, limits', async () => {
@@ -141,10 +141,15 @@ open('out/a', 'w').write('1')
 test('after a kill -9 of the agent, what ran is lost and gone, and what had ended is still there', async () => {
   const { link, agent, shell } = vm();
   const ended = attemptSpec();
-  await link.start(agent, ended, textFiles({ 'x.py': "open('out/a', 'w').write('kept')\nprint('kept')\n" }));
+  await startAttempt(link, agent, ended, textFiles({ 'x.py': "open('out/a', 'w').write('kept')\nprint('kept')\n" }));
   const before = await collect(link, agent, ended.id);
   const running = attemptSpec();
-  await link.start(agent, running, textFiles({ 'x.py': "print('on', flush=True)\nimport time\ntime.sleep(600)\n" }));
+  await startAttempt(
+    link,
+    agent,
+    running,
+    textFiles({ 'x.py': "print('on', flush=True)\nimport time\ntime.sleep(600)\n" }),
+  );
   for await (const _started of link.output(agent, running.id, 0)) break;
   const { bootId } = await link.health(agent);
 
@@ -155,8 +160,8 @@ test('after a kill -9 of the agent, what ran is lost and gone, and what had ende
   });
   assert.equal((await link.health(agent)).bootId, bootId);
   assert.deepEqual(await collect(link, agent, ended.id), before);
-  await link.remove(agent, ended.id);
-  await link.remove(agent, running.id);
+  await link.remove(agent, [ended.id]);
+  await link.remove(agent, [running.id]);
   await assertUnharmed(vm());
 });
 

@@ -1,4 +1,4 @@
-import type { AgentAddress, AgentLink } from '../../src/domain/agent-link.ts';
+import type { AgentAddress, AgentLink, AttemptOutput, Following } from '../../src/domain/agent-link.ts';
 import type { Clock } from '../../src/domain/clock.ts';
 import { TidepoolError } from '../../src/domain/errors.ts';
 import type { AgentHealth, AttemptReport, AttemptSpec } from '../../src/protocol/agent.ts';
@@ -42,28 +42,24 @@ export class SimLink implements AgentLink {
     return this.#inner.attempts(agent);
   }
 
-  async start(
+  async *run(
     agent: AgentAddress,
     spec: AttemptSpec,
     files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
-  ): Promise<AttemptReport> {
+    following: Following = {},
+  ): AttemptOutput {
+    await this.#reach(agent, following.signal);
+    return yield* this.#inner.run(agent, spec, files, following);
+  }
+
+  async report(agent: AgentAddress, id: string): Promise<AttemptReport> {
     await this.#reach(agent);
-    return this.#inner.start(agent, spec, files);
+    return this.#inner.report(agent, id);
   }
 
-  async report(agent: AgentAddress, id: string, waitMs?: number, signal?: AbortSignal): Promise<AttemptReport> {
-    await this.#reach(agent, signal);
-    return this.#inner.report(agent, id, waitMs, signal);
-  }
-
-  async *output(
-    agent: AgentAddress,
-    id: string,
-    offset: number,
-    signal?: AbortSignal,
-  ): AsyncGenerator<Uint8Array, AttemptReport> {
-    await this.#reach(agent, signal);
-    return yield* this.#inner.output(agent, id, offset, signal);
+  async *output(agent: AgentAddress, id: string, offset: number, following: Following = {}): AttemptOutput {
+    await this.#reach(agent, following.signal);
+    return yield* this.#inner.output(agent, id, offset, following);
   }
 
   async stop(agent: AgentAddress, id: string): Promise<AttemptReport> {
@@ -76,9 +72,9 @@ export class SimLink implements AgentLink {
     await this.#inner.files(agent, id, onFile);
   }
 
-  async remove(agent: AgentAddress, id: string): Promise<void> {
+  async remove(agent: AgentAddress, ids: readonly string[]): Promise<void> {
     await this.#reach(agent);
-    await this.#inner.remove(agent, id);
+    await this.#inner.remove(agent, ids);
   }
 
   async close(): Promise<void> {}

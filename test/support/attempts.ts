@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AgentAddress, AgentLink } from '../../src/domain/agent-link.ts';
+import type { AgentAddress, AgentLink, AttemptOutput } from '../../src/domain/agent-link.ts';
 import type { AttemptReport, AttemptSpec } from '../../src/protocol/agent.ts';
 import type { FileEntry } from '../../src/protocol/file-stream.ts';
 import { FrameDecoder, type OutputStream } from '../../src/protocol/output-frames.ts';
@@ -53,6 +53,21 @@ export interface Result {
   readonly files: Readonly<Record<string, string>>;
 }
 
+/** Starts an attempt and leaves it to itself. @returns its report when it runs, or has ended */
+export async function startAttempt(
+  link: AgentLink,
+  agent: AgentAddress,
+  spec: AttemptSpec,
+  files: readonly FileEntry[],
+): Promise<AttemptReport> {
+  const leaving = new AbortController();
+  const output = link.run(agent, spec, files, { signal: leaving.signal, onRunning: () => leaving.abort() });
+  await readOutput(output).catch((error: unknown) => {
+    if (!leaving.signal.aborted) throw error;
+  });
+  return link.report(agent, spec.id);
+}
+
 /** Runs a script to its end, collects all that came of it, and removes it. */
 export async function runScript(
   link: AgentLink,
@@ -61,16 +76,16 @@ export async function runScript(
   spec: AttemptSpec = attemptSpec(),
   others: Readonly<Record<string, string>> = {},
 ): Promise<Result> {
-  await link.start(agent, spec, textFiles({ [spec.entrypoint]: script, ...others }));
+  await startAttempt(link, agent, spec, textFiles({ [spec.entrypoint]: script, ...others }));
   const result = await collect(link, agent, spec.id);
-  await link.remove(agent, spec.id);
+  await link.remove(agent, [spec.id]);
   return result;
 }
 
 /** Follows a started attempt to its end. */
 export async function collect(link: AgentLink, agent: AgentAddress, id: string): Promise<Result> {
   const output = await readOutput(link.output(agent, id, 0));
-  const report = await untilEnded(link, agent, id);
+  const report = await readToEnd(link.output(agent, id, 0));
   const files: Record<string, string> = {};
   await link.files(agent, id, async (file) => {
     const chunks: Uint8Array[] = [];
@@ -80,8 +95,9 @@ export async function collect(link: AgentLink, agent: AgentAddress, id: string):
   return { report, files, ...output };
 }
 
-export async function untilEnded(link: AgentLink, agent: AgentAddress, id: string): Promise<AttemptReport> {
-  for (const output = link.output(agent, id, 0); ; ) {
+/** The report that an output ends with. */
+export async function readToEnd(output: AttemptOutput): Promise<AttemptReport> {
+  for (;;) {
     const { done, value } = await output.next();
     if (done === true) return value;
   }
