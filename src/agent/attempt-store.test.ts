@@ -20,7 +20,7 @@ test('attempts outlive the agent: those with a record and a log are found, what 
     store.save({ report: { ...newReport('b-1'), state: 'ended', outcome: 'lost' }, place: null, diskBytes: 5 });
     store.save({ report: newReport('no-log'), place: null, diskBytes: 5 });
     await writeFile(join(records, 'b-1.json.new'), '{');
-    await writeFile(join(records, 'cut.json'), '{"report":');
+    await writeFile(join(records, 'cut.jsonl'), '{"report":');
     await writeFile(join(logs, 'no-record.log'), 'x');
     await mkdir(join(records, 'a-folder', 'of-an-older-agent'), { recursive: true });
     const found = await new AttemptStore(records, logs).load();
@@ -34,9 +34,9 @@ test('attempts outlive the agent: those with a record and a log are found, what 
       ['a-1', 'preparing', 0, 0],
       ['b-1', 'ended', undefined, 1],
     ]);
-    assert.deepEqual((await readdir(records)).sort(), ['a-1.json', 'b-1.json']);
+    assert.deepEqual((await readdir(records)).sort(), ['a-1.jsonl', 'b-1.jsonl']);
     await store.remove('a-1');
-    assert.deepEqual([await readdir(records), await readdir(logs)], [['b-1.json'], ['b-1.log']]);
+    assert.deepEqual([await readdir(records), await readdir(logs)], [['b-1.jsonl'], ['b-1.log']]);
   } finally {
     await removeTree(folder);
   }

@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, rmSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
@@ -15,7 +15,7 @@ export interface AttemptRecord {
 }
 
 /**
- * Attempts in files: `<records>/<id>.json` and `<logs>/<id>.log`. They need only outlive the agent's process, not the VM; so
+ * Attempts in files: `<records>/<id>.jsonl` and `<logs>/<id>.log`. They need only outlive the agent's process, not the VM; so
  * nothing is synced, and records are best in memory.
  */
 export class AttemptStore {
@@ -28,14 +28,12 @@ export class AttemptStore {
   }
 
   logPath(id: string): string {
-    return join(this.#logs, `${id}.log`);
+    return `${this.#logs}/${id}.log`;
   }
 
-  /** Writes whole or not at all. */
+  /** Adds a line, of which the last whole one counts. */
   save(record: AttemptRecord): void {
-    const path = this.#recordPath(record.report.id);
-    writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    appendFileSync(this.#recordPath(record.report.id), `${JSON.stringify(record)}\n`, { mode: 0o600 });
   }
 
   /** Every attempt with a record; what has none never got as far as to be known to anybody, and is removed. */
@@ -43,10 +41,10 @@ export class AttemptStore {
     for (const folder of [this.#records, this.#logs]) await mkdir(folder, { recursive: true, mode: 0o700 });
     const found = new Map<string, { record: AttemptRecord; logBytes: number }>();
     for (const name of await readdir(this.#records)) {
-      const id = name.replace(/\.json$/, '');
+      const id = name.replace(/\.jsonl$/, '');
       try {
         if (!isId(id)) throw new TidepoolError('invalid', `${name} is no record of an attempt`);
-        const record: AttemptRecord = JSON.parse(await readFile(this.#recordPath(id), 'utf8'));
+        const record = lastRecord(await readFile(this.#recordPath(id), 'utf8'));
         found.set(id, { record, logBytes: (await stat(this.logPath(id))).size });
       } catch {
         await removeTree(join(this.#records, name));
@@ -58,11 +56,23 @@ export class AttemptStore {
   }
 
   async remove(id: string): Promise<void> {
-    await removeFile(this.#recordPath(id));
+    rmSync(this.#recordPath(id), { force: true });
     await removeFile(this.logPath(id));
   }
 
   #recordPath(id: string): string {
-    return join(this.#records, `${id}.json`);
+    return `${this.#records}/${id}.jsonl`;
+  }
+}
+
+/** Of the last line that was written whole. Error: SyntaxError when there is none. */
+function lastRecord(text: string): AttemptRecord {
+  const lines = text.split('\n');
+  for (;;) {
+    try {
+      return JSON.parse(lines.pop() ?? '');
+    } catch (error) {
+      if (lines.length === 0) throw error;
+    }
   }
 }

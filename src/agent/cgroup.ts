@@ -13,17 +13,18 @@ export class Cgroup {
     this.path = path;
   }
 
+  /** Makes it, unless it is there. */
   create(settings: Readonly<Record<string, string>>): void {
-    mkdirSync(this.path, { recursive: true });
+    if (!this.exists) mkdirSync(this.path);
     for (const [file, value] of Object.entries(settings)) this.write(file, value);
   }
 
   write(file: string, value: string): void {
-    writeFileSync(join(this.path, file), value);
+    writeFileSync(`${this.path}/${file}`, value);
   }
 
   read(file: string): string {
-    return readFileSync(join(this.path, file), 'utf8');
+    return readFileSync(`${this.path}/${file}`, 'utf8');
   }
 
   get exists(): boolean {
@@ -68,12 +69,11 @@ export class Cgroup {
   }
 
   usage(): CgroupUsage {
-    const memory = flatKeyed(this.read('memory.events'));
     return {
-      cpuMs: Math.round((flatKeyed(this.read('cpu.stat')).get('usage_usec') ?? 0) / 1000),
+      cpuMs: Math.round(flatKeyed(this.read('cpu.stat'), 'usage_usec') / 1000),
       peakMemoryBytes: Number(this.read('memory.peak')),
-      memoryLimitHit: (memory.get('oom_kill') ?? 0) > 0,
-      processLimitHit: (flatKeyed(this.read('pids.events')).get('max') ?? 0) > 0,
+      memoryLimitHit: flatKeyed(this.read('memory.events'), 'oom_kill') > 0,
+      processLimitHit: flatKeyed(this.read('pids.events'), 'max') > 0,
     };
   }
 }
@@ -98,12 +98,8 @@ export interface CgroupUsage {
   readonly processLimitHit: boolean;
 }
 
-/** Reads the kernel's `name number` lines. */
-export function flatKeyed(text: string): Map<string, number> {
-  const values = new Map<string, number>();
-  for (const line of text.split('\n')) {
-    const [key, value] = line.split(' ');
-    if (key !== undefined && key !== '' && value !== undefined) values.set(key, Number(value));
-  }
-  return values;
+/** The number of this key in the kernel's `key number` lines; 0 when there is none. */
+export function flatKeyed(text: string, key: string): number {
+  const at = `\n${text}`.indexOf(`\n${key} `);
+  return at < 0 ? 0 : Number.parseInt(text.slice(at + key.length + 1), 10);
 }

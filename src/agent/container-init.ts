@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { ContainerOptions } from './container-spec.ts';
 import type { Slot } from './slot.ts';
 
@@ -17,7 +16,7 @@ export function underInit(
     argv: [initInContainer, 'time', '-f', '', '-o', statusInContainer, ...argv],
     files: [
       { from: '/usr/bin/busybox', to: initInContainer, writable: false },
-      { from: join(slot.runPath, 'status'), to: statusInContainer, writable: true },
+      { from: `${slot.runPath}/status`, to: statusInContainer, writable: true },
     ],
   };
 }

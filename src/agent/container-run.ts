@@ -1,5 +1,4 @@
 import { existsSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { OutputStream } from '../protocol/output-frames.ts';
 import { type AgentClock, sleep } from './clock.ts';
@@ -15,6 +14,7 @@ export type SendTerm = (pid: number) => void;
 const smallPieceBytes = 16 * 1024;
 const gatherMs = 5;
 const killAgainMs = 100;
+const maxCrunLogChars = 1_000;
 
 /** What runs, and under which limits. */
 export interface RunPlan {
@@ -60,14 +60,16 @@ export class ContainerRun {
   /** Runs to the end. @param onStart called when the container is on its way, which is when its time begins */
   async run(log: OutputSink, onStart: () => void): Promise<RunFacts> {
     const slot = this.#slot;
-    writeFileSync(join(slot.runPath, 'config.json'), JSON.stringify(this.#plan.container));
+    writeFileSync(slot.configPath, JSON.stringify(this.#plan.container));
     slot.cgroup.create(this.#plan.cgroup);
     const pipes = openPipes(slot);
     try {
       return await this.#runWith(pipes, log, onStart);
-    } finally {
-      // Without effect after a run that went as it should.
+    } catch (error) {
       await slot.cgroup.killAll(this.#clock);
+      slot.cgroup.remove();
+      throw error;
+    } finally {
       pipes.destroy();
     }
   }
@@ -94,7 +96,7 @@ export class ContainerRun {
     await reading;
     const usage = slot.cgroup.usage();
     slot.cgroup.remove();
-    const crunLog = readCrunLog(join(slot.runPath, 'log'));
+    const crunLog = readFileSync(slot.crunLogPath, 'utf8').trim().slice(0, maxCrunLogChars);
     if (existsSync(slot.crunPath)) await removeTree(slot.crunPath);
     return {
       crunExitCode,
@@ -146,19 +148,17 @@ export class ContainerRun {
 }
 
 /**
- * The first output is taken at once. After a small piece the next look is a moment later, in which more gathers in the
- * pipe: a script that writes byte by byte would otherwise wake the agent for each.
+ * Output is taken at once. Only of small pieces that come fast the next is looked at a moment later, in which more gathers
+ * in the pipe: a script that writes byte by byte would otherwise wake the agent for each.
  */
 async function copyOutput(source: Readable, stream: OutputStream, log: OutputSink, clock: AgentClock): Promise<void> {
+  let lastAtMs = 0;
   for await (const chunk of source) {
     await log.append(stream, chunk);
-    if (chunk.length < smallPieceBytes) await sleep(clock, gatherMs);
+    const isFast = clock.now() - lastAtMs < 2 * gatherMs;
+    if (isFast && chunk.length < smallPieceBytes) await sleep(clock, gatherMs);
+    lastAtMs = clock.now();
   }
-}
-
-/** In memory, so that it is read at once. '' when crun has not come so far as to open it. */
-function readCrunLog(path: string): string {
-  return existsSync(path) ? readFileSync(path, 'utf8').trim().slice(0, 1_000) : '';
 }
 
 /** With a project quota, statfs of its folder tells about the quota and not about the disk. */

@@ -1,4 +1,4 @@
-import { appendFile, closeSync, openSync } from 'node:fs';
+import { appendFile, appendFileSync, closeSync, openSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { TidepoolError } from '../domain/errors.ts';
@@ -12,6 +12,8 @@ const append = promisify(appendFile);
 const headerAllowanceBytes = 64 * 1024;
 const noBytes = Buffer.alloc(0);
 const readChunkBytes = 64 * 1024;
+/** So much of a log is written at once, which is several times cheaper; a longer one must not hold up others. */
+const atOnceBytes = 64 * 1024;
 /** More than this waiting for the disk holds the script back. */
 const maxWaitingBytes = 512 * 1024;
 
@@ -148,13 +150,18 @@ export class OutputLog {
     return this.#flushing;
   }
 
+  async #write(file: number, bytes: Buffer): Promise<void> {
+    if (this.#sizeBytes + bytes.length > atOnceBytes) await append(file, bytes);
+    else appendFileSync(file, bytes);
+  }
+
   async #writeWaiting(): Promise<void> {
     while (this.#waiting.length > 0) {
       const bytes = Buffer.concat(this.#waiting.flatMap(framesOf));
       this.#waiting = [];
       this.#waitingBytes = 0;
       try {
-        if (this.#file !== undefined) await append(this.#file, bytes);
+        if (this.#file !== undefined) await this.#write(this.#file, bytes);
         this.#tail = { offset: this.#sizeBytes, bytes };
         this.#sizeBytes += bytes.length;
       } catch {

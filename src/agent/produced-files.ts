@@ -1,7 +1,8 @@
 import { constants, lstatSync } from 'node:fs';
-import { lstat, open, readdir } from 'node:fs/promises';
+import { lstat, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileEntry, type FileHeader, pathProblem } from '../protocol/file-stream.ts';
+import { entriesOf } from './remove-tree.ts';
 
 /** More files than this are not taken along. */
 export const maxProducedFiles = 10_000;
@@ -27,7 +28,7 @@ export interface Produced {
  * @param maxBytes the job's disk limit; sparse files can claim more than they hold
  */
 export async function listProduced(workPath: string, maxBytes: number): Promise<Produced> {
-  const out = join(workPath, 'out');
+  const out = `${workPath}/out`;
   const top = lstatSync(out, { throwIfNoEntry: false });
   if (top === undefined) return { files: [], notice: '' };
   if (!top.isDirectory()) return { files: [], notice: './out is not a folder, so no files were taken along' };
@@ -43,7 +44,7 @@ async function regularFiles(out: string, leftOut: LeftOut): Promise<string[]> {
   const folders = [''];
   let entries = 0;
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    for (const entry of await readdir(join(out, folder), { withFileTypes: true, encoding: 'buffer' })) {
+    for (const entry of await entriesOf(Buffer.from(join(out, folder)))) {
       const path = `${folder}${entry.name.toString()}`;
       const isText = entry.name.equals(Buffer.from(entry.name.toString()));
       const problem = isText ? pathProblem(path) : 'its name is not UTF-8';

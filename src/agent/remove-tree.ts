@@ -55,7 +55,8 @@ async function removeFolder(root: Buffer, moveUp: (path: Buffer) => Promise<void
   }
 }
 
-async function entriesOf(folder: Buffer, isByPool = false): Promise<Dirent<Buffer>[]> {
+/** What is in a folder. Names are bytes: they need not be UTF-8. @param isByPool others get their turn meanwhile */
+export async function entriesOf(folder: Buffer, isByPool = false): Promise<Dirent<Buffer>[]> {
   const options = { withFileTypes: true, encoding: 'buffer' } as const;
   if (isByPool || lstatSync(folder).size > smallFolderBytes) return await readdir(folder, options);
   return readdirSync(folder, options);

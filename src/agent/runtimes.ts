@@ -1,5 +1,4 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
 import { Checker } from './checker.ts';
 import type { AgentClock } from './clock.ts';
@@ -32,7 +31,7 @@ export class Runtimes {
   async find(name: string): Promise<string> {
     if (!this.#checkers.has(name)) await this.refresh();
     if (!this.#checkers.has(name)) throw new TidepoolError('not_found', `this VM has no runtime ${name}`);
-    return join(this.#paths.runtimes, name);
+    return `${this.#paths.runtimes}/${name}`;
   }
 
   checker(name: string): Checker {

@@ -1,4 +1,14 @@
-import { chownSync, closeSync, constants, lstatSync, mkdirSync, openSync, readdirSync, readSync } from 'node:fs';
+import {
+  chownSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
@@ -21,8 +31,10 @@ export interface Slot {
   readonly folder: string;
   /** The job's /work: owned by its user id, empty. */
   readonly workPath: string;
-  /** In memory: pipes, the container's configuration (`config.json`), crun's log (`log`). */
+  /** In memory: pipes, the container's configuration, crun's log. */
   readonly runPath: string;
+  readonly configPath: string;
+  readonly crunLogPath: string;
   /** crun's own record of the container; left behind when crun is killed with it. */
   readonly crunPath: string;
   readonly firstUid: number;
@@ -39,10 +51,12 @@ const preparedQuota = diskQuota(1024 ** 3);
 
 export const maxSlots = 256;
 
-/** The file that the container's init writes to. A script that writes there too lies about, or stops, nobody but itself. */
+/** The pipe that the container's init writes to. A script that writes there too lies about, or stops, nobody but itself. */
 const maxStatusBytes = 4096;
 
-const pipeNames = ['stdout', 'stderr', 'status'] as const;
+/** A folder of so much is removed at once; what is larger must not hold up others. */
+const smallInodes = 100;
+const smallBytes = 1024 * 1024;
 
 // What crun runs and is comes into the cgroup before its first instruction; its own complaints go to its log, and what it
 // inherits as stdout and stderr is the job's. It never runs outside the cgroup: `echo` fails, and it is not started.
@@ -56,7 +70,7 @@ else
   while busybox umount "$folder" 2>/dev/null; do :; done
   busybox mount -t tmpfs -o "mode=711,nosuid,nodev,size=\${blocks}k,nr_inodes=$inodes" slot "$folder"
 fi
-busybox mkfifo -m 600 "$run/stdout" "$run/stderr" "$run/status"
+busybox mkfifo -m 666 "$run/stdout" "$run/stderr" "$run/status"
 echo ready
 while read -r quota; do
   if [ -n "$quota" ]; then
@@ -102,30 +116,36 @@ export async function prepareSlot(number: number, paths: AgentPaths, clock: Agen
   const numbers = [firstProjectId + number, quota.blocksKiB, quota.inodes].map(String);
   const words = [folder, runPath, ...numbers, containerId, paths.crun, paths.quotas ?? '', cgroup.path];
   const launcher = await Launcher.start(script, words);
-  const places = { folder, workPath: join(folder, 'work'), runPath, crunPath };
+  const inRun = { runPath, configPath: `${runPath}/config.json`, crunLogPath: `${runPath}/log` };
+  const places = { folder, workPath: `${folder}/work`, ...inRun, crunPath };
   const slot = { number, ...places, firstUid: firstUidOf(number), cgroup, launcher, quota };
-  const owner = ownerOf(slot);
-  for (const name of pipeNames) chownSync(join(runPath, name), owner, owner);
-  makeWork(slot);
-  return slot;
+  try {
+    renewSlot(slot);
+    makeWork(slot);
+    return slot;
+  } catch (error) {
+    launcher.end();
+    throw error;
+  }
 }
 
-/**
- * Makes a slot in which nothing runs any more ready for another job: what the last one left is removed. False when that job
- * has changed what cannot be trusted again; it is then to be prepared anew.
- */
-export async function resetSlot(slot: Slot): Promise<boolean> {
-  const { launcher, folder, runPath } = slot;
-  await removeContents(folder);
-  for (const name of readdirSync(runPath)) if (!isPipe(name)) await removeTree(join(runPath, name));
-  if (!launcher.isAlive || !pipeNames.every((name) => isAsMade(slot, name))) return false;
+/** Makes a slot in which nothing runs any more ready for another job: what the last one left is removed. */
+export async function resetSlot(slot: Slot): Promise<void> {
+  if (isSmall(slot.workPath)) rmSync(slot.workPath, { recursive: true, force: true });
+  else await removeTree(slot.workPath);
+  renewSlot(slot);
   makeWork(slot);
-  return true;
 }
 
 /** Makes a slot whose container ended ready for another run in the same folder. */
-export async function renewSlot(slot: Slot): Promise<void> {
-  await removeTree(join(slot.runPath, 'log'));
+export function renewSlot({ crunLogPath }: Pick<Slot, 'crunLogPath'>): void {
+  writeFileSync(crunLogPath, '');
+}
+
+/** Whether it is removed in a moment, by what a slot's quota counts: the folder is all that the quota is for. */
+function isSmall(workPath: string): boolean {
+  const { files, ffree, blocks, bfree, bsize } = statfsSync(workPath);
+  return files - ffree <= smallInodes && (blocks - bfree) * bsize <= smallBytes;
 }
 
 /**
@@ -139,23 +159,9 @@ export function startContainer(slot: Slot, quota: DiskQuota): Promise<number> {
   return slot.launcher.run(isSame ? '' : `${blocksKiB} ${inodes}`);
 }
 
-function ownerOf({ firstUid }: Pick<Slot, 'firstUid'>): number {
-  return firstUid + jobUid;
-}
-
-function makeWork(slot: Pick<Slot, 'workPath' | 'firstUid'>): void {
-  mkdirSync(slot.workPath, { mode: 0o700 });
-  chownSync(slot.workPath, ownerOf(slot), ownerOf(slot));
-}
-
-function isPipe(name: string): boolean {
-  return pipeNames.some((pipe) => pipe === name);
-}
-
-/** The pipes belong to the job, which may have changed their mode, and with an access list the group's part of it. */
-function isAsMade(slot: Slot, name: string): boolean {
-  const found = lstatSync(join(slot.runPath, name), { throwIfNoEntry: false });
-  return found?.isFIFO() === true && found.uid === ownerOf(slot) && (found.mode & 0o7777) === 0o600;
+function makeWork({ workPath, firstUid }: Pick<Slot, 'workPath' | 'firstUid'>): void {
+  mkdirSync(workPath, { mode: 0o700 });
+  chownSync(workPath, firstUid + jobUid, firstUid + jobUid);
 }
 
 /** What a pipe holds, at most `maxStatusBytes`; '' when it is empty. */
@@ -183,12 +189,12 @@ export interface SlotPipes {
 
 /**
  * Opens a slot's named pipes for reading. They are pipes and not the socket pairs that Node would make, so that a script
- * can open /dev/stdout. A writing end of our own keeps them from ending before the container has opened its own.
+ * can open /dev/stdout; and they are root's, so that it can write to them but not change who may. A writing end of our own keeps them from ending before the container has opened its own.
  */
 export function openPipes(slot: Slot): SlotPipes {
   let writers: number[] = [];
   const openPipe = (name: string): Socket => {
-    const path = join(slot.runPath, name);
+    const path = `${slot.runPath}/${name}`;
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     writers.push(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK));
     // Read only when somebody waits for it: what is not read yet gathers in the pipe, and holds the script back there.
@@ -197,7 +203,7 @@ export function openPipes(slot: Slot): SlotPipes {
   };
   const pipes = { stdout: openPipe('stdout'), stderr: openPipe('stderr') };
   // Open for writing too: it then has no end, and is there before the container's own end of it.
-  const status = openSync(join(slot.runPath, 'status'), constants.O_RDWR | constants.O_NONBLOCK);
+  const status = openSync(`${slot.runPath}/status`, constants.O_RDWR | constants.O_NONBLOCK);
   const release = (): void => {
     for (const writer of writers) closeSync(writer);
     writers = [];

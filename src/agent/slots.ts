@@ -50,7 +50,8 @@ export class Slots {
     const slot = this.#taken.get(number);
     this.#taken.delete(number);
     try {
-      if (slot !== undefined && this.#spare.length < maxSpare && (await resetSlot(slot))) {
+      if (slot?.launcher.isAlive === true && this.#spare.length < maxSpare) {
+        await resetSlot(slot);
         this.#spare.push(slot);
         return;
       }

@@ -1,6 +1,6 @@
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
 import { decodeFiles, type FileEntry } from '../protocol/file-stream.ts';
 
@@ -48,14 +48,14 @@ export async function unpackFiles(source: AsyncIterable<Uint8Array>, options: Un
 function makeFolders(path: string, options: UnpackOptions, known: Set<string>): void {
   if (known.has(path)) return;
   makeFolders(dirname(path), options, known);
-  const folder = join(options.folder, path);
+  const folder = `${options.folder}/${path}`;
   mkdirSync(folder, { mode: 0o755 });
   chownSync(folder, options.owner, options.owner);
   known.add(path);
 }
 
 async function writeOwned(file: FileEntry, options: UnpackOptions): Promise<void> {
-  const path = join(options.folder, file.path);
+  const path = `${options.folder}/${file.path}`;
   if (file.size <= smallBytes) {
     const chunks: Uint8Array[] = [];
     for await (const chunk of file.content) chunks.push(chunk);

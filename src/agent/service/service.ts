@@ -95,7 +95,7 @@ export class Service {
       this.#say({ state: 'starting', message: `it is started again: ${how}`, traceback });
       await sleep(this.#clock, next.pauseMs, this.leaving);
       if (this.leaving.aborted) return;
-      await renewSlot(place.slot);
+      renewSlot(place.slot);
     }
   }
 
