@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   chownSync,
   closeSync,
   constants,
@@ -54,6 +55,7 @@ export const maxSlots = 256;
 /** The pipe that the container's init writes to. A script that writes there too lies about, or stops, nobody but itself. */
 const maxStatusBytes = 4096;
 
+const pipeMode = 0o666;
 /** A folder of so much is removed at once; what is larger must not hold up others. */
 const smallInodes = 100;
 const smallBytes = 1024 * 1024;
@@ -137,8 +139,12 @@ export async function resetSlot(slot: Slot): Promise<void> {
   makeWork(slot);
 }
 
-/** Makes a slot whose container ended ready for another run in the same folder. */
-export function renewSlot({ crunLogPath }: Pick<Slot, 'crunLogPath'>): void {
+/**
+ * Makes a slot whose container ended ready for another run in the same folder. crun gives the job its stdout and stderr, so
+ * it may have changed their mode; the other pipe is root's.
+ */
+export function renewSlot({ runPath, crunLogPath }: Pick<Slot, 'runPath' | 'crunLogPath'>): void {
+  for (const name of ['stdout', 'stderr']) chmodSync(`${runPath}/${name}`, pipeMode);
   writeFileSync(crunLogPath, '');
 }
 
@@ -189,7 +195,7 @@ export interface SlotPipes {
 
 /**
  * Opens a slot's named pipes for reading. They are pipes and not the socket pairs that Node would make, so that a script
- * can open /dev/stdout; and they are root's, so that it can write to them but not change who may. A writing end of our own keeps them from ending before the container has opened its own.
+ * can open /dev/stdout. A writing end of our own keeps them from ending before the container has opened its own.
  */
 export function openPipes(slot: Slot): SlotPipes {
   let writers: number[] = [];

@@ -116,9 +116,14 @@ print(found, len(pids) <= 3)
 
 test('a job cannot spoil its slot for the next one: pipes, working folder, limits', async () => {
   const { link, agent } = vm();
-  const spoil = `import os
+  const spoil = `import fcntl, os
 for path in ('/dev/.status', '/proc/self/fd/1', '/proc/self/fd/2'):
-    os.chmod(path, 0)
+    pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
+    try:
+        os.chmod(path, 0)
+    except PermissionError:
+        print('refused', path)
 os.symlink('/', '/work/link')
 os.makedirs('/work/out/deep')
 os.chmod('/work', 0)
@@ -127,14 +132,19 @@ os._exit(5)
   const limits = { diskBytes: 8 * 1024 * 1024 };
   for (let i = 0; i < 4; i += 1) {
     const spoiled = await runScript(link, agent, spoil, attemptSpec({ limits }));
-    assert.deepEqual([spoiled.report.outcome, spoiled.report.exitCode], ['failed', 5]);
+    assert.deepEqual(
+      [spoiled.report.outcome, spoiled.report.exitCode, spoiled.stdout],
+      ['failed', 5, 'refused /dev/.status\n'],
+    );
     const look = `import os
 print(sorted(os.listdir('/work')), oct(os.stat('/work').st_mode), os.statvfs('/work').f_blocks > 2048, flush=True)
+for path in ('/dev/stdout', '/dev/stderr'):
+    print(path, file=open(path, 'a'), flush=True)
 open('out/a', 'w').write('1')
 `;
     const { report, stdout, files } = await runScript(link, agent, look);
     assert.deepEqual([report.outcome, report.exitCode, files], ['succeeded', 0, { a: '1' }]);
-    assert.equal(stdout, "['out', 'x.py'] 0o40700 True\n");
+    assert.equal(stdout, "['out', 'x.py'] 0o40700 True\n/dev/stdout\n");
   }
 });
 
