@@ -122,9 +122,10 @@ export class Attempts {
   }
 
   async #remove(id: string): Promise<void> {
+    this.find(id)?.stop(true);
+    await this.#arriving.get(id)?.catch(() => undefined);
     const attempt = this.find(id);
     attempt?.stop(true);
-    await this.#arriving.get(id)?.catch(() => undefined);
     await this.#running.get(id);
     // Of two removals at a time one is too late.
     if (attempt === undefined || !this.#known.delete(id)) return;
