@@ -5,6 +5,7 @@ import {
   constants,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
   rmSync,
   statfsSync,
@@ -133,8 +134,10 @@ export async function prepareSlot(number: number, paths: AgentPaths, clock: Agen
 
 /** Makes a slot in which nothing runs any more ready for another job: what the last one left is removed. */
 export async function resetSlot(slot: Slot): Promise<void> {
-  if (isSmall(slot.workPath)) rmSync(slot.workPath, { recursive: true, force: true });
-  else await removeTree(slot.workPath);
+  const { folder } = slot;
+  // In the folder itself nobody but the agent makes anything.
+  if (isSmall(folder)) for (const name of readdirSync(folder)) rmSync(`${folder}/${name}`, { recursive: true });
+  else await removeContents(folder);
   renewSlot(slot);
   makeWork(slot);
 }
@@ -148,9 +151,9 @@ export function renewSlot({ runPath, crunLogPath }: Pick<Slot, 'runPath' | 'crun
   writeFileSync(crunLogPath, '');
 }
 
-/** Whether it is removed in a moment, by what a slot's quota counts: the folder is all that the quota is for. */
-function isSmall(workPath: string): boolean {
-  const { files, ffree, blocks, bfree, bsize } = statfsSync(workPath);
+/** Whether a slot's folder is emptied in a moment, by what its quota counts. */
+function isSmall(folder: string): boolean {
+  const { files, ffree, blocks, bfree, bsize } = statfsSync(folder);
   return files - ffree <= smallInodes && (blocks - bfree) * bsize <= smallBytes;
 }
 
