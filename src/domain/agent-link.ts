@@ -1,6 +1,7 @@
 import type { AgentHealth, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
 import type { FileEntry } from '../protocol/file-stream.ts';
 import type { Clock } from './clock.ts';
+import type { Vm } from './vm.ts';
 
 /** How to reach and authenticate one VM's agent. */
 export interface AgentAddress {
@@ -9,6 +10,12 @@ export interface AgentAddress {
   readonly keyId: string;
   /** 32 bytes. */
   readonly key: Uint8Array;
+}
+
+/** Where a VM's agent is, once that is known. */
+export function agentAddress(vm: Pick<Vm, 'host' | 'port' | 'keyId' | 'key'>): AgentAddress | undefined {
+  if (vm.host === null || vm.port === null) return undefined;
+  return { host: vm.host, port: vm.port, keyId: vm.keyId, key: vm.key };
 }
 
 /** How an attempt's output is followed. */

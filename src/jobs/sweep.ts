@@ -1,4 +1,4 @@
-import type { AgentAddress } from '../domain/agent-link.ts';
+import { type AgentAddress, agentAddress } from '../domain/agent-link.ts';
 import { toTidepoolError } from '../domain/errors.ts';
 import { attemptId } from '../domain/job.ts';
 import type { JobContext } from './context.ts';
@@ -9,8 +9,8 @@ import type { JobContext } from './context.ts';
  */
 export async function sweepWorkers(context: JobContext): Promise<void> {
   for (const vm of await context.store.vms.list()) {
-    if (vm.state !== 'ready' || vm.host === null || vm.port === null) continue;
-    const agent = { host: vm.host, port: vm.port, keyId: vm.keyId, key: vm.key };
+    const agent = agentAddress(vm);
+    if (vm.state !== 'ready' || agent === undefined) continue;
     try {
       await sweepWorker(context, agent);
     } catch (error) {

@@ -1,3 +1,4 @@
+import { agentAddress } from '../domain/agent-link.ts';
 import { toTidepoolError } from '../domain/errors.ts';
 import type { Vm } from '../domain/vm.ts';
 import { vmStatesThatCan } from '../domain/vm.ts';
@@ -5,7 +6,6 @@ import type { AgentHealth } from '../protocol/agent.ts';
 import { withDeadline } from '../reconcile/deadline.ts';
 import { emit, type PoolContext } from './context.ts';
 import { failVm } from './fail.ts';
-import { agentAddress } from './watch.ts';
 
 /** A resumed VM answers within milliseconds; one that does not within this is broken. */
 const resumeLimitMs = 10_000;

@@ -1,4 +1,4 @@
-import type { AgentAddress } from '../domain/agent-link.ts';
+import { type AgentAddress, agentAddress } from '../domain/agent-link.ts';
 import { toTidepoolError } from '../domain/errors.ts';
 import type { Vm } from '../domain/vm.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
@@ -95,10 +95,4 @@ function deathReason(context: PoolContext, name: string, lastAnswerMs: number): 
   const isDead = cpu === undefined ? silentForMs >= hangMs + sampleMs / 4 : cpu < busyCpu;
   const use = cpu === undefined ? 'no CPU use' : `${Math.round(cpu * 100)} % CPU use`;
   return isDead ? `it hangs: no answer and ${use} for ${silentForMs} ms` : undefined;
-}
-
-/** Where a VM's agent is, once that is known. */
-export function agentAddress(vm: Vm): AgentAddress | undefined {
-  if (vm.host === null || vm.port === null) return undefined;
-  return { host: vm.host, port: vm.port, keyId: vm.keyId, key: vm.key };
 }
