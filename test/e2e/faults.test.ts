@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -29,7 +28,7 @@ before(async () => {
   await cloud.ready(size, bootsWithin);
   top = startTidepool(cloud.dataDir, ['top', '--plain', '--record', cloud.path('faults.jsonl')]);
   // It records what comes after its first line.
-  await once(top.child.stdout ?? assert.fail('no output'), 'data', { signal: AbortSignal.timeout(minute) });
+  await top.prints('\n');
 });
 after(async () => {
   top?.child.kill('SIGINT');

@@ -41,7 +41,7 @@ test('kill -9 of the server while a job runs and another waits: both are there, 
   const [vmBefore] = await vms(dataDir);
 
   const running = startTidepool(dataDir, ['run', path, '--out', join(folder.path, 'out'), '--', '40']);
-  await new Promise<void>((resolve) => running.child.stdout?.once('data', () => resolve()));
+  await running.prints('start');
   // By the API, which is quicker than a command: the first must still run.
   const client = new JobClient(new ApiClient(await findServer(dataDir)));
   await client.submit({ args: ['1'] }, { script: path }, sleep);

@@ -99,8 +99,8 @@ test('--json prints the final job and nothing else', async () => {
 
 test('output arrives while the script runs', async () => {
   const path = await script('slow.py', 'import time\nprint("first", flush=True)\ntime.sleep(600)\n');
-  const { child, done } = startTidepool(dataDir, ['run', path]);
-  await new Promise<void>((resolve) => child.stdout?.once('data', () => resolve()));
+  const { child, done, prints } = startTidepool(dataDir, ['run', path]);
+  await prints('first\n');
   // Ctrl-C cancels the job.
   child.kill('SIGINT');
   const result = await done;

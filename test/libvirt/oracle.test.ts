@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { XMLParser } from 'fast-xml-parser';
 import { systemClock } from '../../src/clock/system-clock.ts';
@@ -177,7 +178,7 @@ test('events arrive as virsh sees them', async () => {
 
 function linesOf(child: ChildProcess): string[] {
   const lines: string[] = [];
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n').filter(Boolean)));
+  createInterface({ input: child.stdout ?? assert.fail('no output') }).on('line', (line) => line && lines.push(line));
   return lines;
 }
 

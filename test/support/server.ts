@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const readyWithinMs = 300_000;
+const printsWithinMs = 120_000;
 
 /** A server in a process of its own, as a user starts it, on a free port and a data folder of its own. */
 export interface TestServer {
@@ -69,6 +70,8 @@ export interface CommandResult {
 export interface RunningCommand {
   readonly child: ChildProcess;
   readonly done: Promise<CommandResult>;
+  /** Resolves when stdout holds this text: it comes in pieces, and the first one may be half a line. */
+  prints(text: string): Promise<void>;
 }
 
 /** Starts `./tidepool ARGS` against the server of a data folder. */
@@ -77,14 +80,21 @@ export function startTidepool(dataDir: string, args: readonly string[], cwd = ro
   const child = spawn(join(root, 'tidepool'), args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
-  child.stdout.on('data', (chunk) => {
+  child.stdout.setEncoding('utf8').on('data', (chunk) => {
     stdout += chunk;
   });
-  child.stderr.on('data', (chunk) => {
+  child.stderr.setEncoding('utf8').on('data', (chunk) => {
     stderr += chunk;
   });
   const done = once(child, 'close').then(([code]) => ({ code: Number(code), stdout, stderr }));
-  return { child, done };
+  const prints = async (text: string): Promise<void> => {
+    const signal = AbortSignal.timeout(printsWithinMs);
+    const ended = done.then(() => {
+      if (!stdout.includes(text)) throw new Error(`it ended and did not print ${text}: ${stdout}\n${stderr}`);
+    });
+    while (!stdout.includes(text)) await Promise.race([once(child.stdout, 'data', { signal }), ended]);
+  };
+  return { child, done, prints };
 }
 
 /** Runs `./tidepool ARGS` against the server of a data folder to its end. */

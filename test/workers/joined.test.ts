@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -168,7 +167,7 @@ test('one is removed; the other limits what jobs write without quotas as well', 
 test('on TERM it takes no more jobs, runs the ones it has to their end, and ends', async () => {
   const slow = await script('slower.py', 'import time\nprint("begun", flush=True)\ntime.sleep(6)\nprint("done")\n');
   const job = startTidepool(dataDir, ['run', slow, ...limited]);
-  await once(job.child.stdout ?? assert.fail('no output'), 'data', { signal: AbortSignal.timeout(limitMs) });
+  await job.prints('begun\n');
   await signal('spare', 'TERM');
   assert.deepEqual(await job.done, { code: 0, stdout: 'begun\ndone\n', stderr: '' });
   await workersBecome({}, 'spare');
