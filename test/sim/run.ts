@@ -150,6 +150,8 @@ export class Simulation {
     if (random.chance(0.05)) {
       this.#operations += 1;
       await this.#settle(pool.scale(random.int(0, 8), 'an operator asks for it'), 1);
+      // What comes next may take it back, after a step towards it has begun.
+      this.#noteWanted(pool.size.desired);
     }
     if (random.chance(0.01)) await this.#settle(pool.change({ warm: random.int(0, 3) }), 1);
     if (random.chance(0.01)) {
@@ -157,7 +159,7 @@ export class Simulation {
       await this.#settle(pool.change({ min, max: min + random.int(0, 5) }), 1);
     }
     if (runtimes.length < mostRuntimes && otherRandom.chance(0.004)) runtimes.push(`runtime-${runtimes.length}`);
-    this.#wanted.push({ atMs: this.world.clock.now(), desired: pool.size.desired });
+    this.#noteWanted(pool.size.desired);
     const vm = random.pick(await store.vms.list());
     if (vm === undefined) return;
     if (random.chance(0.005))
@@ -169,6 +171,10 @@ export class Simulation {
       this.world.deleted.add(vm.name);
       await this.#settle(pool.deleteVm(vm.name), 1);
     }
+  }
+
+  #noteWanted(desired: number): void {
+    this.#wanted.push({ atMs: this.world.clock.now(), desired });
   }
 
   async #submit(): Promise<void> {
