@@ -11,8 +11,13 @@ const idleTimeout = '--timeout=120';
 const systemFolders = ['/usr/sbin', '/usr/local/sbin', '/sbin'];
 const keptErrorBytes = 4096;
 const pollEveryMs = 50;
-const startLimitMs = 15_000;
-const rivalLimitMs = 1_000;
+const startLimitMs = 60_000;
+/** For the daemon of another client, once ours has ended. */
+const rivalLimitMs = 20_000;
+/** When nothing says that there is one: so long the error is held back. */
+const noRivalLimitMs = 1_000;
+/** How libvirt's daemons end when another one has their pid file, which that one has long before it listens. */
+const pidFileTaken = 1;
 
 /**
  * Starts the user's own daemon, as libvirt's clients do, and waits until `isUp` says that it answers. It outlives us.
@@ -32,6 +37,7 @@ export async function startSessionDaemon(
   });
   let said = '';
   let ended: string | undefined;
+  let exitCode: number | null = null;
   daemon.stderr.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-keptErrorBytes);
   });
@@ -39,21 +45,25 @@ export async function startSessionDaemon(
     ended = error.message;
   });
   daemon.on('exit', (code, signal) => {
+    exitCode = code;
     ended = `it ended with ${signal ?? code}`;
   });
   try {
     let endMs = clock.now() + startLimitMs;
     let rivalsTurn = false;
-    while (clock.now() < endMs) {
+    for (;;) {
+      // Asked once more after the limit: a machine that stood still has not asked meanwhile.
+      const isLast = clock.now() >= endMs;
       if (await isUp()) return;
       // Another client may have started one at the same moment; then ours ends and theirs will answer.
       if (ended !== undefined && !rivalsTurn) {
         rivalsTurn = true;
-        endMs = clock.now() + rivalLimitMs;
+        endMs = clock.now() + (exitCode === pidFileTaken ? rivalLimitMs : noRivalLimitMs);
+      } else if (isLast) {
+        throw notStarted(program, ended ?? `it did not answer within ${startLimitMs / 1000} s`, said);
       }
       await clock.sleep(pollEveryMs);
     }
-    throw notStarted(program, ended ?? `it did not answer within ${startLimitMs / 1000} s`, said);
   } finally {
     daemon.stderr.destroy();
     daemon.unref();

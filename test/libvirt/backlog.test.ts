@@ -8,8 +8,9 @@ import { systemClock } from '../../src/clock/system-clock.ts';
 import type { Hypervisor, MachineSpec } from '../../src/domain/hypervisor.ts';
 import { connectLibvirtHypervisor } from '../../src/libvirt/hypervisor.ts';
 import { machineFolder, qemuPid, testUri, tinySpec } from '../support/libvirt-harness.ts';
-import { Stopwatch } from '../support/stopwatch.ts';
 
+const together = 40;
+const limitMs = 20_000;
 const name = `backlog-${process.pid}`;
 const log: string[] = [];
 let hypervisor: Hypervisor;
@@ -36,12 +37,13 @@ test('connections that come together to the ports of a VM wait there, also while
   process.kill(pid, 'SIGSTOP');
   try {
     for (const { host, port } of machine.endpoints) {
-      using waited = new Stopwatch();
-      const sockets = Array.from({ length: 40 }, () => connect({ host, port }));
-      await Promise.all(sockets.map((socket) => once(socket, 'connect')));
-      // What is dropped is sent again after a second.
-      assert.ok(waited.elapsedMs < 900, `${port} took ${waited.elapsedMs} ms`);
+      const signal = AbortSignal.timeout(limitMs);
+      const sockets = Array.from({ length: together }, () => connect({ host, port }));
+      // One for which there is no room is dropped, however often its kernel tries again: nothing is taken meanwhile.
+      const tried = await Promise.allSettled(sockets.map((socket) => once(socket, 'connect', { signal })));
       for (const socket of sockets) socket.destroy();
+      const connected = tried.filter(({ status }) => status === 'fulfilled').length;
+      assert.equal(connected, together, `of those to port ${port}`);
     }
   } finally {
     process.kill(pid, 'SIGCONT');

@@ -12,6 +12,7 @@ let clock: FakeClock;
 let log: string[];
 let events: LifecycleEvent[];
 let lost: number;
+let wentAway: PromiseWithResolvers<void>;
 let back: PromiseWithResolvers<void>;
 
 beforeEach(async () => {
@@ -20,6 +21,7 @@ beforeEach(async () => {
   log = [];
   events = [];
   lost = 0;
+  wentAway = Promise.withResolvers();
   back = Promise.withResolvers();
 });
 afterEach(() => peer.stop());
@@ -33,6 +35,7 @@ function open(): Promise<LibvirtLink> {
     onLifecycle: (event) => events.push(event),
     onLost: () => {
       lost += 1;
+      wentAway.resolve();
     },
     onReconnect: () => back.resolve(),
   });
@@ -85,6 +88,8 @@ test('a lost connection comes back by itself, and hears events again', async () 
 test('while the daemon is away, tries come at growing distances, up to 5 s', async () => {
   const link = await open();
   await peer.stop();
+  // The first wait begins when the loss is noticed.
+  await wentAway.promise;
   const tries = Promise.withResolvers<void>();
   const times: number[] = [];
   const startedAtMs = clock.now();

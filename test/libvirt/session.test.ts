@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
-import { accessSync, chownSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { accessSync, chownSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { until } from '../support/poll.ts';
 import { tinyGuest } from '../support/tiny-guest.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** There on every system, and nobody's own. */
 const ordinaryUser = 'nobody';
 const limitMs = 540_000;
+const stopLimitMs = 30_000;
 
 test('the conformance suite as an ordinary user, whose daemon is started for it', { skip: whyNot() }, async () => {
   const [uid = 0, gid = 0] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, ordinaryUser])));
@@ -63,10 +65,25 @@ function runAs(uid: number, gid: number, env: Record<string, string | undefined>
   });
 }
 
-/** They would end by themselves two minutes later, in a folder that is gone. */
+/** They would end by themselves two minutes later, in a folder that is gone; until they have ended they write to it. */
 async function stopDaemons(folder: string): Promise<void> {
   for (const name of ['libvirtd', 'virtqemud', 'virtlogd']) {
-    const pid = await readFile(join(folder, `${name}.pid`), 'utf8').catch(() => undefined);
-    if (pid !== undefined) process.kill(Number(pid), 'SIGTERM');
+    const pid = Number(await readFile(join(folder, `${name}.pid`), 'utf8').catch(() => ''));
+    if (pid === 0 || !runs(pid)) continue;
+    process.kill(pid, 'SIGTERM');
+    await until(
+      async () => runs(pid),
+      (isThere) => !isThere,
+      stopLimitMs,
+    );
+  }
+}
+
+/** Whether there is a process that has not ended: one whose end nobody has asked for yet is still in the table. */
+function runs(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
   }
 }

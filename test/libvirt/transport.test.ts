@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -149,4 +150,10 @@ test('a session daemon that ends at once is reported with what it said', async (
     assert.match(error.message, /virttestd could not be started: it ended with 3 \(error: no home\)/);
     return true;
   });
+});
+
+test("a session daemon that ends because another client's has begun is no error: that one is waited for", async () => {
+  const up = join(folder, 'up');
+  const bin = await script('virttestd', `(/bin/sleep 2; : > ${up}) > /dev/null 2>&1 &\nexit 1`);
+  await startSessionDaemon('test', { PATH: bin }, systemClock, async () => existsSync(up));
 });
