@@ -10,6 +10,6 @@ import { progressDisplay } from './progress.ts';
  */
 export async function ensureSystem(requirements: readonly Requirement[] = serverRequirements): Promise<void> {
   const display = progressDisplay('system packages');
-  await installMissing({ requirements, report: display.show }).finally(display.end);
+  await installMissing({ clock: systemClock, requirements, report: display.show }).finally(display.end);
   await ensureDaemons({ clock: systemClock });
 }

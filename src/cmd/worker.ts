@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { systemClock } from '../agent/clock.ts';
 import { parseCpus, parseSize } from '../cli/units.ts';
+import { systemClock as hostClock } from '../clock/system-clock.ts';
 import { isRoot } from '../config/paths.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import { workerNamePattern } from '../protocol/worker.ts';
@@ -39,7 +40,9 @@ export async function worker(options: WorkerCommandOptions): Promise<void> {
   if (!isRoot())
     throw new TidepoolError('invalid', 'a worker runs as root: it makes the containers and limits of jobs');
   const display = progressDisplay('system packages');
-  await installMissing({ requirements: workerRequirements, report: display.show }).finally(display.end);
+  await installMissing({ clock: hostClock, requirements: workerRequirements, report: display.show }).finally(
+    display.end,
+  );
   const { leaving, ending } = watchSignals();
   await runWorker({
     ...{ url, token, name, version, cgroups, leaving, ending, pid: process.pid, clock: systemClock, sendTerm, log },

@@ -9,7 +9,10 @@ import { hasCode } from '../domain/errors.ts';
 import { acceptsConnections, ensureDaemons } from './daemons.ts';
 import { fakeHost } from './host.fake.ts';
 
-/** A machine with libvirtd; `answersAfterMs` is when its socket accepts, once it was started. */
+/**
+ * A machine with libvirtd; `answersAfterMs` is when its socket accepts, once it was started. With `rival` another server is
+ * starting the daemons at the same time.
+ */
 function machine(options: {
   uid?: number;
   systemd?: boolean;
@@ -17,9 +20,11 @@ function machine(options: {
   logging?: boolean;
   kvmMode?: string;
   answersAfterMs?: number;
+  rival?: boolean;
 }) {
   let nowMs = 0;
-  let startedAtMs = options.running ? -Infinity : Infinity;
+  let startedAtMs = options.running ? -Infinity : options.rival ? 0 : Infinity;
+  let loggingFromMs = options.logging ? -Infinity : options.rival ? 500 : Infinity;
   const clock: Clock = {
     now: () => nowMs,
     sleep: async (ms) => {
@@ -36,13 +41,17 @@ function machine(options: {
       clock,
       host: fakeHost({ uid: options.uid ?? 0, files }),
       exec: async (command) => {
-        commands.push(command.join(' '));
-        if (/libvirtd|systemctl/.test(command.join(' '))) startedAtMs = nowMs;
+        const text = command.join(' ');
+        commands.push(text);
+        if (options.rival)
+          return { exitCode: 1, tail: `${command[0]}: error: Unable to obtain pidfile. Check its log.` };
+        if (/libvirtd|systemctl/.test(text)) startedAtMs = nowMs;
+        if (text.includes('virtlogd')) loggingFromMs = nowMs;
         return { exitCode: 0, tail: '' };
       },
       accepts: async (path) =>
         path.endsWith('virtlogd-sock')
-          ? options.logging === true
+          ? nowMs >= loggingFromMs
           : path.endsWith('libvirt-sock') && nowMs >= startedAtMs + (options.answersAfterMs ?? 300),
     });
   return { commands, ensure, now: () => nowMs };
@@ -90,10 +99,17 @@ test('with systemd it starts the daemon', async () => {
   assert.deepEqual(commands, ['systemctl start libvirtd']);
 });
 
+test('daemons that another server is starting just now are waited for', async () => {
+  const { commands, ensure, now } = machine({ rival: true });
+  await ensure();
+  assert.deepEqual(commands, ['virtlogd -d', 'libvirtd -d']);
+  assert.equal(now(), 500);
+});
+
 test('a daemon that never answers is an error after a bounded wait', async () => {
   const { ensure, now } = machine({ answersAfterMs: Infinity });
   await assert.rejects(ensure, (error) => hasCode(error, 'unavailable'));
-  assert.ok(now() <= 20_000);
+  assert.ok(now() <= 60_000);
 });
 
 test('a socket counts only while something listens on it', async () => {

@@ -16,9 +16,11 @@ export interface DaemonOptions {
 export const systemSockets = ['/run/libvirt/libvirt-sock', '/run/libvirt/virtqemud-sock'] as const;
 const logDaemonSocket = '/run/libvirt/virtlogd-sock';
 
-const commandTimeLimitMs = 30_000;
-const startTimeLimitMs = 20_000;
+const commandTimeLimitMs = 120_000;
+const startTimeLimitMs = 60_000;
 const pollMs = 100;
+/** What libvirt's daemons say when another one of their kind runs, or begins just now. */
+const rivalWords = /pid ?file/i;
 
 /**
  * Sees to it that the system's libvirt daemon answers, when this is root; an ordinary user's session daemon is started
@@ -30,27 +32,32 @@ export async function ensureDaemons(options: DaemonOptions): Promise<void> {
   await openKvmToItsGroup(host, run);
   const hasSystemd = host.exists('/run/systemd/system');
   const isUp = await anyAccepts(accepts);
-  if (isUp && (hasSystemd || (await accepts(logDaemonSocket)))) return;
+  // Somebody who started libvirtd by hand may have left its log daemon out, and then no VM starts.
+  const isLogUp = async (): Promise<boolean> => hasSystemd || (await accepts(logDaemonSocket));
+  if (isUp && (await isLogUp())) return;
   const daemon = ['libvirtd', 'virtqemud'].find((name) => findCommand(host, name) !== undefined);
   if (daemon === undefined)
     throw new TidepoolError('unavailable', "no libvirt daemon is installed; run 'tidepool doctor'");
 
   const start = async (...command: string[]): Promise<void> => {
     const { exitCode, tail } = await run(command, { timeoutMs: commandTimeLimitMs });
-    if (exitCode === 0) return;
+    // Two servers may start at the same moment: the daemon of the other one will answer.
+    if (exitCode === 0 || rivalWords.test(tail)) return;
     throw new TidepoolError('unavailable', `${command.join(' ')} ended with exit code ${exitCode}:\n${tail}`);
   };
   if (hasSystemd) {
     await start('systemctl', 'start', daemon);
   } else {
-    // Somebody who started libvirtd by hand may have left it out, and then no VM starts.
-    if (!(await accepts(logDaemonSocket))) await start('virtlogd', '-d');
+    if (!(await isLogUp())) await start('virtlogd', '-d');
     if (!isUp) await start(daemon, '-d');
   }
-  for (let waitedMs = 0; !(await anyAccepts(accepts)); waitedMs += pollMs) {
+  for (let waitedMs = 0; !((await anyAccepts(accepts)) && (await isLogUp())); waitedMs += pollMs) {
     if (waitedMs >= startTimeLimitMs) {
-      const sockets = systemSockets.join(' and ');
-      throw new TidepoolError('unavailable', `${daemon} was started and answers on neither ${sockets}; see its log`);
+      const silent = (await anyAccepts(accepts)) ? ['virtlogd', logDaemonSocket] : [daemon, systemSockets.join(' or ')];
+      throw new TidepoolError(
+        'unavailable',
+        `${silent[0]} was started and does not answer on ${silent[1]}; see its log`,
+      );
     }
     await clock.sleep(pollMs);
   }

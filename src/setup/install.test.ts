@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Clock } from '../domain/clock.ts';
 import { hasCode } from '../domain/errors.ts';
 import type { Exec } from './exec.ts';
 import { fakeHost } from './host.fake.ts';
@@ -9,8 +10,17 @@ import type { Requirement } from './requirements.ts';
 const tool: Requirement = { name: 'tool', purpose: 'is needed', anyOf: ['tool'], packages: ['tool-package'] };
 const requirements = [tool];
 
-/** A machine with apt; `outcomes` are the exit codes of the commands in turn, then 0. */
-function machine(options: { uid?: number; sudo?: boolean; lists?: boolean; outcomes?: number[] }) {
+/** A clock on which waiting takes no time. */
+function quickClock(): Clock {
+  let nowMs = 0;
+  const sleep = async (ms: number): Promise<void> => {
+    nowMs += ms;
+  };
+  return { now: () => nowMs, sleep, after: () => () => undefined };
+}
+
+/** A machine with apt; `outcomes` are the exit codes of the commands in turn, then 0; a text says what apt-get fails with. */
+function machine(options: { uid?: number; sudo?: boolean; lists?: boolean; outcomes?: (number | string)[] }) {
   const files: Record<string, string> = { '/usr/bin/apt-get': '' };
   if (options.sudo) files['/usr/bin/sudo'] = '';
   if (options.lists) files['/var/lib/apt/lists/mirror_Packages'] = '';
@@ -20,12 +30,15 @@ function machine(options: { uid?: number; sudo?: boolean; lists?: boolean; outco
   const exec: Exec = async (command) => {
     const text = command.join(' ');
     commands.push(text.replace(/timeout .* (update|install)/, 'apt-get $1'));
-    const exitCode = outcomes.shift() ?? 0;
+    const outcome = outcomes.shift() ?? 0;
+    if (typeof outcome === 'string') return { exitCode: 100, tail: outcome };
+    const exitCode = outcome;
     if (exitCode === 0 && text.includes(' install ')) files['/usr/bin/tool'] = '';
     return { exitCode, tail: `exit ${exitCode}` };
   };
   const host = fakeHost({ uid: options.uid ?? 0, userName: options.uid ? 'ada' : 'root', files });
-  return { commands, files, install: () => installMissing({ requirements, host, exec }) };
+  const clock = quickClock();
+  return { commands, files, clock, install: () => installMissing({ clock, requirements, host, exec }) };
 }
 
 const aptInstall = 'apt-get install -y --no-install-recommends tool-package';
@@ -54,6 +67,16 @@ test('a failed install is tried once more with fresh lists, then is an error', a
   await assert.rejects(broken.install, (error) => hasCode(error, 'unavailable') && /exit 100/.test(error.message));
 });
 
+test('another apt-get that runs is waited for, but not for ever', async () => {
+  const locked = 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)';
+  const busy = machine({ outcomes: [locked, locked, 0, locked] });
+  await busy.install();
+  assert.deepEqual(busy.commands, [...Array(3).fill('apt-get update'), aptInstall, aptInstall]);
+  const stuck = machine({ outcomes: Array(10_000).fill(locked) });
+  await assert.rejects(stuck.install, (error) => hasCode(error, 'unavailable') && /get lock/.test(error.message));
+  assert.ok(stuck.clock.now() < 3_600_000);
+});
+
 test('an ordinary user installs by sudo when it asks no password', async () => {
   const { commands, install } = machine({ uid: 1000, sudo: true, lists: true });
   await install();
@@ -75,7 +98,7 @@ test('an install that does not bring the thing is an error', async () => {
   const host = fakeHost({ files: { '/usr/bin/apt-get': '', '/var/lib/apt/lists/mirror_Packages': '' } });
   const exec: Exec = async () => ({ exitCode: 0, tail: '' });
   await assert.rejects(
-    () => installMissing({ requirements, host, exec }),
+    () => installMissing({ clock: quickClock(), requirements, host, exec }),
     (error) => hasCode(error, 'unavailable') && /still lacks tool/.test(error.message),
   );
 });

@@ -1,3 +1,4 @@
+import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import { checkSystem, installCommand } from './check.ts';
 import { type Exec, exec } from './exec.ts';
@@ -8,6 +9,7 @@ import { type Requirement, serverRequirements } from './requirements.ts';
 export type ReportSetup = (progress: { readonly label: string; readonly fraction: number }) => void;
 
 export interface InstallOptions {
+  readonly clock: Clock;
   readonly requirements?: readonly Requirement[];
   readonly report?: ReportSetup;
   readonly host?: Host;
@@ -16,13 +18,18 @@ export interface InstallOptions {
 
 const aptTimeLimitSeconds = 20 * 60;
 const sudoTimeLimitMs = 10_000;
+/** A machine that has just begun often updates its packages by itself. */
+const lockTimeLimitMs = 15 * 60_000;
+const lockPollMs = 2_000;
+/** apt-get waits for dpkg's lock itself, but not for those of its package lists and downloads. */
+const lockWords = /could not get lock/i;
 
 /**
  * Installs the packages that are missing, when root or password-less sudo allows it. Does nothing when all is there.
  * Error `unavailable`: the message names what is missing and the command that brings it.
  */
-export async function installMissing(options: InstallOptions = {}): Promise<void> {
-  const { requirements = serverRequirements, host = thisHost(), exec: run = exec } = options;
+export async function installMissing(options: InstallOptions): Promise<void> {
+  const { clock, report, requirements = serverRequirements, host = thisHost(), exec: run = exec } = options;
   const missing = checkSystem(requirements, host).filter(({ ok }) => !ok);
   if (missing.length === 0) return;
   const byHand = missing.filter(({ packages }) => packages.length === 0);
@@ -36,7 +43,8 @@ export async function installMissing(options: InstallOptions = {}): Promise<void
       `the system lacks\n${what}\nRun this, then start again:\n  ${fixes.join('\n  ')}`,
     );
   }
-  await aptInstall(packages, { host, report: options.report, run: (args, onLine) => apt(run, prefix, args, onLine) });
+  const runApt: RunApt = (args, onLine) => whenUnlocked(clock, report, () => apt(run, prefix, args, onLine));
+  await aptInstall(packages, { host, report, run: runApt });
   const still = checkSystem(requirements, host).filter(({ ok }) => !ok);
   if (still.length === 0) return;
   const names = still.map(({ name, detail }) => `${name} (${detail})`).join(', ');
@@ -52,10 +60,32 @@ async function rootPrefix(host: Host, run: Exec): Promise<readonly string[] | un
   return exitCode === 0 ? ['sudo', '-n', 'env', 'DEBIAN_FRONTEND=noninteractive'] : undefined;
 }
 
+interface AptResult {
+  readonly ok: boolean;
+  readonly tail: string;
+}
+
+type RunApt = (args: readonly string[], onLine: (line: string) => void) => Promise<AptResult>;
+
 interface AptOptions {
   readonly host: Host;
   readonly report: ReportSetup | undefined;
-  readonly run: (args: readonly string[], onLine: (line: string) => void) => Promise<{ ok: boolean; tail: string }>;
+  readonly run: RunApt;
+}
+
+/** Runs apt-get again while another one has what it needs. */
+async function whenUnlocked(
+  clock: Clock,
+  report: ReportSetup | undefined,
+  run: () => Promise<AptResult>,
+): Promise<AptResult> {
+  const endMs = clock.now() + lockTimeLimitMs;
+  for (;;) {
+    const result = await run();
+    if (result.ok || !lockWords.test(result.tail) || clock.now() >= endMs) return result;
+    report?.({ label: 'waiting for another apt-get to end', fraction: 0 });
+    await clock.sleep(lockPollMs);
+  }
 }
 
 async function aptInstall(packages: readonly string[], { host, report, run }: AptOptions): Promise<void> {
@@ -88,7 +118,12 @@ async function aptInstall(packages: readonly string[], { host, report, run }: Ap
  */
 const withStatus = ['sh', '-c', 'exec 3>&1 1>&2; exec "$@"', 'sh'];
 
-async function apt(run: Exec, prefix: readonly string[], args: readonly string[], onLine: (line: string) => void) {
+async function apt(
+  run: Exec,
+  prefix: readonly string[],
+  args: readonly string[],
+  onLine: (line: string) => void,
+): Promise<AptResult> {
   const settings = ['APT::Status-Fd=3', 'DPkg::Lock::Timeout=300', 'Dpkg::Use-Pty=0', 'Acquire::Retries=3'];
   // timeout(1) stands behind sudo, because an ordinary user may not signal what runs as root.
   const limit = ['timeout', '--kill-after=30', String(aptTimeLimitSeconds)];
