@@ -7,7 +7,8 @@ import { nextRevision, serviceSpec, startService } from '../support/services.ts'
 
 // UDP services in a real VM, asked through the gateway of datagrams.
 
-const answerLimitMs = 20_000;
+const answerLimitMs = 60_000;
+const askAgainMs = 2_000;
 
 let vm: AgentVm;
 before(async () => {
@@ -18,13 +19,18 @@ after(() => vm?.stop());
 async function ask(data: Uint8Array | string, guestPort = 8000): Promise<Buffer> {
   const endpoint = vm.services.get(guestPort);
   assert.ok(endpoint !== undefined);
+  // One socket a question: an answer may come twice.
   const socket = createSocket('udp4');
+  const send = (): void => socket.send(data, endpoint.port, endpoint.host);
+  // A datagram may be lost on the way.
+  const again = setInterval(send, askAgainMs);
   try {
-    socket.send(data, endpoint.port, endpoint.host);
+    send();
     const [answer, from] = await once(socket, 'message', { signal: AbortSignal.timeout(answerLimitMs) });
     assert.equal(from.port, endpoint.port);
     return answer;
   } finally {
+    clearInterval(again);
     socket.close();
   }
 }

@@ -71,7 +71,7 @@ def handler(request):
   });
   const { requests, errors, inFlight } = await until(
     () => report(spec.id),
-    (seen) => seen.requests === 1,
+    (seen) => seen.requests === 1 && seen.inFlight === 0,
     answerLimitMs,
   );
   assert.deepEqual([requests, errors, inFlight], [1, 0, 0]);
@@ -160,9 +160,10 @@ check('a handler that raises has answered with an error, and its traceback is th
   const spec = serviceSpec();
   await start(spec, "def handler(request):\n    raise KeyError('no such thing')\n");
   assert.match(await get('/'), /^500 /);
+  // It is counted first, and its traceback comes by another way.
   const seen = await until(
     () => report(spec.id),
-    ({ errors }) => errors === 1,
+    ({ errors, traceback }) => errors === 1 && traceback !== '',
     answerLimitMs,
   );
   assert.match(seen.traceback, /KeyError: 'no such thing'/);
@@ -170,7 +171,8 @@ check('a handler that raises has answered with an error, and its traceback is th
 });
 
 check('a request that hangs is ended, and the service goes on', async () => {
-  const spec = serviceSpec({ requestTimeoutMs: 1_000 });
+  // Long enough for the other requests on a machine that stands still for a moment.
+  const spec = serviceSpec({ requestTimeoutMs: 5_000 });
   const source =
     "import time\n\ndef handler(request):\n    if request.path == '/hang':\n        time.sleep(600)\n    return 'ok'\n";
   await start(spec, source);
@@ -185,10 +187,10 @@ check('a request that hangs is ended, and the service goes on', async () => {
   );
   const seen = await until(
     () => report(spec.id),
-    ({ restarts }) => restarts === 1,
+    ({ restarts }) => restarts > 0,
     answerLimitMs,
   );
-  assert.match(seen.message, /longer than 1000 ms/);
+  assert.match(seen.message, /longer than 5000 ms/);
   assert.match(seen.traceback, /line 5 in handler/);
 });
 

@@ -15,7 +15,10 @@ const run = promisify(execFile);
 const size = 5;
 const minute = 60_000;
 /** A VM boots within this, also on a busy machine. */
-const bootsWithin = 4 * minute;
+const bootsWithin = 6 * minute;
+/** From the fault on. A server that stood still while it asked does not trust what it saw then, and asks again. */
+const noticedWithinMs = 3_000;
+const askedAgainWithinMs = 3_000;
 const config = {
   flavors: [{ name: 'tiny', vcpus: 1, memoryMiB: 512, diskGiB: 4 }],
   pools: [{ name: 'faults', flavor: 'tiny', min: size, max: size }] as const,
@@ -113,7 +116,8 @@ for (const { name, harm } of faults) {
     assert.ok(failed);
     assert.equal(failed.vm, victim.name);
     const noticedMs = failed.atMs - atMs - machine.stoodStillMs;
-    assert.ok(noticedMs <= 3_000, `noticed after ${noticedMs} ms: ${failed.text}`);
+    const limitMs = noticedWithinMs + (machine.stoodStillMs > 0 ? askedAgainWithinMs : 0);
+    assert.ok(noticedMs <= limitMs, `noticed after ${noticedMs} ms: ${failed.text}`);
     const [launching] = await until(
       () => cloud.events('vm.launching', failed.atMs),
       (events) => events.length > 0,
@@ -157,7 +161,7 @@ test('two of five killed at once: replacing stops and an alert is raised; both g
   );
   await cloud.ready(size, bootsWithin);
   const job = await cloud.submit('nap', 0);
-  assert.equal((await cloud.ended(job.id, minute)).state, 'succeeded');
+  assert.equal((await cloud.ended(job.id, 3 * minute)).state, 'succeeded');
 });
 
 test('the recording of all this becomes a report', { timeout: 3 * minute }, async () => {

@@ -91,7 +91,8 @@ againstOneVm([
       assert.equal(report.outcome, 'timed_out');
       // A script that has not begun within its time has nothing to put in order, and is killed.
       assert.ok(report.signal === 15 || (report.signal === 9 && stdout === ''), JSON.stringify(report));
-      assert.ok(report.wallMs !== null && report.wallMs >= 1_000);
+      // A timer may be some milliseconds early by the clock.
+      assert.ok(report.wallMs !== null && report.wallMs >= 900, `${report.wallMs} ms`);
     },
   },
   {
@@ -120,7 +121,7 @@ againstOneVm([
   {
     title: 'ignores TERM and all other signals, and daemonises',
     script: 'daemoniser.py',
-    stopAt: 'started',
+    stopAt: 'started\n',
     check: ({ report, stdout }) => {
       assert.deepEqual([stdout, report.outcome, report.signal], ['started\n', 'stopped', 9]);
     },

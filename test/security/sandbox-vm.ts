@@ -7,6 +7,7 @@ import { FrameDecoder } from '../../src/protocol/output-frames.ts';
 import { type AgentVm, startAgentVm } from '../support/agent-vm.ts';
 import { attemptSpec, collect, type Result, runScript, startAttempt, textFiles } from '../support/attempts.ts';
 import { until } from '../support/poll.ts';
+import { Stopwatch } from '../support/stopwatch.ts';
 
 /**
  * While an attack runs, half of the agent's answers come within this: emulated, on a machine that does other things. Single
@@ -14,7 +15,7 @@ import { until } from '../support/poll.ts';
  */
 const usualHealthMs = 2_500;
 const askEveryMs = 200;
-const goneLimitMs = 10_000;
+const goneLimitMs = 60_000;
 
 export interface Attack {
   readonly title: string;
@@ -40,7 +41,7 @@ export function againstOneVm(attacks: readonly Attack[]): { vm(): AgentVm } {
   for (const attack of attacks) {
     test(attack.title, async () => {
       const watch = watchHealth(vm());
-      const result = await runAttack(vm(), attack);
+      const result = await runAttack(vm(), attack).finally(() => watch().catch(() => undefined));
       const answers = await watch();
       attack.check(result);
       assertAnswered(answers);
@@ -86,23 +87,32 @@ async function runAttack(vm: AgentVm, attack: Attack): Promise<Result> {
   return result;
 }
 
-/** Until the output has this text in one piece, or ends. */
+/** Until the output, or what the agent notes in it, has this text, or it ends. */
 async function untilSaid(vm: AgentVm, id: string, text: string): Promise<void> {
   const decoder = new FrameDecoder();
+  const ends = { stdout: '', stderr: '', notice: '' };
   for await (const chunk of vm.link.output(vm.agent, id, 0)) {
-    if (decoder.push(chunk).some(({ data }) => Buffer.from(data).includes(text))) return;
+    for (const { stream, data } of decoder.push(chunk)) {
+      const said = ends[stream] + Buffer.from(data).toString('latin1');
+      if (said.includes(text)) return;
+      // The text may go on in the next piece.
+      ends[stream] = said.slice(-text.length);
+    }
   }
 }
 
-/** Asks for health all the time; the returned function stops that and tells how long each answer took, in milliseconds. */
+/**
+ * Asks for health all the time; the returned function stops that and tells how long each answer took, in milliseconds, less
+ * those in which this machine stood still.
+ */
 export function watchHealth(vm: AgentVm): () => Promise<number[]> {
   const stopping = new AbortController();
   const watching = (async (): Promise<number[]> => {
     const tookMs: number[] = [];
     while (!stopping.signal.aborted) {
-      const askedAtMs = performance.now();
+      using asked = new Stopwatch();
       await vm.link.health(vm.agent);
-      tookMs.push(Math.round(performance.now() - askedAtMs));
+      tookMs.push(Math.round(asked.elapsedMs));
       await new Promise((resolve) => setTimeout(resolve, askEveryMs));
     }
     return tookMs;
@@ -116,6 +126,7 @@ export function watchHealth(vm: AgentVm): () => Promise<number[]> {
 
 /** That the agent answered all the while. */
 export function assertAnswered(tookMs: readonly number[]): void {
-  const usualMs = tookMs.toSorted((a, b) => a - b)[Math.floor(tookMs.length / 2)];
+  // Of two answers it is the quicker one: an attack that is over soon has seen no more.
+  const usualMs = tookMs.toSorted((a, b) => a - b)[Math.floor((tookMs.length - 1) / 2)];
   assert.ok(usualMs !== undefined && usualMs < usualHealthMs, `the agent took ${tookMs.join(', ')} ms to answer`);
 }

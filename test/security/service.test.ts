@@ -32,6 +32,7 @@ function attack(title: string, body: () => Promise<void>): void {
       await body();
     } finally {
       for (const { id } of await vm.serviceLink.services(vm.agent)) await vm.serviceLink.removeService(vm.agent, id);
+      await watch().catch(() => undefined);
     }
     assertAnswered(await watch());
     const spec = serviceSpec();
