@@ -53,6 +53,13 @@ test('a script with a dataset and limits is queued as it was written, and its pa
   assert.equal(job.spec.limits.memoryBytes, 256 * 1024 ** 2);
   assert.notEqual(job.spec.dataBlob, null);
   assert.equal(await text((await blobs.read(job.spec.scriptBlob ?? '')).content), 'print("ünïcödé")\n');
+  // Once more the same is another job, and no upload was broken off.
+  await page.goto('/submit');
+  await page.getByText('d.zip, 22 B').waitFor();
+  assert.equal(await page.getByText('The upload was broken off').count(), 0);
+  await page.getByRole('button', { name: 'Submit', exact: true }).click();
+  await page.getByRole('heading', { name: 'first.py' }).waitFor();
+  assert.equal((await store.jobs.list({ owner: 'ann', limit: 9 })).length, 2);
   assert.deepEqual(complaints, []);
 });
 

@@ -1,5 +1,16 @@
 import { useQuery } from '@tanstack/react-query';
-import { type DragEvent, type FormEvent, lazy, Suspense, useEffect, useRef, useState } from 'react';
+import {
+  type Dispatch,
+  type DragEvent,
+  type FormEvent,
+  lazy,
+  type SetStateAction,
+  Suspense,
+  useEffect,
+  useRef,
+  useState,
+} from 'react';
+import { flushSync } from 'react-dom';
 import { useLocation } from 'wouter';
 import { ApiError } from '../api/client.ts';
 import { accountQuery } from '../api/queries.ts';
@@ -54,7 +65,7 @@ export default function SubmitPage() {
 interface FormProps {
   readonly user: string;
   readonly draft: Draft;
-  setDraft(draft: Draft): void;
+  readonly setDraft: Dispatch<SetStateAction<Draft | undefined>>;
 }
 
 function Form({ user, draft, setDraft }: FormProps) {
@@ -67,7 +78,12 @@ function Form({ user, draft, setDraft }: FormProps) {
   const sending = useRef<AbortController>(null);
   // What is changed is another request.
   const change = (changes: Partial<Draft>): void =>
-    setDraft({ ...draft, key: crypto.randomUUID(), isSending: false, ...changes });
+    setDraft((now = draft) => ({ ...now, key: crypto.randomUUID(), isSending: false, ...changes }));
+  /** At once: what is saved only after a moment is lost with this page, or is put over what was saved since. */
+  const keep = (next: Draft): Promise<void> => {
+    flushSync(() => setDraft(next));
+    return saveDraft(user, next);
+  };
 
   const takeFiles = async (files: Iterable<File>): Promise<void> => {
     let next: Partial<Draft> = {};
@@ -91,14 +107,15 @@ function Form({ user, draft, setDraft }: FormProps) {
     sending.current = new AbortController();
     setProgress(0);
     // The draft says so before anything is sent, in case this page goes away meanwhile.
-    await saveDraft(user, { ...draft, isSending: true });
+    await keep({ ...draft, isSending: true });
     try {
       const job = await sendDraft(draft, setProgress, sending.current.signal);
-      setDraft({ ...draft, key: crypto.randomUUID(), isSending: false });
+      // Sent once more it is another job.
+      await keep({ ...draft, key: crypto.randomUUID(), isSending: false });
       tell(`${job.name} is in the queue`);
       go(`/jobs/${job.id}`);
     } catch (problem) {
-      setDraft({ ...draft, isSending: false });
+      await keep({ ...draft, isSending: false });
       setProgress(undefined);
       if (!(problem instanceof ApiError && problem.code === 'aborted')) setError(sentence(problem));
     }
