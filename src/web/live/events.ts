@@ -85,7 +85,7 @@ async function firstEvents(signal: AbortSignal): Promise<string | undefined> {
       const firstId = events[0]?.id ?? Number.POSITIVE_INFINITY;
       const earlier = alerts.filter(({ id }) => id < firstId);
       set({ events: [...earlier, ...events].reverse() });
-      return events.at(-1)?.id.toString();
+      return String(events.at(-1)?.id ?? 0);
     } catch (error) {
       if (signal.aborted || !(error instanceof ApiError) || error.status !== 0) throw error;
       set({ state: 'lost' });
