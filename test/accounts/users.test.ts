@@ -71,11 +71,21 @@ test('with ten thousand users everything is found as fast as with one', async ()
   const accounts = await openTestAccounts();
   for (let i = 0; i < 10_000; i += 1) await addTestUser(accounts, `user-${i}`);
   assert.equal(await accounts.store.count(), 10_001);
-  const secrets = [await sessionOf(accounts, 'user-9999'), await tokenOf(accounts, 'user-5000', ['read'])];
-  const startedAtMs = performance.now();
-  for (let i = 0; i < 1_000; i += 1) for (const secret of secrets) assert.ok(await whoIs(accounts, secret));
-  const perRequestMs = (performance.now() - startedAtMs) / 2_000;
-  assert.ok(perRequestMs < 5, `${perRequestMs} ms to tell who asks`);
+  const few = await openTestAccounts();
+  const crowds = [
+    { of: accounts, secrets: [await sessionOf(accounts, 'user-9999'), await tokenOf(accounts, 'user-5000', ['read'])] },
+    { of: few, secrets: [await sessionOf(few, 'admin'), await tokenOf(few, 'admin', ['read'])] },
+  ].map((crowd) => ({ ...crowd, tookMs: [] as number[] }));
+  // In turns, so that a machine that is slow for a while is so for both.
+  for (let i = 0; i < 1_000; i += 1) {
+    for (const { of, secrets, tookMs } of crowds) {
+      const startedAtMs = performance.now();
+      for (const secret of secrets) assert.ok(await whoIs(of, secret));
+      tookMs.push(performance.now() - startedAtMs);
+    }
+  }
+  const [manyMs = 0, oneMs = 0] = crowds.map(({ tookMs }) => tookMs.sort((a, b) => a - b)[tookMs.length / 2]);
+  assert.ok(manyMs < 5 * oneMs, `${manyMs} ms to tell who asks among many, ${oneMs} ms among few`);
   let after: string | undefined;
   let seen = 0;
   do {

@@ -20,6 +20,8 @@ const runs = Number(process.env.TIDEPOOL_RUNS ?? 25);
 const maxReadBytes = 64 * 1024;
 /** A follower is left after this: what matters is how the answer begins. */
 const followMs = 50;
+/** An answer that is not whole by then is judged as it is. */
+const answerLimitMs = 60_000;
 
 interface Parameter {
   readonly name: string;
@@ -184,7 +186,10 @@ function send(url: string, method: string, headers: Record<string, string>, byte
         resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
         response.destroy();
       };
-      const timer = setTimeout(done, response.headers['content-type'] === 'text/event-stream' ? followMs : 10_000);
+      const timer = setTimeout(
+        done,
+        response.headers['content-type'] === 'text/event-stream' ? followMs : answerLimitMs,
+      );
       response.on('data', (chunk) => {
         text += String(chunk);
         if (text.length > maxReadBytes) done();
@@ -280,7 +285,10 @@ function speak(text: string): Promise<void> {
       socket.destroy();
       // Node itself refuses a request without a host, and says nothing more.
       const hasBody = !/\r\n\r\n(0\r\n\r\n)?$/.test(answer);
-      const isProblem = !hasBody || !/^HTTP\/1\.1 4/.test(answer) || /application\/problem\+json/i.test(answer);
+      // What is left early may have half a head.
+      const isWhole = answer.includes('\r\n\r\n');
+      const isProblem =
+        !isWhole || !hasBody || !/^HTTP\/1\.1 4/.test(answer) || /application\/problem\+json/i.test(answer);
       if (/^HTTP\/1\.1 5/.test(answer) || !isProblem)
         reject(new Error(`${JSON.stringify(text.slice(0, 300))}: ${answer}`));
       else resolve();

@@ -5,8 +5,10 @@ import { after, before, test } from 'node:test';
 import { craftZip } from '../../src/archive/craft.fake.ts';
 import { inputFiles } from '../../src/jobs/inputs.ts';
 import { jobListSchema, jobSchema } from '../../src/protocol/api.ts';
+import { until } from '../support/poll.ts';
 import { form, openTestApi, script, type TestApi } from './support.ts';
 
+const limitMs = 60_000;
 let api: TestApi;
 before(async () => {
   api = await openTestApi({ maxUploadBytes: 100_000 });
@@ -77,7 +79,6 @@ test('a project is unpacked, with the file to run found or named', async () => {
 
 test('what is too large is refused with the limit and the size, and nothing of it stays', async () => {
   const jobs = await countJobs();
-  const { blobs } = api.web.context.storage;
   const before = await listBlobs();
   const data = ['d.zip', Buffer.alloc(100_001)] as const;
   const tooLarge = await refuse(413, { script: ['new.py', 'only here'], data });
@@ -99,7 +100,7 @@ test('what is too large is refused with the limit and the size, and nothing of i
   assert.match((await refuse(413, { script, spec, data: ['d.zip', unpacked] })).detail, /at most 1048576 are allowed/);
   assert.equal(await countJobs(), jobs);
   assert.deepEqual(await listBlobs(), before);
-  assert.deepEqual(await readdir(join(dirname(dirname(await blobs.path(before[0] ?? ''))), 'tmp')), []);
+  assert.deepEqual(await drafts(), []);
 });
 
 /** Compresses, but not much. */
@@ -109,6 +110,13 @@ async function listBlobs(): Promise<string[]> {
   const ids: string[] = [];
   for await (const { id } of api.web.context.storage.blobs.list()) ids.push(id);
   return ids.sort();
+}
+
+/** What of uploads is being written now; some blob must be there. */
+async function drafts(): Promise<string[]> {
+  const { blobs } = api.web.context.storage;
+  const [some = ''] = await listBlobs();
+  return readdir(join(dirname(dirname(await blobs.path(some))), 'tmp'));
 }
 
 test('forms that are not right are refused in words', async () => {
@@ -147,8 +155,13 @@ test('an upload that breaks off leaves nothing', async () => {
   });
   const headers = { 'content-type': 'multipart/form-data; boundary=x' };
   const asked = api.ask('POST', '/jobs', { body, headers, signal: leaving.signal });
-  setTimeout(() => leaving.abort(), 100);
-  await assert.rejects(asked);
+  const rejected = assert.rejects(asked);
+  const isWriting = (wanted: boolean) => until(drafts, (there) => there.length > 0 === wanted, limitMs);
+  await isWriting(true);
+  leaving.abort();
+  await rejected;
+  // The server learns of it a moment later.
+  await isWriting(false);
   assert.deepEqual(await listBlobs(), before);
   assert.equal(await countJobs(), jobs);
 });
