@@ -7,6 +7,7 @@ import { hasCode } from '../../src/domain/errors.ts';
 import { queuedJob } from '../../src/fake/job.ts';
 import { runningService } from '../../src/fake/service.ts';
 import { openSqliteStore } from '../../src/sqlite/store.ts';
+import { Stopwatch } from '../support/stopwatch.ts';
 import { queueStoreConformance } from './queue-store.ts';
 import { serviceStoreConformance } from './service-store.ts';
 import { storeConformance } from './store.ts';
@@ -21,14 +22,14 @@ test('sqlite: 100,000 puts in batches of 100 take seconds and survive a reopenin
     const path = join(folder, 'tidepool.db');
     const store = await openSqliteStore(path);
     await store.services.insert(runningService({ name: 'licence' }));
-    const startedAtMs = performance.now();
+    using watch = new Stopwatch();
     const value = Buffer.from('0'.repeat(97));
     for (let first = 0; first < 100_000; first += 100) {
       const batch = Array.from({ length: 100 }, (_, i) => ({ op: 'put' as const, key: `B-AB ${first + i}`, value }));
       await store.keyValues.apply('licence', batch);
     }
-    const tookMs = performance.now() - startedAtMs;
-    assert.ok(tookMs < 20_000, `${tookMs} ms`);
+    // Some four of them on two cores that have other work too.
+    assert.ok(watch.elapsedMs < 40_000, `${watch.elapsedMs} ms`);
     await store.close();
     const again = await openSqliteStore(path);
     assert.equal(await again.keyValues.count('licence'), 100_000);

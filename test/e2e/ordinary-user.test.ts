@@ -7,11 +7,13 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { until } from '../support/poll.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const user = 'tidepool-tester';
 const home = `/var/tmp/${user}`;
+const removeLimitMs = 60_000;
 const isRoot = process.getuid?.() === 0;
 
 /** The command line and environment of a command as that user, as after a login. */
@@ -35,13 +37,19 @@ async function removeUser(): Promise<void> {
   // Its libvirt daemon and what else it left running would keep the account in use.
   await run('pkill', ['-KILL', '-u', user]).catch(() => undefined);
   await run('userdel', ['--force', user]).catch(() => undefined);
-  await run('rm', ['-rf', home]);
+  // What was killed is ending still, and may make a last file in a folder that is being emptied.
+  const isRemoved = (): Promise<boolean> =>
+    run('rm', ['-rf', home]).then(
+      () => true,
+      () => false,
+    );
+  await until(isRemoved, (is) => is, removeLimitMs);
 }
 
 const reason = 'this run is by an ordinary user already: all other tests show it';
 test('an ordinary user builds the image and runs a job', {
   skip: isRoot ? false : reason,
-  timeout: 600_000,
+  timeout: 1_000_000,
 }, async () => {
   await makeUser();
   try {

@@ -150,7 +150,7 @@ test('when its process dies under a job, the job is run again on another', async
     attempts = ended.attempt;
     await workersBecome(both, died);
   }
-  assert.equal(attempts, 2);
+  assert.ok(attempts > 1, `${attempts} attempts`);
 });
 
 test('one is removed; the other limits what jobs write without quotas as well', async () => {
