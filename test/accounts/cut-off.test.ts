@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { PassThrough } from 'node:stream';
 import { after, test } from 'node:test';
 import { identify } from '../../src/accounts/identity.ts';
 import { changePassword, signOut } from '../../src/accounts/sessions.ts';
@@ -102,6 +103,31 @@ test('a console ends when its administrator is none any more', async () => {
   const closed = once(socket, 'close');
   await changeUser(accounts, ann, { role: 'user' });
   await closed;
+});
+
+test('a console that is still being opened then is let go', async () => {
+  const [asked, opened] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const serial = new PassThrough();
+  const openConsole = async (): Promise<PassThrough> => {
+    asked.resolve();
+    await opened.promise;
+    return serial;
+  };
+  await using own = await openTestWeb(await openTestAccounts(), { openConsole });
+  await addTestUser(own.accounts, 'ann', 'admin');
+  const headers = { authorization: `Bearer ${await sessionOf(own.accounts, 'ann')}` };
+  const address = `${own.url.replace('http', 'ws')}/api/v1/vms/test-0000/console`;
+  const socket = new WebSocket(address, { headers } as never);
+  const closed = once(socket, 'close');
+  await asked.promise;
+  await changeUser(own.accounts, 'ann', { role: 'user' });
+  await closed;
+  opened.resolve();
+  await until(
+    async () => serial.destroyed,
+    (isGone) => isGone,
+    60_000,
+  );
 });
 
 test('requests that are over leave nothing behind', async () => {

@@ -71,6 +71,8 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
           serial.on('close', () => socket.close());
           socket.on('message', (data) => serial.write(data as Buffer));
           socket.on('close', () => serial.destroy());
+          // Who asked may have gone while it was being opened.
+          if (socket.readyState !== socket.OPEN) serial.destroy();
           socket.resume();
         } catch (error) {
           socket.resume();
