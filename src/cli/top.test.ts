@@ -125,6 +125,28 @@ test('without a terminal: a line a second for each pool, and a recording', async
   assert.ok(recorded.every((line) => line.type !== 'event' || line.id === 8));
 });
 
+test('what happens while the recording is being opened is in it', async () => {
+  isAway = () => false;
+  const path = join(folder, 'early.jsonl');
+  const process = host();
+  const { client, server: url } = await process.connect();
+  let streams = 0;
+  // There at once, before any file can be.
+  client.eventStream = async () => {
+    streams += 1;
+    const text = streams === 1 ? `data: ${JSON.stringify(exampleEvent(8))}\n\n` : ': nothing new\n\n';
+    return ReadableStream.from([new TextEncoder().encode(text)]) as ReadableStream<Uint8Array>;
+  };
+  const connect = async () => ({ client, server: url });
+  await top({ ...process, connect }, { interval: '1s', for: '3s', record: path });
+  const recorded = (await readFile(path, 'utf8')).trimEnd().split('\n');
+  const events = recorded.map((line) => recordingLineSchema.parse(JSON.parse(line))).filter((line) => 'id' in line);
+  assert.deepEqual(
+    events.map(({ id }) => id),
+    [8],
+  );
+});
+
 test('a server that goes away is said once, and it goes on when it is back', async () => {
   asked = 0;
   isAway = (count) => count > 2 && count < 6;

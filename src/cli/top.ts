@@ -79,6 +79,7 @@ async function follow(host: TopHost, options: TopOptions, times: Times, quit: Ab
   if (options.record !== undefined) {
     recorder = await Recorder.open(options.record, { atMs, server, intervalMs: times.intervalMs }, first);
   }
+  feed.follow();
   try {
     const isPlain = options.plain === true || !host.stdout.isTTY;
     display = isPlain ? plainDisplay(host.stdout) : fullScreen(host, () => quit.abort(), refresh);

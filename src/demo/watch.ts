@@ -55,6 +55,7 @@ export class Watch {
     const show = (): void => this.#display?.show(feed.state, this.#note);
     const feed = new Feed({ connect, clock, signal, pool: undefined, onEvent: show });
     await feed.start();
+    feed.follow();
     if (stdout.isTTY) this.#display = fullScreen(this.#host, onQuit, show);
     while (!signal.aborted) {
       await feed.poll();

@@ -35,6 +35,7 @@ export class Records {
     const first = await feed.start();
     const { server, nowMs: atMs } = feed.state;
     recorder = await Recorder.open(path, { atMs, server, intervalMs }, first);
+    feed.follow();
     return new Records(feed, recorder, new RequestColumns(service), clock);
   }
 

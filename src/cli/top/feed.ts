@@ -38,25 +38,28 @@ export class Feed {
   #sampledUntilMs = 0;
   /** How far the newest stamps of the last answers were before our time; behind it they are less than zero. */
   #leadsMs: number[] = [];
-  #lastEventId: number | undefined;
+  #lastEventId = 0;
 
   constructor(options: FeedOptions) {
     this.#options = options;
     this.state = emptyState('', options.clock.now());
   }
 
-  /** The first answer, and events from then on. Errors: whatever keeps the server from answering. */
+  /** The first answer. Errors: whatever keeps the server from answering. */
   async start(): Promise<Answer> {
-    const { clock, pool, signal } = this.#options;
+    const { clock, pool } = this.#options;
     const client = await this.#connected();
     if (pool !== undefined) await client.pool(pool);
     this.#sampledUntilMs = clock.now() - keptSamples * 1_000;
     for (const event of await client.events(firstEvents)) this.#take(event);
-    const answer = await this.#ask();
+    return this.#ask();
+  }
+
+  /** Tells of events from the start on. To be called once, when who hears of them is ready. */
+  follow(): void {
     void this.#followEvents().catch((error: unknown) => {
-      if (!signal.aborted) this.#failed(toTidepoolError(error));
+      if (!this.#options.signal.aborted) this.#failed(toTidepoolError(error));
     });
-    return answer;
   }
 
   /** The newest answer; undefined when there is none, and then the state says why. Errors: no access any more. */
