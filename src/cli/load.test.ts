@@ -106,8 +106,8 @@ test('one shot: requests on time, a result as JSON, a log and a recording', asyn
   assert.equal(client.errors, '');
   const { requests, servers, latencyMs, service, seconds } = JSON.parse(client.output);
   assert.equal(service, 'fib');
-  // On a busy machine the end of the run may come late, and requests are due until then.
-  assert.ok(seconds >= 2 && Math.abs(requests.ok - 50 * seconds) <= 10, client.output);
+  // On a busy machine the end of the run may come late: requests are due until then, and none after it.
+  assert.ok(seconds >= 2 && requests.ok >= 95 && requests.ok <= 50 * seconds + 10, client.output);
   assert.equal(requests.failed, 0);
   assert.equal(requests.inFlight, 0);
   assert.ok(latencyMs.p50 > 0 && latencyMs.p50 <= latencyMs.p99);

@@ -157,6 +157,7 @@ test('a real server that stands still for a second: every request of that time w
     clock: steadyClock,
     message: messageOf({ protocol: 'http', path: '/' }),
     ...limits,
+    timeoutMs: 60_000,
     onEnd() {
       ended += 1;
       if (ended === 400) resolve();

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { steadyClock } from '../clock/steady-clock.ts';
 import { countOutcomes } from './lane.fake.ts';
 import { Load, type LoadOptions, type Pace } from './load.ts';
@@ -24,6 +25,8 @@ const oneByOne = { kind: 'max', connections: 1 } as const;
 /** Nobody listens on it, and none is given it by chance. */
 const closedPort = 1;
 const each20Ms = { kind: 'every', everyMs: 20 } as const;
+/** For what is to be answered, however long the machine stands still. */
+const limitMs = 20_000;
 
 /** Makes so many requests of one server, and gives them when all have ended. */
 async function ask(
@@ -36,7 +39,7 @@ async function ask(
   const load = new Load({
     clock: steadyClock,
     message: messageOf(spec),
-    timeoutMs: 5_000,
+    timeoutMs: limitMs,
     mostInFlight: 1_000,
     lanesPerServer: 100,
     laneAgeMs: Number.POSITIVE_INFINITY,
@@ -52,7 +55,7 @@ async function ask(
   load.setPace(pace);
   await promise;
   load.setPace({ kind: 'off' });
-  await load.end(5_000);
+  await load.end(limitMs);
   clearInterval(alive);
   assert.equal(load.inFlight, 0);
   return ended.slice(0, count);
@@ -106,7 +109,7 @@ test('HTTP: what is asked arrives, few connections carry it, and who answered is
   assert.equal(asked[0], `POST /p?n=1 127.0.0.1:${port} application/json {"plate":"ä1"}`);
   assert.ok(connections < 10, `${connections} connections`);
   assert.equal(ended.filter(({ server: name }) => name === 'vm-0').length, 5);
-  assert.ok(ended.every(({ dueMs, endedMs }) => endedMs >= dueMs && endedMs - dueMs < 5_000));
+  assert.ok(ended.every(({ dueMs, endedMs }) => endedMs >= dueMs && endedMs - dueMs < limitMs));
 });
 
 test('HTTP: nobody listens', async () => {
@@ -120,7 +123,9 @@ test('HTTP: a server that says nothing, or half an answer, runs into the time li
     const ended = await ask(http, port, { timeoutMs: 300, count: 5 });
     assert.deepEqual(countOutcomes(ended), { timeout: 5 });
     assert.ok(ended.every(({ dueMs, endedMs, server }) => endedMs - dueMs >= 300 && server === 'front'));
-    assert.ok(connections() >= 5, 'a connection whose answer may still come is not used again');
+    // A connection whose answer may still come is not used again. The server takes each in its own time.
+    for (const endsAtMs = Date.now() + limitMs; connections() < 5 && Date.now() < endsAtMs; ) await sleep(10);
+    assert.ok(connections() >= 5, `${connections()} connections`);
   }
 });
 
@@ -162,7 +167,7 @@ test('HTTP: an idle connection that the server closes is no failure, nor one tha
     else socket.write(answer);
     assert.ok(connection < 20);
   });
-  assert.deepEqual(countOutcomes(await ask(http, used.port, { pace: each20Ms })), { ok: 10 });
+  assert.deepEqual(countOutcomes(await ask(http, used.port, { pace: oneByOne })), { ok: 10 });
   assert.ok(used.connections() >= 4);
 });
 
@@ -228,12 +233,17 @@ test('UDP: no answer, an empty one, and a late one', async (context) => {
   assert.deepEqual(countOutcomes(await ask({ protocol: 'udp' }, empty)), { 'bad answer': 10 });
   // Every second request is answered only after its time is up, while others are under way.
   let asked = 0;
+  let inTime = 0;
   const timers: NodeJS.Timeout[] = [];
   context.after(() => timers.forEach(clearTimeout));
   const late = await serveUdp(context, (request, reply) => {
     asked += 1;
-    if (asked % 2 === 0) timers.push(setTimeout(() => reply(request), 500));
-    else reply(request);
+    if (asked % 2 === 0) {
+      timers.push(setTimeout(() => reply(request), 500));
+      return;
+    }
+    inTime += 1;
+    reply(request);
   });
   const ended = await ask({ protocol: 'udp' }, late, {
     timeoutMs: 300,
@@ -241,8 +251,8 @@ test('UDP: no answer, an empty one, and a late one', async (context) => {
     count: 20,
   });
   const { timeout = 0, ok = 0 } = countOutcomes(ended);
-  // Where the machine stands still, more of them are late.
-  assert.ok(timeout + ok === 20 && ok > 0 && ok <= 12, `${timeout} timed out, ${ok} ok`);
+  // Where the machine stands still, more of them are late, or come at once afterwards.
+  assert.ok(timeout + ok === 20 && ok > 0 && ok <= inTime, `${timeout} timed out, ${ok} ok, ${inTime} answered in time`);
 });
 
 test('UDP: nobody listens', async () => {
