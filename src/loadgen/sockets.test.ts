@@ -252,7 +252,10 @@ test('UDP: no answer, an empty one, and a late one', async (context) => {
   });
   const { timeout = 0, ok = 0 } = countOutcomes(ended);
   // Where the machine stands still, more of them are late, or come at once afterwards.
-  assert.ok(timeout + ok === 20 && ok > 0 && ok <= inTime, `${timeout} timed out, ${ok} ok, ${inTime} answered in time`);
+  assert.ok(
+    timeout + ok === 20 && ok > 0 && ok <= inTime,
+    `${timeout} timed out, ${ok} ok, ${inTime} answered in time`,
+  );
 });
 
 test('UDP: nobody listens', async () => {
