@@ -32,8 +32,11 @@ export async function sweepStorage(context: StorageContext): Promise<{ blobs: nu
 
 /** Removes those of these blobs at once that nobody holds or refers to. */
 export async function discardBlobs(context: StorageContext, ids: readonly string[]): Promise<void> {
-  const used = await inUse(context, ids);
-  for (const id of ids) if (!used.has(id)) await context.blobs.remove(id, Number.POSITIVE_INFINITY);
+  for (const id of ids) {
+    // Asked right before: while the one before it was removed, somebody may have written down that this one is needed.
+    const used = await inUse(context, [id]);
+    if (!used.has(id)) await context.blobs.remove(id, Number.POSITIVE_INFINITY);
+  }
 }
 
 async function inUse({ store }: StorageContext, ids: readonly string[]): Promise<Set<string>> {

@@ -113,6 +113,24 @@ test('an upload in progress is not swept however long it takes, and leaves nothi
   assert.ok(!(await blobIds()).has(blob));
 });
 
+test('what a failed upload left goes, but not what somebody else needs by then', async () => {
+  const context = storage();
+  let other = '';
+  const blobs: typeof context.blobs = {
+    ...context.blobs,
+    async remove(id, unchangedSinceMs) {
+      other ||= (await submit('x.py', 'of both')).id;
+      return context.blobs.remove(id, unchangedSinceMs);
+    },
+  };
+  const failed = withUpload({ ...context, blobs }, async (upload) => {
+    for (const text of ['of one', 'of both']) await upload.put(Readable.from([Buffer.from(text)]), 9);
+    throw new RangeError('no');
+  });
+  await assert.rejects(failed, RangeError);
+  assert.ok((await blobIds()).has(await scriptOf(other)));
+});
+
 test('logs of jobs that are not there are swept', async () => {
   const { logs } = storage();
   const job = await submit('x.py', 'with a log');
