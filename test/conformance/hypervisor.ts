@@ -28,7 +28,7 @@ export interface HypervisorHarness {
   dispose(): Promise<void>;
 }
 
-const waitLimitMs = 30_000;
+const waitLimitMs = 90_000;
 const installation = 'conformance-a';
 
 /** What every Hypervisor must do. */

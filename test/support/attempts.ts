@@ -26,7 +26,7 @@ export function attemptSpec(
       processes: 32,
       diskBytes: 64 * MiB,
       outputBytes: MiB,
-      timeoutMs: 60_000,
+      timeoutMs: 180_000,
       ...limits,
     },
   };

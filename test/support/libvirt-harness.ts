@@ -63,7 +63,7 @@ export async function libvirtHarness(
         log: quietLog,
       }),
     spec: await tinySpec(),
-    poweroffProbe: { ...probe, initrdPath: guest.poweroffInitrdPath, timeoutMs: 30_000 },
+    poweroffProbe: { ...probe, initrdPath: guest.poweroffInitrdPath, timeoutMs: 90_000 },
     hangingProbe: { ...probe, initrdPath: guest.initrdPath, timeoutMs: 2_000 },
     byHand: {
       kill: async (name) => void process.kill(await qemuPid(name), 'SIGKILL'),
