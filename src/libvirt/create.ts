@@ -112,9 +112,13 @@ async function defineAndStart(
   try {
     await link.call(procedures.domainCreate, { domain, flags: 0 });
   } catch (error) {
-    await undefineDomain(link, domain).catch((left: unknown) => {
+    try {
+      await undefineDomain(link, domain);
+      // Its end, when it is told only now, is not that of the next try, which has the same name.
+      context.forget(uuid);
+    } catch (left) {
       context.log(`the definition of ${spec.name} is left behind: ${toTidepoolError(left).message}`);
-    });
+    }
     throw error;
   }
 }

@@ -268,6 +268,7 @@ class LibvirtHypervisor implements Hypervisor {
   async #refreshWhileAsked(): Promise<void> {
     while (this.#refreshAgain) {
       this.#refreshAgain = false;
+      this.#tracker.beginList();
       try {
         for (const event of this.#tracker.observe(await this.#reader.list())) this.#emit(event);
         await this.#datagrams.adopt(await this.#reader.datagramPlans());

@@ -50,11 +50,15 @@ export class Probes {
       elapsedMs: this.#clock.now() - startedAtMs,
       reason,
     });
-    const ending = this.#waitForEnd(uuid, spec.timeoutMs);
+    // It may end before its start is answered.
+    const ending = this.#waitForEnd(uuid);
     // Awaited below only once the machine is there.
     ending.catch(() => undefined);
+    let cancel = (): void => undefined;
     try {
       const domain = await this.#start(uuid, spec);
+      // From now: how long the daemon took to start it says nothing of the guest.
+      cancel = this.#clock.after(spec.timeoutMs, () => this.#waiting.get(uuid)?.end({ kind: 'late' }));
       const end = await ending;
       if (end.kind === 'late') await this.#destroy(domain);
       return result(end.kind === 'stopped' && end.detail === 'shutdown', explain(end, spec.timeoutMs));
@@ -62,6 +66,7 @@ export class Probes {
       if (hasCode(error, 'unavailable') || hasCode(error, 'timeout')) throw error;
       return result(false, toTidepoolError(error).message);
     } finally {
+      cancel();
       this.#waiting.delete(uuid);
     }
   }
@@ -80,20 +85,8 @@ export class Probes {
     }
   }
 
-  #waitForEnd(uuid: string, timeoutMs: number): Promise<Ending> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.#clock.after(timeoutMs, () => resolve({ kind: 'late' }));
-      this.#waiting.set(uuid, {
-        end(ending) {
-          cancel();
-          resolve(ending);
-        },
-        fail(error) {
-          cancel();
-          reject(error);
-        },
-      });
-    });
+  #waitForEnd(uuid: string): Promise<Ending> {
+    return new Promise((resolve, reject) => void this.#waiting.set(uuid, { end: resolve, fail: reject }));
   }
 }
 

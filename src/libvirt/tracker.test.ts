@@ -78,6 +78,29 @@ test('what changed unseen becomes events', () => {
   assert.equal(tracker.knows('f'), true);
 });
 
+test('an event that comes while the list is read is newer than the list', () => {
+  const tracker = new MachineTracker();
+  tracker.observe(['a', 'b'].map((uuid) => machine(uuid, 'running')));
+  tracker.beginList();
+  tracker.apply('a', event.stopped, 1);
+  tracker.apply('b', event.stopped, 1);
+  tracker.apply('b', event.undefined, 0);
+  tracker.expect('c', 'being made');
+  tracker.apply('c', event.defined, 0);
+  // Read before all that.
+  assert.deepEqual(tracker.observe([machine('a', 'running'), machine('b', 'running')]), []);
+  assert.deepEqual([tracker.knows('b'), tracker.knows('c')], [false, true]);
+  tracker.beginList();
+  const events = tracker.observe([machine('a', 'off'), machine('d', 'running')]);
+  assert.deepEqual(
+    events.map(({ name, kind }) => [name, kind]),
+    [
+      ['being made', 'gone'],
+      ['name-d', 'started'],
+    ],
+  );
+});
+
 test('states and their reasons', () => {
   const cases: [number, number, MachineState][] = [
     [1, 1, 'running'],

@@ -14,6 +14,8 @@ interface Known {
  */
 export class MachineTracker {
   readonly #known = new Map<string, Known>();
+  /** While a list is read: whom events told of since it was asked for. */
+  #heardOf: Set<string> | undefined;
 
   knows(uuid: string): boolean {
     return this.#known.has(uuid);
@@ -29,11 +31,18 @@ export class MachineTracker {
     this.#known.delete(uuid);
   }
 
+  /** To be called before a list is asked for: of whom an event tells from now on, the event is newer than the list. */
+  beginList(): void {
+    this.#heardOf = new Set();
+  }
+
   /** What an event of libvirt means for one of our machines; undefined when it is no news. */
   apply(uuid: string, eventNumber: number, detailNumber: number): MachineEvent | undefined {
     const known = this.#known.get(uuid);
-    if (known !== undefined) known.seen = true;
     const meaning = eventMeaning(eventNumber, detailNumber);
+    // One that tells no state makes the list older only for a machine that is new.
+    if (meaning !== undefined || known?.seen === false) this.#heardOf?.add(uuid);
+    if (known !== undefined) known.seen = true;
     if (known === undefined || meaning === undefined) return undefined;
     // A start sends `resumed` before `started`: QEMU always begins with its CPUs stopped.
     if (meaning.kind === 'resumed' && known.state !== 'paused') return undefined;
@@ -47,13 +56,16 @@ export class MachineTracker {
   /** Compares with a full list; what differs comes back as the events that were missed. */
   observe(machines: readonly Machine[]): MachineEvent[] {
     const events: MachineEvent[] = [];
+    const heardOf = this.#heardOf ?? new Set();
+    this.#heardOf = undefined;
     const seen = new Map(machines.map((machine) => [machine.uuid, machine]));
     for (const [uuid, known] of [...this.#known]) {
-      if (seen.has(uuid) || !known.seen) continue;
+      if (seen.has(uuid) || !known.seen || heardOf.has(uuid)) continue;
       this.#known.delete(uuid);
       events.push({ name: known.name, kind: 'gone', detail: 'found gone' });
     }
     for (const { uuid, name, state } of machines) {
+      if (heardOf.has(uuid)) continue;
       const known = this.#known.get(uuid);
       const kind = eventForChange(known?.state ?? 'off', state);
       this.#known.set(uuid, { name, state, seen: true });
