@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { Duplex } from 'node:stream';
 import type { ApiClient } from '../../src/cli/client.ts';
 
-const answerLimitMs = 60_000;
+const answerLimitMs = 120_000;
+/** From when the guest begins to boot. */
+const wakeLimitMs = 300_000;
 /** The guest's line editor takes no longer lines. */
 const maxCommandBytes = 900;
 
@@ -22,6 +24,8 @@ export class GuestShell {
     });
     console.on('error', () => undefined);
     this.#queue = this.#wake();
+    // Told by the first command, if there is one.
+    this.#queue.catch(() => undefined);
   }
 
   /** Runs a command and returns what it printed. */
@@ -36,7 +40,7 @@ export class GuestShell {
   #wake(): Promise<void> {
     return new Promise((resolve, reject) => {
       const enter = setInterval(() => this.#console.write('\n'), 300);
-      const limit = setTimeout(() => done(new Error('no shell on the console')), answerLimitMs);
+      const limit = setTimeout(() => done(new Error('no shell on the console')), wakeLimitMs);
       const done = (error?: Error): void => {
         clearInterval(enter);
         clearTimeout(limit);
@@ -44,6 +48,8 @@ export class GuestShell {
         if (error === undefined) resolve();
         else reject(error);
       };
+      for (const end of ['end', 'close'])
+        this.#console.once(end, () => done(new Error('the console ended before there was a shell')));
       this.#onData = () => {
         if (this.#seen.includes('# ')) done();
       };
