@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { emptyDraft } from './draft.ts';
-import { submissionOf, words } from './upload.ts';
+import { sendDraft, submissionOf, words } from './upload.ts';
 
 test('arguments are cut at blanks; quotes keep them', () => {
   assert.deepEqual(words(''), []);
@@ -15,4 +15,9 @@ test('limits become bytes and milliseconds; what is no number is refused', () =>
   assert.deepEqual(submissionOf(draft).args, ['-v']);
   for (const cpus of ['', 'x', '0', '-1'])
     assert.throws(() => submissionOf({ ...draft, cpus }), /CPUs is a number above 0/);
+});
+
+test('an upload that was stopped before it began is not sent', async () => {
+  const sending = sendDraft(emptyDraft(), () => undefined, AbortSignal.abort());
+  await assert.rejects(sending, /the upload was stopped/);
 });

@@ -32,7 +32,10 @@ export function sendDraft(draft: Draft, onProgress: (part: number) => void, sign
   form.append('spec', new Blob([JSON.stringify(submissionOf(draft))], { type: 'application/json' }));
   form.append('script', new Blob([draft.script], { type: 'text/x-python' }), draft.name);
   if (draft.data !== null) form.append('data', draft.data, draft.data.name);
+  const stopped = (): ApiError => new ApiError('aborted', 0, 'the upload was stopped');
   return new Promise((resolve, reject) => {
+    // While the draft was being saved.
+    if (signal.aborted) return reject(stopped());
     const request = new XMLHttpRequest();
     request.open('POST', '/api/v1/jobs');
     request.setRequestHeader('idempotency-key', draft.key);
@@ -43,7 +46,7 @@ export function sendDraft(draft: Draft, onProgress: (part: number) => void, sign
       else reject(problemError(request.status, request.response));
     };
     request.onerror = () => reject(new ApiError('unreachable', 0, 'the server does not answer'));
-    request.onabort = () => reject(new ApiError('aborted', 0, 'the upload was stopped'));
+    request.onabort = () => reject(stopped());
     signal.addEventListener('abort', () => request.abort());
     request.send(form);
   });
