@@ -163,7 +163,7 @@ test('events arrive as virsh sees them', async () => {
   const theirs = () => lines.map((line) => line.replace(/^.*: /, '').toLowerCase());
   const agree = () => lines.length >= 4 && ours.slice(-lines.length).join() === theirs().join();
   // virsh does not say when it is ready, so it is given things to see until it has seen some, and what we saw last.
-  for (const limit = AbortSignal.timeout(20_000); !agree(); ) {
+  for (const limit = AbortSignal.timeout(120_000); !agree(); ) {
     assert.ok(!limit.aborted, `we saw ${ours}, virsh saw ${theirs()}`);
     if (lines.length < 4) {
       await hypervisor.suspend(name);
