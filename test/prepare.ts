@@ -8,7 +8,7 @@ import { defaultCacheDir, prepareCacheDir } from '../src/config/paths.ts';
  * unit tests, so that long builds go on beside them; the first stage that needs the image waits for it.
  */
 export async function prepare(signal: AbortSignal, log: (line: string) => void): Promise<void> {
-  await ensureSystem();
+  await ensureSystem(undefined, signal);
   const cacheDir = defaultCacheDir();
   await prepareCacheDir(cacheDir);
   const image = await ensureImage(cacheDir, systemClock, signal);

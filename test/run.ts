@@ -38,7 +38,9 @@ async function main(): Promise<number> {
     return 0;
   }
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort());
-  if (stages.some(({ fast }) => !fast)) await ensureSystem([...serverRequirements, ...testRequirements]);
+  if (stages.some(({ fast }) => !fast)) {
+    await ensureSystem([...serverRequirements, ...testRequirements], interrupted.signal);
+  }
   await runStages(stages);
   printSummary();
   if (interrupted.signal.aborted) return errorCodes.aborted.exitCode;

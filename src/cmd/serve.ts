@@ -27,7 +27,8 @@ export async function serve(options: ServeOptions): Promise<number> {
   });
   const adminPassword = takeAdminPassword();
   const interrupts = watchInterrupts();
-  await ensureSystem([...serverRequirements, ...(config.jobs.pip === undefined ? [] : pipRequirements)]);
+  const requirements = [...serverRequirements, ...(config.jobs.pip === undefined ? [] : pipRequirements)];
+  await ensureSystem(requirements, interrupts.first);
   const cacheDir = defaultCacheDir();
   await prepareCacheDir(cacheDir);
   const image = await ensureImage(cacheDir, systemClock, interrupts.first);

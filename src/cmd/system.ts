@@ -8,8 +8,11 @@ import { progressDisplay } from './progress.ts';
  * Makes the system ready: missing packages are installed where that needs no question, and the libvirt daemon answers.
  * Takes milliseconds when all is there. Error `unavailable`, with the commands that a person must run.
  */
-export async function ensureSystem(requirements: readonly Requirement[] = serverRequirements): Promise<void> {
+export async function ensureSystem(
+  requirements: readonly Requirement[] = serverRequirements,
+  signal?: AbortSignal,
+): Promise<void> {
   const display = progressDisplay('system packages');
-  await installMissing({ clock: systemClock, requirements, report: display.show }).finally(display.end);
+  await installMissing({ clock: systemClock, signal, requirements, report: display.show }).finally(display.end);
   await ensureDaemons({ clock: systemClock });
 }

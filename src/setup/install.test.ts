@@ -38,7 +38,7 @@ function machine(options: { uid?: number; sudo?: boolean; lists?: boolean; outco
   };
   const host = fakeHost({ uid: options.uid ?? 0, userName: options.uid ? 'ada' : 'root', files });
   const clock = quickClock();
-  return { commands, files, clock, install: () => installMissing({ clock, requirements, host, exec }) };
+  return { commands, files, clock, host, exec, install: () => installMissing({ clock, requirements, host, exec }) };
 }
 
 const aptInstall = 'apt-get install -y --no-install-recommends tool-package';
@@ -75,6 +75,13 @@ test('another apt-get that runs is waited for, but not for ever', async () => {
   const stuck = machine({ outcomes: Array(10_000).fill(locked) });
   await assert.rejects(stuck.install, (error) => hasCode(error, 'unavailable') && /get lock/.test(error.message));
   assert.ok(stuck.clock.now() < 3_600_000);
+  const givenUp = { ...stuck.clock, sleep: (_ms: number, signal?: AbortSignal) => Promise.reject(signal?.reason) };
+  const signal = AbortSignal.abort('given up');
+  const { host, exec } = machine({ outcomes: [locked] });
+  await assert.rejects(
+    installMissing({ clock: givenUp, signal, requirements, host, exec }),
+    (error) => error === 'given up',
+  );
 });
 
 test('an ordinary user installs by sudo when it asks no password', async () => {

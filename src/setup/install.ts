@@ -10,8 +10,10 @@ export type ReportSetup = (progress: { readonly label: string; readonly fraction
 
 export interface InstallOptions {
   readonly clock: Clock;
+  /** Ends the waiting for another apt-get. */
+  readonly signal?: AbortSignal | undefined;
   readonly requirements?: readonly Requirement[];
-  readonly report?: ReportSetup;
+  readonly report?: ReportSetup | undefined;
   readonly host?: Host;
   readonly exec?: Exec;
 }
@@ -29,7 +31,7 @@ const lockWords = /could not get lock/i;
  * Error `unavailable`: the message names what is missing and the command that brings it.
  */
 export async function installMissing(options: InstallOptions): Promise<void> {
-  const { clock, report, requirements = serverRequirements, host = thisHost(), exec: run = exec } = options;
+  const { clock, signal, report, requirements = serverRequirements, host = thisHost(), exec: run = exec } = options;
   const missing = checkSystem(requirements, host).filter(({ ok }) => !ok);
   if (missing.length === 0) return;
   const byHand = missing.filter(({ packages }) => packages.length === 0);
@@ -43,7 +45,8 @@ export async function installMissing(options: InstallOptions): Promise<void> {
       `the system lacks\n${what}\nRun this, then start again:\n  ${fixes.join('\n  ')}`,
     );
   }
-  const runApt: RunApt = (args, onLine) => whenUnlocked(clock, report, () => apt(run, prefix, args, onLine));
+  const runApt: RunApt = (args, onLine) =>
+    whenUnlocked({ clock, signal, report }, () => apt(run, prefix, args, onLine));
   await aptInstall(packages, { host, report, run: runApt });
   const still = checkSystem(requirements, host).filter(({ ok }) => !ok);
   if (still.length === 0) return;
@@ -75,8 +78,7 @@ interface AptOptions {
 
 /** Runs apt-get again while another one has what it needs. */
 async function whenUnlocked(
-  clock: Clock,
-  report: ReportSetup | undefined,
+  { clock, signal, report }: Pick<InstallOptions, 'clock' | 'signal' | 'report'>,
   run: () => Promise<AptResult>,
 ): Promise<AptResult> {
   const endMs = clock.now() + lockTimeLimitMs;
@@ -84,7 +86,7 @@ async function whenUnlocked(
     const result = await run();
     if (result.ok || !lockWords.test(result.tail) || clock.now() >= endMs) return result;
     report?.({ label: 'waiting for another apt-get to end', fraction: 0 });
-    await clock.sleep(lockPollMs);
+    await clock.sleep(lockPollMs, signal);
   }
 }
 
