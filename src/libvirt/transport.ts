@@ -83,7 +83,10 @@ async function openTls(uri: LibvirtUri, clock: Clock): Promise<Duplex> {
     throw new TidepoolError('internal', 'a file is lost');
   const socket = tlsConnect({ host: uri.host, port: uri.port ?? tlsPort, servername: uri.host, ca, cert, key });
   await opened(socket, 'secureConnect', uri, clock);
-  await confirmed(socket, uri, clock);
+  await confirmed(socket, uri, clock).catch((error: unknown) => {
+    socket.destroy();
+    throw error;
+  });
   return socket;
 }
 
