@@ -93,7 +93,7 @@ test('the connection to a real daemon is cut: callers wake, it comes back, and w
       });
     });
     // A call that takes a while is under way.
-    const destroyed = hypervisor.probe({ ...(await tinySpec()).boot, accelerator: 'tcg', timeoutMs: 20_000 });
+    const destroyed = hypervisor.probe({ ...(await tinySpec()).boot, accelerator: 'tcg', timeoutMs: 120_000 });
     destroyed.catch(() => undefined);
     await virsh('domstate', name);
 
