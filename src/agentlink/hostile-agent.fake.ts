@@ -19,6 +19,8 @@ export async function startHostileAgent(): Promise<HostileAgent> {
     { ciphers: agentTlsCiphers, maxVersion: 'TLSv1.2', pskCallback: () => key },
     (request, response) => agent.answer(request, response),
   );
+  // As the agent has it: longer than its callers keep a connection, so that none is closed while a request is on its way.
+  server.keepAliveTimeout = 120_000;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
