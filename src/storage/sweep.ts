@@ -19,11 +19,12 @@ export async function sweepStorage(context: StorageContext): Promise<{ blobs: nu
       context,
       blobs.map(({ id }) => id),
     );
-    for (const { id, sizeBytes } of blobs) {
-      if (used.has(id) || !(await context.blobs.remove(id, olderThanMs))) continue;
-      done.blobs += 1;
-      done.bytes += sizeBytes;
-    }
+    const removed = await removeAll(
+      blobs.filter(({ id }) => !used.has(id)),
+      ({ id }) => context.blobs.remove(id, olderThanMs),
+    );
+    done.blobs += removed.length;
+    done.bytes += removed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
   if (done.blobs + done.logs > 0)
     context.log(`removed ${done.blobs} blobs (${done.bytes} bytes) and ${done.logs} logs that nothing refers to`);
@@ -32,11 +33,20 @@ export async function sweepStorage(context: StorageContext): Promise<{ blobs: nu
 
 /** Removes those of these blobs at once that nobody holds or refers to. */
 export async function discardBlobs(context: StorageContext, ids: readonly string[]): Promise<void> {
-  for (const id of ids) {
-    // Asked right before: while the one before it was removed, somebody may have written down that this one is needed.
-    const used = await inUse(context, [id]);
-    if (!used.has(id)) await context.blobs.remove(id, Number.POSITIVE_INFINITY);
-  }
+  const used = await inUse(context, ids);
+  await removeAll(
+    ids.filter((id) => !used.has(id)),
+    (id) => context.blobs.remove(id, Number.POSITIVE_INFINITY),
+  );
+}
+
+/**
+ * Begins all removals at once, in the turn in which the answer came that nobody needs them: one that waited for another could
+ * find that somebody has written down meanwhile that it is needed, and let go of it. Gives those that were removed.
+ */
+async function removeAll<T>(them: readonly T[], remove: (one: T) => Promise<boolean>): Promise<T[]> {
+  const isRemoved = await Promise.all(them.map(remove));
+  return them.filter((_, i) => isRemoved[i]);
 }
 
 async function inUse({ store }: StorageContext, ids: readonly string[]): Promise<Set<string>> {
