@@ -60,7 +60,8 @@ function procedure<A, R>(
 
 /** Everything that Tidepool asks of libvirt (numbers and structures: libvirt, src/remote/remote_protocol.x). */
 export const procedures = {
-  authList: procedure('AuthList', 66, noArgs, struct({ types: array(int, 20) })),
+  // The first call; a daemon that has just begun listens at once, and answers when all of its drivers are there.
+  authList: procedure('AuthList', 66, noArgs, struct({ types: array(int, 20) }), slowMs),
   authPolkit: procedure('AuthPolkit', 70, noArgs, struct({ complete: int })),
 
   connectOpen: procedure('ConnectOpen', 1, struct({ name: optionalString, flags }), noReply, slowMs),

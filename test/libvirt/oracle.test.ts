@@ -153,8 +153,9 @@ test('statistics of the machine', async () => {
   await hypervisor.resume(name);
 });
 
-test('events arrive as virsh sees them', async () => {
+test('events arrive as virsh sees them', async (t) => {
   const watcher = spawn('virsh', ['-q', '-c', testUri, 'event', '--loop', '--event', 'lifecycle', '--domain', name]);
+  t.after(() => watcher.kill());
   const lines = linesOf(watcher);
   const ours: string[] = [];
   const stop = hypervisor.onEvent((event) => {
