@@ -115,7 +115,8 @@ function Form({ user, draft, setDraft }: FormProps) {
       tell(`${job.name} is in the queue`);
       go(`/jobs/${job.id}`);
     } catch (problem) {
-      await keep({ ...draft, isSending: false });
+      // Not saved at once: a page that goes away breaks its upload off too.
+      setDraft({ ...draft, isSending: false });
       setProgress(undefined);
       if (!(problem instanceof ApiError && problem.code === 'aborted')) setError(sentence(problem));
     }
