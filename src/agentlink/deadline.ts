@@ -14,14 +14,20 @@ export interface Deadline {
 /**
  * A deadline that runs from now on. Its signal's reason is a TidepoolError, `timeout` or `aborted`.
  * @param what for the message: what took too long
+ * @param graceMs how long after `caller` fired it does, for a call that takes its leave by then
  */
-export function deadline(clock: Clock, limitMs: number, what: string, caller?: AbortSignal): Deadline {
+export function deadline(clock: Clock, limitMs: number, what: string, caller?: AbortSignal, graceMs = 0): Deadline {
   const controller = new AbortController();
   const expire = (): void => controller.abort(new TidepoolError('timeout', `${what} took longer than ${limitMs} ms`));
   const giveUp = (): void => controller.abort(new TidepoolError('aborted', `${what} was given up`));
   let cancel = clock.after(limitMs, expire);
+  let cancelGrace = (): void => undefined;
+  const callerGone = (): void => {
+    if (graceMs === 0) giveUp();
+    else cancelGrace = clock.after(graceMs, giveUp);
+  };
   if (caller?.aborted === true) giveUp();
-  caller?.addEventListener('abort', giveUp, { once: true });
+  caller?.addEventListener('abort', callerGone, { once: true });
   return {
     signal: controller.signal,
     renew: () => {
@@ -31,7 +37,8 @@ export function deadline(clock: Clock, limitMs: number, what: string, caller?: A
     hold: () => cancel(),
     clear: () => {
       cancel();
-      caller?.removeEventListener('abort', giveUp);
+      cancelGrace();
+      caller?.removeEventListener('abort', callerGone);
     },
   };
 }

@@ -55,7 +55,7 @@ const never = new AbortController().signal;
 const echo = async (requests: readonly StoreRequest[]): Promise<StoreAnswer[]> =>
   requests.map(({ id, key }) => ({ id, value: btoa(key), error: '' }));
 
-/** Holds the store's exchange open: sends these texts, and gives what comes back to `onText`. */
+/** Holds the store's exchange open until its body ends: sends these texts, and gives what comes back to `onText`. */
 function storeAgent(
   texts: readonly string[],
   onText: (text: string, response: ServerResponse) => void,
@@ -64,7 +64,7 @@ function storeAgent(
     request.on('error', () => undefined);
     response.writeHead(200).flushHeaders();
     for (const text of texts) response.write(text);
-    request.on('data', (chunk: Buffer) => onText(chunk.toString(), response));
+    request.on('data', (chunk: Buffer) => onText(chunk.toString(), response)).on('end', () => response.end());
   };
 }
 
@@ -242,5 +242,32 @@ test('the store: an agent that reads no answers is not sent more and more of the
   }
   assert.ok(answered > 0 && answered <= 1_280, `${answered} of 200,000`);
   stop.abort();
+  await clock.advance(2_000);
   await serving;
+});
+
+test('the store: who stops while both sides have much to say ends it, and cuts nothing off', async () => {
+  const line = `${JSON.stringify({ id: 1, op: 'get', key: 'k' })}\n`;
+  const stop = new AbortController();
+  const ended = Promise.withResolvers<string>();
+  hostile.answer = (request, response) => {
+    const isOver = (how: string) => () => ended.resolve(how);
+    request.on('error', isOver('cut off')).on('end', isOver('ended'));
+    // It asks for more and more, and begins to read the answers when the other side has stopped.
+    request.pause();
+    stop.signal.addEventListener('abort', () => setTimeout(() => request.resume(), 100));
+    response.writeHead(200);
+    const ask = (): void => {
+      if (request.readableEnded) response.end();
+      else if (response.write(line.repeat(100))) setImmediate(ask);
+      else response.once('drain', ask);
+    };
+    ask();
+  };
+  const large = async (asked: readonly StoreRequest[]): Promise<StoreAnswer[]> => {
+    setTimeout(() => stop.abort(), 200);
+    return asked.map(({ id }) => ({ id, value: 'A'.repeat(60_000), error: '' }));
+  };
+  await link.serveStore(agent, large, stop.signal);
+  assert.equal(await ended.promise, 'ended');
 });

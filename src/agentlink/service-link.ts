@@ -16,7 +16,7 @@ import type { Connections } from './connections.ts';
 import { type Deadline, deadline, within } from './deadline.ts';
 import { exchange, type Request, readBytes } from './exchange.ts';
 import { serviceReportSchema, serviceReportsSchema } from './service-schemas.ts';
-import { serveStore } from './store-duplex.ts';
+import { partingMs, serveStore } from './store-duplex.ts';
 
 const maxReportWaitMs = 60_000;
 /** An agent keeps 1 MiB. */
@@ -78,7 +78,7 @@ export class HttpsServiceLink implements ServiceLink {
     answer: (requests: readonly StoreRequest[]) => Promise<StoreAnswer[]>,
     signal: AbortSignal,
   ): Promise<void> {
-    const limit = deadline(this.#clock, storeSilenceMs, 'hearing of the store', signal);
+    const limit = deadline(this.#clock, storeSilenceMs, 'hearing of the store', signal, partingMs);
     return within(limit, () => serveStore(this.#request(agent, 'POST', '/v1/store', limit), limit, answer, signal));
   }
 

@@ -10,12 +10,18 @@ import { storeRequestSchema } from './service-schemas.ts';
 
 /** Short requests may ask for large values: the answers of so many are in memory at a time. */
 const maxBatch = 128;
+/** So long the agent may take to end its side when ours has ended. */
+export const partingMs = 2_000;
 
 export type AnswerRequests = (requests: readonly StoreRequest[]) => Promise<StoreAnswer[]>;
 
 /**
  * Holds one exchange open in which the agent's answer brings requests and our body carries what `answer` says to them, as
- * ServiceLink.serveStore has it. @param limit runs whenever it is the agent's turn to say something
+ * ServiceLink.serveStore has it.
+ *
+ * When the signal fires the body ends, and what the agent still says is read to its end. A connection that is cut while both
+ * sides have much to say stops QEMU: its user-mode network (libslirp 4.7) then reads into a buffer that is full.
+ * @param limit runs whenever it is the agent's turn to say something
  */
 export async function serveStore(
   request: Request,
@@ -26,11 +32,14 @@ export async function serveStore(
   const outgoing = new PassThrough();
   // The request's head is sent with the first bytes of its body.
   outgoing.write('\n');
+  const end = (): void => void outgoing.end();
+  signal.addEventListener('abort', end, { once: true });
   try {
-    await converse(await exchange({ ...request, body: outgoing }), outgoing, limit, answer);
+    await converse(await exchange({ ...request, body: outgoing }), outgoing, limit, answer, signal);
   } catch (cause) {
     if (!signal.aborted) throw transferError(request, cause);
   } finally {
+    signal.removeEventListener('abort', end);
     outgoing.destroy();
   }
 }
@@ -40,25 +49,30 @@ async function converse(
   outgoing: PassThrough,
   limit: Deadline,
   answer: AnswerRequests,
+  signal: AbortSignal,
 ): Promise<void> {
+  const over = AbortSignal.any([limit.signal, signal]);
+  /** Resolves when there is room for more. */
+  const send = async (text: string): Promise<void> => {
+    if (signal.aborted || outgoing.write(text)) return;
+    await once(outgoing, 'drain', { signal: over }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  };
   const lines = new LineReader(maxStoreLineBytes);
   // All that came since the last ones were answered: so the longer answers take, the more of them are made at once.
   for await (const chunk of incoming) {
+    if (signal.aborted) continue;
     limit.renew();
     const requests = parseRequests(lines, withBuffered(chunk, incoming));
-    if (requests.length === 0) await send(outgoing, '\n', limit);
-    for (let at = 0; at < requests.length; at += maxBatch) {
+    if (requests.length === 0) await send('\n');
+    for (let at = 0; at < requests.length && !signal.aborted; at += maxBatch) {
       limit.hold();
       const answers = await answer(requests.slice(at, at + maxBatch));
       limit.renew();
-      await send(outgoing, answers.map((each) => `${JSON.stringify(each)}\n`).join(''), limit);
+      await send(answers.map((each) => `${JSON.stringify(each)}\n`).join(''));
     }
   }
-}
-
-/** Resolves when there is room for more. */
-async function send(outgoing: PassThrough, text: string, limit: Deadline): Promise<void> {
-  if (!outgoing.write(text)) await once(outgoing, 'drain', { signal: limit.signal });
 }
 
 /** Error: `upstream` when they are none. */

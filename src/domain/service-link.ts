@@ -21,8 +21,8 @@ export interface ServiceLink {
   serviceOutput(agent: AgentAddress, id: string, offset: number): Promise<ServiceOutput>;
   /**
    * Answers what the VM's handlers ask of their store, many at a time. `answer` gets requests that came together, in their
-   * order, and gives one answer each; its error ends it. Resolves when the signal fires, or when the agent ended it because
-   * another call took its place. Rejects when the connection breaks, or is silent for half a minute, as that of a paused VM.
+   * order, and gives one answer each; its error ends it. Resolves soon after the signal fires, or when the agent ended it
+   * because another call took its place. Rejects when the connection breaks, or is silent for half a minute, as that of a paused VM.
    */
   serveStore(
     agent: AgentAddress,
