@@ -11,7 +11,7 @@ import { storeRequestSchema } from './service-schemas.ts';
 /** Short requests may ask for large values: the answers of so many are in memory at a time. */
 const maxBatch = 128;
 /** So long the agent may take to end its side when ours has ended. */
-export const partingMs = 2_000;
+export const partingMs = 15_000;
 
 export type AnswerRequests = (requests: readonly StoreRequest[]) => Promise<StoreAnswer[]>;
 

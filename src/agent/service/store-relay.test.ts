@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { FakeClock } from '../../fake/clock.ts';
 import { StoreRelay } from './store-relay.ts';
@@ -142,6 +142,24 @@ test('no more than so many wait, and no more than so many bytes', async () => {
   await clock.advance(0);
   answer(seen[0]?.id ?? 0, null);
   assert.equal((await fine).error, '');
+});
+
+test('much that waited goes out in pieces', async () => {
+  const relay = new StoreRelay(new FakeClock());
+  for (let count = 0; count < 100; count += 1) void relay.ask({ op: 'put', key: 'k', value: 'A'.repeat(80_000) });
+  const sizes: number[] = [];
+  const outgoing = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      sizes.push(chunk.length);
+      setImmediate(done);
+    },
+  });
+  const incoming = new PassThrough();
+  const served = relay.serve(incoming, outgoing);
+  while (sizes.reduce((sum, size) => sum + size, 0) < 8_000_000) await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(Math.max(...sizes) < 400_000, `${sizes}`);
+  incoming.end();
+  await served;
 });
 
 test('a peer that does not read gets no more than it takes', async () => {

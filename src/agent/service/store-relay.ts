@@ -7,6 +7,8 @@ import { type Ask, parseStoreAnswer, type Reply, refusal } from './store-message
 const answerLimitMs = 10_000;
 const maxWaiting = 4_096;
 const maxWaitingBytes = 16 * 1024 * 1024;
+/** So much is encrypted at a time; the agent does other things before the rest. */
+const maxWriteChars = 256 * 1024;
 /** So often an empty line goes out, which the other end answers: who hears nothing for long knows that the other is gone. */
 const pingEveryMs = 10_000;
 
@@ -112,9 +114,15 @@ export class StoreRelay {
   #flush(): void {
     const outgoing = this.#outgoing;
     if (outgoing === undefined || !outgoing.writable || outgoing.writableNeedDrain) return;
-    const lines = this.#unsent.map((id) => this.#waiting.get(id)?.line ?? '');
-    this.#unsent = [];
-    const text = lines.join('');
+    let text = '';
+    let count = 0;
+    for (const id of this.#unsent) {
+      if (text.length >= maxWriteChars) break;
+      text += this.#waiting.get(id)?.line ?? '';
+      count += 1;
+    }
+    this.#unsent.splice(0, count);
+    // When some are left this is more than the stream takes at once: their time is its `drain`.
     if (text !== '') outgoing.write(text);
   }
 

@@ -139,19 +139,44 @@ test('who sends without end and never reads is read no further', async () => {
   client.destroy();
 });
 
-test('who asks for much and reads nothing is cut off', async () => {
-  const client = await open();
-  client.pause();
-  client.write('{"id":1,"op":"get","key":"large"}\n'.repeat(1_000));
-  // Answered after all of these, so the store has answered them too.
-  for (let count = 0; count < 50; count += 1) await assertWorks();
-  let received = 0;
-  client.on('data', (chunk: Buffer) => {
-    received += chunk.length;
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+test('of a thousand requests in one chunk so many are taken at a time', async () => {
+  const clock = new FakeClock();
+  const place = join(folder, 'slow.sock');
+  const slow = await StoreSocket.open(place, new StoreRelay(clock), clock);
+  const client = createConnection(place);
+  let answers = 0;
+  client.setEncoding('utf8').on('data', (text: string) => {
+    answers += text.split('\n').length - 1;
   });
-  client.resume();
-  await new Promise((resolve) => client.once('close', resolve));
+  // Those are refused by the socket itself, at once.
+  client.write('{"id":1,"op":"drop","key":"k"}\n'.repeat(1_000));
+  for (const expected of [256, 512, 768, 1_000]) {
+    while (answers < expected) await turn();
+    for (let turns = 0; turns < 10; turns += 1) await turn();
+    assert.equal(answers, expected);
+    await clock.advance(3);
+  }
+  client.destroy();
+  await slow.close();
+});
+
+test('of those who ask for much and read nothing some are cut off', async () => {
+  const clients = await Promise.all(Array.from({ length: 5 }, open));
+  for (const client of clients) client.pause().write('{"id":1,"op":"get","key":"large"}\n'.repeat(1_000));
+  // Answered after many of these, so the store has answered them too.
+  for (let count = 0; count < 50; count += 1) await assertWorks();
+  const cutOff = clients.map((client) => {
+    let received = 0;
+    client.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+    });
+    return new Promise<number>((resolve) => client.resume().once('close', () => resolve(received)));
+  });
+  const received = await Promise.race(cutOff);
   assert.ok(received < 17 * 1024 * 1024, `${received} of 87,000,000 bytes were kept for it`);
+  for (const client of clients) client.destroy();
 });
 
 test('after all that it still works', async () => {

@@ -11,6 +11,11 @@ import type { StoreRelay } from './store-relay.ts';
 const maxConnections = 64;
 /** More of one connection are not read before some are answered; a flood of large answers keeps the agent busy for long. */
 const maxInFlight = 128;
+/**
+ * All connections together: a flood comes as thousands of requests in one chunk, each of which takes an emulated CPU a tenth
+ * of a millisecond or more, and the agent has others to answer.
+ */
+const maxAtOnce = 256;
 /** So long a busy connection is not read, so that more comes together: a request by itself costs 13 times as much. */
 const gatherMs = 3;
 /** Of answers that wait, on all connections, for containers to read them; who makes it more is cut off. */
@@ -59,20 +64,24 @@ export class StoreSocket {
     socket.on('drain', () => wakeup.notify());
     let inFlight = 0;
     const lines = new LineReader(maxStoreLineBytes);
+    const take = (line: string): void => {
+      inFlight += 1;
+      this.#answer(socket, line)
+        .catch(() => socket.destroy())
+        .finally(() => {
+          inFlight -= 1;
+          wakeup.notify();
+        });
+    };
+    const isBehind = (): boolean => inFlight > maxInFlight || socket.writableNeedDrain;
     for await (const chunk of socket) {
-      for (const line of lines.push(withBuffered(chunk, socket))) {
-        inFlight += 1;
-        this.#answer(socket, line)
-          .catch(() => socket.destroy())
-          .finally(() => {
-            inFlight -= 1;
-            wakeup.notify();
-          });
+      const requests = lines.push(withBuffered(chunk, socket));
+      while (requests.length > 0 && !closed.signal.aborted) {
+        for (const line of requests.splice(0, Math.ceil(maxAtOnce / this.#open.size))) take(line);
+        // Others wait already, so this connection is a busy one: what comes in a moment then goes together.
+        if (inFlight > 1) await sleep(this.#clock, gatherMs, closed.signal);
+        while (isBehind() && !closed.signal.aborted) await wakeup.wait(closed.signal);
       }
-      // Others wait already, so this connection is a busy one: what comes in a moment then goes together.
-      if (inFlight > 1) await sleep(this.#clock, gatherMs, closed.signal);
-      const isBehind = (): boolean => inFlight > maxInFlight || socket.writableNeedDrain;
-      while (isBehind() && !closed.signal.aborted) await wakeup.wait(closed.signal);
     }
   }
 
