@@ -8,6 +8,7 @@ import type { ServiceReport, ServiceSpec, StoreAnswer, StoreRequest } from '../p
 import { Connections } from './connections.ts';
 import { says, startHostileAgent } from './hostile-agent.fake.ts';
 import { HttpsServiceLink } from './service-link.ts';
+import { partingMs } from './store-duplex.ts';
 
 // A guest is hostile until shown otherwise: here it answers what it likes.
 
@@ -242,7 +243,7 @@ test('the store: an agent that reads no answers is not sent more and more of the
   }
   assert.ok(answered > 0 && answered <= 1_280, `${answered} of 200,000`);
   stop.abort();
-  await clock.advance(2_000);
+  await clock.advance(partingMs);
   await serving;
 });
 
