@@ -6,6 +6,7 @@ const longestTimerMs = 2 ** 31 - 1;
 /** Real time. The only place of the control plane that reads the system's clock or sets a timer. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  uptimeMs: () => performance.now(),
 
   sleep(ms, signal) {
     return new Promise((resolve, reject) => {

@@ -84,3 +84,19 @@ test('cancelled timers do not fire; an aborted sleep rejects and leaves no timer
   assert.equal(clock.waiting, 0);
   await clock.advance(10);
 });
+
+test('a clock that is set moves the date and neither the steady time nor a timer', async () => {
+  const clock = new FakeClock(1_000);
+  let fired = 0;
+  clock.after(100, () => {
+    fired += 1;
+  });
+  const uptimeMs = clock.uptimeMs();
+  clock.jump(-3_600_000);
+  assert.equal(clock.now(), 1_000 - 3_600_000);
+  assert.equal(clock.uptimeMs(), uptimeMs);
+  await clock.advance(99);
+  assert.equal(fired, 0);
+  await clock.advance(1);
+  assert.equal(fired, 1);
+});

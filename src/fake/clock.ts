@@ -20,6 +20,8 @@ export class FakeClock implements Clock {
   #order = 0;
   /** A binary heap: the parent of the timer at i is at (i - 1) / 2 and is due no later. */
   readonly #heap: Timer[] = [];
+  /** Wall-clock time less the steady time: changes when somebody sets the clock. */
+  #offsetMs = 0;
   #waiting = 0;
 
   /** @param startMs milliseconds since 1970; some date in 2026 unless given */
@@ -28,7 +30,16 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
+    return this.#nowMs + this.#offsetMs;
+  }
+
+  uptimeMs(): number {
     return this.#nowMs;
+  }
+
+  /** Sets the wall clock forward (or back, when negative) at once, as a person or NTP does. Timers are not touched. */
+  jump(ms: number): void {
+    this.#offsetMs += ms;
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {

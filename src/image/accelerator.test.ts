@@ -30,7 +30,7 @@ async function setUp(t: TestContext, answers: readonly (ProbeResult | TidepoolEr
     cacheDir,
     kernelPath,
     probeInitrdPath: '/probe',
-    clock: { now: () => nowMs, sleep: async () => undefined, after: () => () => undefined },
+    clock: { now: () => nowMs, uptimeMs: () => nowMs, sleep: async () => undefined, after: () => () => undefined },
     host: 'host 6.1',
   };
   const advance = (ms: number): void => {

@@ -3,11 +3,11 @@ import type { MachineEvent } from '../domain/hypervisor.ts';
 import type { Job } from '../domain/job.ts';
 import type { PoolSettings } from '../domain/pool.ts';
 import { type Vm, vmStatesThatCan } from '../domain/vm.ts';
+import { Backoff } from '../reconcile/backoff.ts';
 import { giveUpAfter } from '../reconcile/deadline.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { drain, enterService, park, resume, stop, undrain } from './actions.ts';
 import { adoptVms } from './adopt.ts';
-import { Backoff } from './backoff.ts';
 import { compareMachine, compareMachines } from './compare.ts';
 import { emit, type PoolContext, usualPace } from './context.ts';
 import { failVm } from './fail.ts';
@@ -43,7 +43,7 @@ export class PoolController {
   readonly #foreignNames = new Set<string>();
   /** Our machines that no row knows, with the time at which they were first seen. */
   #leftovers = new Map<string, number>();
-  readonly #backoff = new Backoff();
+  readonly #backoff: Backoff;
   readonly #guard = new UnhealthyGuard();
   #bootTimesMs: number[] = [];
   #isAlarmed = false;
@@ -54,6 +54,7 @@ export class PoolController {
   constructor(context: PoolContext) {
     this.#hypervisor = new LimitedHypervisor(context.hypervisor, context.clock);
     this.#context = { ...context, hypervisor: this.#hypervisor };
+    this.#backoff = new Backoff(`launches of ${context.pool.name}`);
     this.size = new PoolSize(this.#context);
     this.#reaper = new Reaper(this.#context);
     this.#steps = new Steps((name, error) => {
@@ -182,7 +183,8 @@ export class PoolController {
   #noteFailures(vms: readonly Vm[]): void {
     const nowMs = this.#context.clock.now();
     // One that never answered says that the next may not either.
-    for (const vm of this.#guard.see(vms, nowMs)) if (vm.capacity === null) this.#backoff.failed(nowMs);
+    for (const vm of this.#guard.see(vms, nowMs))
+      if (vm.capacity === null) this.#backoff.failed(this.#context.clock.uptimeMs());
   }
 
   #noteBoot(vm: Vm): void {
@@ -223,7 +225,7 @@ export class PoolController {
         : 'healthy again; replacing goes on';
       await emit(this.#context, this.#isAlarmed ? 'alert.raised' : 'alert.cleared', null, text, { failures, allowed });
     }
-    return mayReplace && this.#backoff.mayTry(nowMs);
+    return mayReplace && this.#backoff.mayTry(this.#context.clock.uptimeMs());
   }
 
   #act(action: PoolAction, vms: readonly Vm[]): void {

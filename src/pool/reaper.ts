@@ -1,6 +1,6 @@
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import { type Vm, vmStates } from '../domain/vm.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff } from '../reconcile/backoff.ts';
 import { emit, type PoolContext } from './context.ts';
 
 /** What is to be removed: a VM, or a machine that no row knows. */
@@ -21,7 +21,7 @@ export class Reaper {
 
   /** False while a removal that failed is not to be tried again yet. */
   mayTry(name: string): boolean {
-    return this.#failed.get(name)?.backoff.mayTry(this.#context.clock.now()) ?? true;
+    return this.#failed.get(name)?.backoff.mayTry(this.#context.clock.uptimeMs()) ?? true;
   }
 
   /** One try. Never rejects for what the hypervisor does: what failed may be tried again later. */
@@ -47,9 +47,9 @@ export class Reaper {
 
   async #failedToRemove({ name, stateSinceMs }: Leaving, error: TidepoolError): Promise<void> {
     const nowMs = this.#context.clock.now();
-    const failed = this.#failed.get(name) ?? { backoff: new Backoff(), isAlarmed: false };
+    const failed = this.#failed.get(name) ?? { backoff: new Backoff(`removal of ${name}`), isAlarmed: false };
     this.#failed.set(name, failed);
-    failed.backoff.failed(nowMs);
+    failed.backoff.failed(this.#context.clock.uptimeMs());
     this.#context.log(`vm ${name}: it could not be removed and is tried again: ${error.message}`);
     if (failed.isAlarmed || nowMs - stateSinceMs < (vmStates.stopping.maxMs ?? 0)) return;
     failed.isAlarmed = true;

@@ -27,6 +27,7 @@ function machine(options: {
   let loggingFromMs = options.logging ? -Infinity : options.rival ? 500 : Infinity;
   const clock: Clock = {
     now: () => nowMs,
+    uptimeMs: () => nowMs,
     sleep: async (ms) => {
       nowMs += ms;
     },

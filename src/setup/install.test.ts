@@ -16,7 +16,7 @@ function quickClock(): Clock {
   const sleep = async (ms: number): Promise<void> => {
     nowMs += ms;
   };
-  return { now: () => nowMs, sleep, after: () => () => undefined };
+  return { now: () => nowMs, uptimeMs: () => nowMs, sleep, after: () => () => undefined };
 }
 
 /** A machine with apt; `outcomes` are the exit codes of the commands in turn, then 0; a text says what apt-get fails with. */
