@@ -34,6 +34,7 @@ function ended(id: string): AttemptReport {
     startedAtMs: 1,
     endedAtMs: 2,
     outcome: 'succeeded',
+    fault: null,
     exitCode: 0,
     signal: null,
     syntaxProblem: null,

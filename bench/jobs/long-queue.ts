@@ -26,7 +26,7 @@ export async function fillQueue(folder: string): Promise<void> {
   const store = await openSqliteStore(join(folder, 'tidepool.db'));
   try {
     for (let i = 0; i < workers; i += 1) {
-      const capacity = { cpus: 4, memoryBytes: 16 * 1024 ** 3, diskBytes: 1024 ** 4 };
+      const capacity = { cpus: 4, memoryBytes: 16 * 1024 ** 3, diskBytes: 1024 ** 4, slots: 256 };
       await store.vms.insert(readyVm({ name: `worker-${i}`, capacity }));
     }
     for (let i = 0; i < jobs; i += 1_000) {

@@ -25,7 +25,7 @@ export async function oursPerSecond(load: Load): Promise<number> {
   const folder = await temporaryFolder('bench-jobs');
   const store = await openSqliteStore(join(folder.path, 'tidepool.db'));
   try {
-    const capacity = { cpus: cpusEach, memoryBytes: 64 * 1024 ** 3, diskBytes: 1024 ** 4 };
+    const capacity = { cpus: cpusEach, memoryBytes: 64 * 1024 ** 3, diskBytes: 1024 ** 4, slots: 256 };
     for (let i = 0; i < workers; i += 1) await store.vms.insert(readyVm({ name: `worker-${i}`, capacity }));
     const context = await jobContext(folder.path, store);
     const { id: scriptBlob } = await context.blobs.put(oneChunk('pass\n'), 100);

@@ -59,7 +59,7 @@ export class Attempts {
       if (record.place !== null) this.#slots.reserve(record.place.slotNumber);
       this.#known.set(id, attempt);
       if (attempt.isEnded) continue;
-      await attempt.end('lost', { message: "the worker's agent was restarted under it" });
+      await attempt.end('lost', { fault: 'worker', message: "the worker's agent was restarted under it" });
       this.#settle(attempt);
     }
   }
@@ -106,8 +106,9 @@ export class Attempts {
       await receiveFiles(spec, slot, runtimePath, untilStopped(files, attempt));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      const outcome = attempt.isStopAsked ? 'stopped' : 'lost';
-      await attempt.end(outcome, { message: `its files did not arrive: ${reason}` });
+      const message = `its files did not arrive: ${reason}`;
+      if (attempt.isStopAsked) await attempt.end('stopped', { message });
+      else await attempt.end('lost', { fault: 'transfer', message });
       this.#settle(attempt);
       throw error;
     }

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { uptime } from 'node:os';
-import { agentPort } from '../protocol/agent.ts';
+import { agentPort, agentProtocol } from '../protocol/agent.ts';
 import { Attempts } from './attempts.ts';
 import { sleep, systemClock } from './clock.ts';
 import { setGuestClock } from './guest-clock.ts';
@@ -47,6 +47,7 @@ async function main(): Promise<void> {
   const identity = {
     hostname: secrets.hostname,
     version: await readVersion(import.meta.filename),
+    protocol: agentProtocol,
     bootId: readBootId(),
   };
   const relay = new StoreRelay(clock);
@@ -58,7 +59,7 @@ async function main(): Promise<void> {
     uptimeMs: Math.round(uptime() * 1000),
     clockMs: clock.now(),
     runtimes: runtimes.names,
-    capacity,
+    capacity: { ...capacity, slots: slots.count },
     runningAttempts: attempts.runningCount,
     isWarmingUp,
   });

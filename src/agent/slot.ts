@@ -51,8 +51,6 @@ const firstProjectId = 1_000;
 /** What a job gets unless it asks for another limit (domain/limits.ts); another one costs a process at its start. */
 const preparedQuota = diskQuota(1024 ** 3);
 
-export const maxSlots = 256;
-
 /** The pipe that the container's init writes to. A script that writes there too lies about, or stops, nobody but itself. */
 const maxStatusBytes = 4096;
 

@@ -1,10 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
+import { agentSlots } from '../protocol/agent.ts';
 import type { AgentClock } from './clock.ts';
 import type { AgentPaths } from './paths.ts';
 import { removeContents } from './remove-tree.ts';
-import { maxSlots, prepareSlot, resetSlot, type Slot, slotFolder } from './slot.ts';
+import { prepareSlot, resetSlot, type Slot, slotFolder } from './slot.ts';
 
 /** Slots that wait prepared for a job. */
 const wantedSpare = 2;
@@ -30,6 +31,11 @@ export class Slots {
     this.#paths = paths;
     this.#clock = clock;
     this.#log = log;
+  }
+
+  /** Attempts that there are places for. */
+  get count(): number {
+    return agentSlots;
   }
 
   /** Keeps a number for an attempt that an earlier agent process left behind. */
@@ -93,7 +99,7 @@ export class Slots {
   }
 
   async #prepareSpares(wanted: number): Promise<void> {
-    while (!this.#isStopped && this.#spare.length < wanted && this.#used.size < maxSlots) {
+    while (!this.#isStopped && this.#spare.length < wanted && this.#used.size < agentSlots) {
       try {
         this.#spare.push(await this.#prepareNew());
       } catch (error) {
@@ -122,11 +128,11 @@ export class Slots {
   }
 
   #newNumber(): number {
-    for (let number = 0; number < maxSlots; number += 1) {
+    for (let number = 0; number < agentSlots; number += 1) {
       if (this.#used.has(number)) continue;
       this.#used.add(number);
       return number;
     }
-    throw new TidepoolError('exhausted', `this VM holds ${maxSlots} attempts; remove some that ended`);
+    throw new TidepoolError('exhausted', `this VM holds ${agentSlots} attempts; remove some that ended`);
   }
 }

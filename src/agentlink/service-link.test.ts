@@ -78,18 +78,7 @@ test('reports are read as they are', async () => {
 });
 
 test('answers that are not of the protocol are `upstream`', async () => {
-  const wrong = [
-    '',
-    'null',
-    [],
-    { ...report, id: 'web-2' },
-    { ...report, port: 9000 },
-    { ...report, state: 'flying' },
-    { ...report, traceback: 'x'.repeat(20_000) },
-    { ...report, restarts: -1 },
-    { ...report, inFlight: 1e300 },
-    { ...report, requests: '2' },
-  ];
+  const wrong = ['', 'null', [], { ...report, id: 'web-2' }, { ...report, port: 9000 }, { ...report, state: 'flying' }];
   for (const body of wrong) {
     hostile.answer = says(body);
     await rejects(link.serviceReport(agent, 'web-1'), 'upstream', JSON.stringify(body));
@@ -97,6 +86,12 @@ test('answers that are not of the protocol are `upstream`', async () => {
   }
   hostile.answer = says([report, report, report]);
   await rejects(link.services(agent), 'upstream');
+});
+
+test('a count or a text of a report that is out of its range does not cost the rest', async () => {
+  hostile.answer = says({ ...report, traceback: 'x'.repeat(20_000), restarts: -1, inFlight: 1e300, requests: '2' });
+  const read = { ...report, traceback: 'x'.repeat(16 * 1024), restarts: 0, inFlight: null, requests: null };
+  assert.deepEqual(await link.serviceReport(agent, 'web-1'), read);
 });
 
 test('output says where it begins, and is not endless', async () => {

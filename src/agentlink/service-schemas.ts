@@ -6,6 +6,7 @@ import {
   type StoreRequest,
   servicePorts,
 } from '../protocol/agent-service.ts';
+import { countOr, measured, text } from './schemas.ts';
 
 // As in schemas.ts: what a guest says is a stranger's word.
 
@@ -15,12 +16,12 @@ export const serviceReportSchema: z.ZodType<ServiceReport> = z.object({
   id: z.string().regex(/^[A-Za-z0-9-]{1,64}$/),
   port: z.number().refine((port) => servicePorts.some((one) => one === port)),
   state: z.enum(['starting', 'serving', 'failed']),
-  message: z.string().max(4_000),
-  traceback: z.string().max(16 * 1024),
-  restarts: count,
-  inFlight: count.nullable(),
-  requests: count.nullable(),
-  errors: count.nullable(),
+  message: text(4_000),
+  traceback: text(16 * 1024),
+  restarts: countOr(0),
+  inFlight: measured,
+  requests: measured,
+  errors: measured,
 });
 
 export const serviceReportsSchema = z.array(serviceReportSchema).max(servicePorts.length);

@@ -77,4 +77,6 @@ export interface VmCapacity {
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
+  /** Jobs that it has places for. */
+  readonly slots: number;
 }

@@ -1,7 +1,13 @@
 import type { AgentAddress } from '../domain/agent-link.ts';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
-import type { AgentHealth, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
+import {
+  type AgentHealth,
+  type AttemptReport,
+  type AttemptSpec,
+  agentProtocol,
+  agentSlots,
+} from '../protocol/agent.ts';
 import { type FileEntry, pathProblem } from '../protocol/file-stream.ts';
 import { FakeAttempt } from './attempt.ts';
 
@@ -35,11 +41,12 @@ export class FakeAgent {
     return {
       hostname: 'fake',
       version: 'fake',
+      protocol: agentProtocol,
       bootId: this.#bootId,
       uptimeMs: this.#clock.now() - this.#bootedAtMs,
       clockMs: this.#clock.now() + this.#clockOffsetMs,
       runtimes: ['python'],
-      capacity: { cpus: 1, memoryBytes: 2 * GiB, diskBytes: 8 * GiB },
+      capacity: { cpus: 1, memoryBytes: 2 * GiB, diskBytes: 8 * GiB, slots: agentSlots },
       isWarmingUp: false,
       ...this.#facts,
       runningAttempts: this.reports().filter((report) => report.state !== 'ended').length,
@@ -65,19 +72,23 @@ export class FakeAgent {
     if (!this.health().runtimes.includes(spec.runtime)) {
       throw new TidepoolError('not_found', `this VM has no runtime ${spec.runtime}`);
     }
+    const { slots } = this.health().capacity;
+    if (this.reports().filter(hasSlot).length >= slots)
+      throw new TidepoolError('exhausted', `this VM holds ${slots} attempts; remove some that ended`);
     const attempt = new FakeAttempt(spec, this.#clock);
     this.#attempts.set(spec.id, attempt);
     try {
       await attempt.run(await readAll(spec, files));
     } catch (error) {
-      attempt.end('lost', { message: 'its files did not arrive' });
+      attempt.end('lost', { fault: 'transfer', message: 'its files did not arrive' });
       throw error;
     }
   }
 
   /** As after a kill -9 of the agent: what ran is lost, what had ended is still there. */
   restart(): void {
-    for (const attempt of this.#attempts.values()) attempt.end('lost', { message: 'its agent was restarted' });
+    const end = { fault: 'worker', message: 'its agent was restarted' } as const;
+    for (const attempt of this.#attempts.values()) attempt.end('lost', end);
   }
 
   /** As when the VM is gone: whoever follows something is cut off. */
@@ -89,6 +100,11 @@ export class FakeAgent {
     this.#attempts.get(id)?.end('stopped', { signal: 9 });
     this.#attempts.delete(id);
   }
+}
+
+/** Whether an attempt keeps a place of the agent's, as a real one does. */
+function hasSlot({ state, producedFiles }: AttemptReport): boolean {
+  return state !== 'ended' || producedFiles > 0;
 }
 
 async function readAll(

@@ -15,7 +15,7 @@ export function readyVm(fields: Partial<Vm> = {}): Vm {
     key: new Uint8Array(32),
     host: '127.0.0.1',
     port: 9_000,
-    capacity: { cpus: 1, memoryBytes: 1024 ** 3, diskBytes: 8 * 1024 ** 3 },
+    capacity: { cpus: 1, memoryBytes: 1024 ** 3, diskBytes: 8 * 1024 ** 3, slots: 256 },
     runtimes: ['python'],
     isUnwanted: false,
     ...fields,

@@ -24,6 +24,13 @@
  */
 
 export const agentPort = 9000;
+/**
+ * Number of this API's version. It grows with each change that the other end must know of. 0: an agent that does not say,
+ * which is one from before the number.
+ */
+export const agentProtocol = 1;
+/** Attempts that an agent has places for, running or with files that were not fetched yet. */
+export const agentSlots = 256;
 /** fw_cfg names under opt/tidepool/ that the agent reads at start. */
 export const agentSecretNames = { key: 'agent-key', keyId: 'agent-key-id', hostname: 'hostname' } as const;
 /** TLS 1.2 suites with a pre-shared key and forward secrecy; Node's PSK callback does not cover TLS 1.3. */
@@ -41,6 +48,8 @@ export interface AgentHealth {
   readonly hostname: string;
   /** Content hash of the agent bundle. */
   readonly version: string;
+  /** `agentProtocol` of the agent. */
+  readonly protocol: number;
   readonly bootId: string;
   /** Monotonic milliseconds since the guest kernel started. */
   readonly uptimeMs: number;
@@ -48,10 +57,18 @@ export interface AgentHealth {
   readonly clockMs: number;
   readonly runtimes: readonly string[];
   /** What jobs together may use, after the agent's own reserve. */
-  readonly capacity: { readonly cpus: number; readonly memoryBytes: number; readonly diskBytes: number };
+  readonly capacity: AgentCapacity;
   readonly runningAttempts: number;
   /** It takes work, and still prepares to take more of it quickly: it should not be paused yet. */
   readonly isWarmingUp: boolean;
+}
+
+export interface AgentCapacity {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  /** Attempts that it has places for; fewer than `agentSlots` when some can no longer be used. */
+  readonly slots: number;
 }
 
 export interface AttemptLimits {
@@ -91,8 +108,14 @@ export interface AttemptImage {
   readonly workingFolder: string | null;
 }
 
-/** How an attempt ended. `lost` when the agent itself was restarted under it. */
+/** How an attempt ended. `lost`: it did not end by anything that the script did; see `AttemptFault`. */
 export type AttemptOutcome = 'succeeded' | 'failed' | 'rejected' | 'timed_out' | 'out_of_memory' | 'stopped' | 'lost';
+
+/**
+ * Whose fault it is that an attempt was lost. `worker`: the agent's own trouble, e.g. no container could be made, or the agent
+ * was restarted under it. `transfer`: its files did not arrive, and it never started.
+ */
+export type AttemptFault = 'worker' | 'transfer';
 
 /** Where Python's compiler stopped. Line and column count from 1. */
 export interface SyntaxProblem {
@@ -111,6 +134,8 @@ export interface AttemptReport {
   readonly endedAtMs: number | null;
   /** Null until ended. */
   readonly outcome: AttemptOutcome | null;
+  /** Null unless the outcome is `lost`. */
+  readonly fault: AttemptFault | null;
   /** The process's own exit code; null when a signal ended it or it never ran. */
   readonly exitCode: number | null;
   /** Signal number, e.g. 9. */
@@ -138,6 +163,7 @@ export function newReport(id: string): AttemptReport {
     startedAtMs: null,
     endedAtMs: null,
     outcome: null,
+    fault: null,
     exitCode: null,
     signal: null,
     syntaxProblem: null,

@@ -161,7 +161,9 @@ export const workerSchema = z.object({
   connected: z.boolean(),
   joinedAtMs: z.number(),
   /** What jobs may use of it; null until it has said so. */
-  capacity: z.object({ cpus: z.number(), memoryBytes: z.number(), diskBytes: z.number() }).nullable(),
+  capacity: z
+    .object({ cpus: z.number(), memoryBytes: z.number(), diskBytes: z.number(), slots: z.number() })
+    .nullable(),
   runtimes: z.array(z.string()),
   jobs: z.array(z.string()),
 });

@@ -2,16 +2,17 @@ import type { AgentAddress } from '../domain/agent-link.ts';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { PoolLink } from '../pool/context.ts';
-import type { AgentHealth } from '../protocol/agent.ts';
+import { type AgentHealth, agentProtocol } from '../protocol/agent.ts';
 
 const health: AgentHealth = {
   hostname: 'simulated',
   version: 'simulated',
+  protocol: agentProtocol,
   bootId: 'simulated',
   uptimeMs: 0,
   clockMs: 0,
   runtimes: [],
-  capacity: { cpus: 1, memoryBytes: 1, diskBytes: 1 },
+  capacity: { cpus: 1, memoryBytes: 1, diskBytes: 1, slots: 1 },
   runningAttempts: 0,
   isWarmingUp: false,
 };

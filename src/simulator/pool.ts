@@ -158,7 +158,7 @@ export class SimulatedPool {
     const context = this.#context(pace);
     for (let i = 0; i < vms; i += 1) await launchVm(context, `vm-${String(i).padStart(4, '0')}`);
     for (const vm of this.#records.rows.values()) {
-      const facts = { capacity: { cpus: 1, memoryBytes: 1, diskBytes: 1 } };
+      const facts = { capacity: { cpus: 1, memoryBytes: 1, diskBytes: 1, slots: 1 } };
       await this.#records.vms.move(vm.name, ['booting'], { state: 'ready', reason: '', nowMs: this.nowMs, facts });
     }
     await this.#records.pools.put({ name: 'simulated', desired: Math.min(vms, max), overrides: {} });

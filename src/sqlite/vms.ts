@@ -2,6 +2,7 @@ import type { Kysely, Selectable, Updateable } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
 import type { VmMove, VmStore } from '../domain/store.ts';
 import type { Vm, VmState } from '../domain/vm.ts';
+import { agentSlots } from '../protocol/agent.ts';
 import { isActive } from './queue.ts';
 import type { Tables } from './schema.ts';
 
@@ -104,7 +105,8 @@ function fromRow(row: Row): Vm {
     key: row.key,
     host: row.host,
     port: row.port,
-    capacity: row.capacity_json === null ? null : JSON.parse(row.capacity_json),
+    // Rows from before slots were counted have none.
+    capacity: row.capacity_json === null ? null : { slots: agentSlots, ...JSON.parse(row.capacity_json) },
     runtimes: JSON.parse(row.runtimes_json),
     isUnwanted: row.unwanted === 1,
   };

@@ -12,7 +12,7 @@ import { answer, jobRoutes } from '../agent/routes.ts';
 import { Runtimes } from '../agent/runtimes.ts';
 import { Slots } from '../agent/slots.ts';
 import { TidepoolError } from '../domain/errors.ts';
-import type { AttemptReport, AttemptSpec } from '../protocol/agent.ts';
+import { type AttemptReport, type AttemptSpec, agentProtocol } from '../protocol/agent.ts';
 import { encodeFiles } from '../protocol/file-stream.ts';
 import { machineFacts, makeCgroup, quotaMount, type Share } from './machine.ts';
 
@@ -76,8 +76,9 @@ export async function startWorkerAgent(options: WorkerAgentOptions): Promise<Wor
   await attempts.restore();
   await slots.sweep();
   const health = () => ({
-    ...{ hostname: name, version: options.version, bootId: readBootId(), uptimeMs: Math.round(uptime() * 1000) },
-    ...{ clockMs: clock.now(), runtimes: runtimes.names, capacity },
+    ...{ hostname: name, version: options.version, protocol: agentProtocol, bootId: readBootId() },
+    ...{ uptimeMs: Math.round(uptime() * 1000) },
+    ...{ clockMs: clock.now(), runtimes: runtimes.names, capacity: { ...capacity, slots: slots.count } },
     ...{ runningAttempts: attempts.runningCount, isWarmingUp: false },
   });
   // The machine's clock is its owner's.

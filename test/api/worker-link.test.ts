@@ -14,9 +14,9 @@ import { until } from '../support/poll.ts';
 const limitMs = 20_000;
 const instances = ['1', '2', '3'].map((digit) => digit.repeat(32));
 const [first = '', second = '', third = ''] = instances;
-const capacity = { cpus: 2, memoryBytes: 2 ** 30, diskBytes: 2 ** 33 };
+const capacity = { cpus: 2, memoryBytes: 2 ** 30, diskBytes: 2 ** 33, slots: 256 };
 const health: AgentHealth = {
-  ...{ hostname: 'lab', version: '0', bootId: 'boot', uptimeMs: 1, clockMs: 1 },
+  ...{ hostname: 'lab', version: '0', protocol: 1, bootId: 'boot', uptimeMs: 1, clockMs: 1 },
   ...{ runtimes: ['python'], capacity, runningAttempts: 0, isWarmingUp: false },
 };
 

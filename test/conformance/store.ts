@@ -135,7 +135,12 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
     assert.deepEqual(await store.vms.list(), [vm]);
     await assert.rejects(store.vms.insert(vm), (error) => hasCode(error, 'conflict'));
     assert.equal(await store.vms.move('test-0000', ['booting'], { state: 'ready', reason: '', nowMs: 1 }), false);
-    const facts = { host: 'h', port: 1, capacity: { cpus: 2, memoryBytes: 3, diskBytes: 4 }, runtimes: ['ml'] };
+    const facts = {
+      host: 'h',
+      port: 1,
+      capacity: { cpus: 2, memoryBytes: 3, diskBytes: 4, slots: 5 },
+      runtimes: ['ml'],
+    };
     assert.equal(
       await store.vms.move('test-0000', ['ready'], { state: 'draining', reason: 'x', nowMs: 7, facts }),
       true,

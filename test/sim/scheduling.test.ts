@@ -18,7 +18,7 @@ import { MemoryLogs, noArchives, onlyPython, textBlobs } from './parts.ts';
 
 const GiB = 1024 ** 3;
 const tries = 3;
-const capacity = { cpus: 4, memoryBytes: 16 * GiB, diskBytes: 64 * GiB };
+const capacity = { cpus: 4, memoryBytes: 16 * GiB, diskBytes: 64 * GiB, slots: 256 };
 
 /** The job service with everything but VMs: workers are fake agents, time is the test's. */
 class Service {

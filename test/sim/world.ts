@@ -147,7 +147,7 @@ export class World {
       guest.isUp = true;
       this.agents.boot(address, {
         runtimes: spec.sharedDisks.map(({ path }) => path),
-        capacity: { cpus: flavor.vcpus, memoryBytes: 4 * 1024 ** 3, diskBytes: 8 * 1024 ** 3 },
+        capacity: { cpus: flavor.vcpus, memoryBytes: 4 * 1024 ** 3, diskBytes: 8 * 1024 ** 3, slots: 256 },
         get isWarmingUp() {
           return isWarmingUp();
         },
