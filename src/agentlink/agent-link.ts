@@ -11,6 +11,7 @@ import {
   stateHeader,
 } from '../protocol/agent.ts';
 import { decodeFiles, type FileEntry } from '../protocol/file-stream.ts';
+import { afterListening } from '../reconcile/lateness.ts';
 import { callLimitMs, parseJson, parseText, renewing, stallLimitMs, stopLimitMs, upload } from './call.ts';
 import { Connections } from './connections.ts';
 import { type Deadline, deadline, within } from './deadline.ts';
@@ -96,12 +97,12 @@ export class HttpsAgentLink implements AgentLink {
         }
         if (response.headers[stateHeader] === 'running') following.onRunning?.();
         const onSilence = (): void => silence.abort(response.destroy());
-        cancelSilence = this.#clock.after(stallLimitMs, onSilence);
+        cancelSilence = afterListening(this.#clock, stallLimitMs, onSilence);
         for await (const chunk of response) {
           at += chunk.length;
           cancelSilence();
           yield chunk;
-          cancelSilence = this.#clock.after(stallLimitMs, onSilence);
+          cancelSilence = afterListening(this.#clock, stallLimitMs, onSilence);
         }
         return endReport(id, request, response);
       } catch (cause) {

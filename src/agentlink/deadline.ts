@@ -1,5 +1,6 @@
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { afterListening } from '../reconcile/lateness.ts';
 
 /** A signal that fires when a call's time is up, or when its caller gives up. */
 export interface Deadline {
@@ -20,7 +21,7 @@ export function deadline(clock: Clock, limitMs: number, what: string, caller?: A
   const controller = new AbortController();
   const expire = (): void => controller.abort(new TidepoolError('timeout', `${what} took longer than ${limitMs} ms`));
   const giveUp = (): void => controller.abort(new TidepoolError('aborted', `${what} was given up`));
-  let cancel = clock.after(limitMs, expire);
+  let cancel = afterListening(clock, limitMs, expire);
   let cancelGrace = (): void => undefined;
   const callerGone = (): void => {
     if (graceMs === 0) giveUp();
@@ -32,7 +33,7 @@ export function deadline(clock: Clock, limitMs: number, what: string, caller?: A
     signal: controller.signal,
     renew: () => {
       cancel();
-      cancel = clock.after(limitMs, expire);
+      cancel = afterListening(clock, limitMs, expire);
     },
     hold: () => cancel(),
     clear: () => {

@@ -130,7 +130,7 @@ class HaproxyBalancer implements Balancer {
       const refused = await this.#start(this.#applied);
       this.#complain('HAProxy was gone, and has been started again');
       for (const error of refused) this.#complain(error.message);
-    } else if (this.#options.clock.now() - this.#changedAtMs >= changePeriodMs) {
+    } else if (this.#options.clock.uptimeMs() - this.#changedAtMs >= changePeriodMs) {
       await this.#changeServers(this.#applied, await serversOf(this.#haproxy.master, running.worker), running);
     }
     this.#complaint = '';
@@ -184,7 +184,7 @@ class HaproxyBalancer implements Balancer {
     const { master } = this.#haproxy;
     const busy = this.#overdue.judge(services, known, await rowsOf(master, worker));
     await carryOut(master, worker, serverCommands(services, busy));
-    this.#changedAtMs = this.#options.clock.now();
+    this.#changedAtMs = this.#options.clock.uptimeMs();
   }
 
   async #write(config: Config): Promise<void> {

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../domain/clock.ts';
 import { hasCode, TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { Silence } from '../reconcile/lateness.ts';
 import type { Config } from './config.ts';
-import { MasterSocket, type Processes } from './master.ts';
+import { answerLimitMs, MasterSocket, type Processes } from './master.ts';
 import { isStartedWith, processesWith, runHaproxy } from './program.ts';
 
 export interface HaproxyProcessOptions {
@@ -29,10 +30,14 @@ export interface Running {
 /** What the kernel takes as the path of a unix socket, less what HAProxy appends to it while it binds. */
 const maxSocketPath = 90;
 const pollMs = 20;
+/** Between two looks for it, about. */
+const usualPauseMs = 250;
 const reloadLimitMs = 15_000;
 const endLimitMs = 5_000;
-/** A HAProxy that has answered nothing for so long is replaced. */
+/** A HAProxy that was silent for this long, while we listened, is replaced. */
 const silenceLimitMs = 10_000;
+/** Its silence is made of at least this many questions: one may meet a moment in which it has no worker. */
+const fewestMissed = 2;
 
 /** The one HAProxy of a folder, whoever started it: found, started, reloaded, ended. Calls must not overlap. */
 export class HaproxyProcess {
@@ -40,7 +45,8 @@ export class HaproxyProcess {
   readonly #options: HaproxyProcessOptions;
   readonly #configFile: string;
   readonly #socketArgument: string;
-  #silentSinceMs: number | undefined;
+  readonly #silence = new Silence({ pauseMs: usualPauseMs });
+  #missed = 0;
 
   private constructor(options: HaproxyProcessOptions) {
     const socket = join(options.folder, 'master.sock');
@@ -67,14 +73,16 @@ export class HaproxyProcess {
    */
   async find(): Promise<Running | undefined> {
     const { clock, log } = this.#options;
+    const askedAtMs = clock.uptimeMs();
     try {
       const running = await this.#ask();
-      this.#silentSinceMs = undefined;
+      this.#heard();
       return running;
     } catch (error) {
+      const nowMs = clock.uptimeMs();
       if ((await this.#pids()).length === 0) return undefined;
-      this.#silentSinceMs ??= clock.now();
-      if (clock.now() - this.#silentSinceMs < silenceLimitMs) throw error;
+      if (this.#silence.missed({ askedAtMs, nowMs, limitMs: answerLimitMs })) this.#missed += 1;
+      if (this.#silence.chargedMs < silenceLimitMs || this.#missed < fewestMissed) throw error;
       log(`HAProxy has not answered for ${silenceLimitMs / 1000} s and is ended: ${toTidepoolError(error).message}`);
       await this.#endAll();
       return undefined;
@@ -125,6 +133,11 @@ export class HaproxyProcess {
     await rm(this.#configFile, { force: true });
   }
 
+  #heard(): void {
+    this.#silence.answered(this.#options.clock.uptimeMs());
+    this.#missed = 0;
+  }
+
   async #ask(): Promise<Running> {
     const processes = await this.master.processes();
     const { master, worker } = processes;
@@ -154,7 +167,7 @@ export class HaproxyProcess {
 
   /** At once: what ends this way is either nothing that serves, or meant to end. */
   async #endAll(): Promise<void> {
-    this.#silentSinceMs = undefined;
+    this.#heard();
     await this.#until(
       async () => {
         const pids = await this.#pids();
@@ -177,10 +190,10 @@ export class HaproxyProcess {
 
   async #until(isDone: () => Promise<boolean>, complaint: string, limitMs = reloadLimitMs): Promise<void> {
     const { clock } = this.#options;
-    const endsAtMs = clock.now() + limitMs;
+    const endsAtMs = clock.uptimeMs() + limitMs;
     for (;;) {
       // Looked at once more after the limit: a machine that stood still has not looked meanwhile.
-      const isLast = clock.now() > endsAtMs;
+      const isLast = clock.uptimeMs() > endsAtMs;
       const done = await isDone().catch((error: unknown) => {
         // While it starts it may not listen yet, or hang up.
         if (hasCode(error, 'unavailable') || hasCode(error, 'upstream')) return false;

@@ -38,6 +38,28 @@ async function withMaster(
 const fails = (run: Promise<unknown>, code: 'unavailable' | 'timeout' | 'upstream' | 'internal'): Promise<void> =>
   assert.rejects(run, (error) => hasCode(error, code));
 
+test('an answer that came while our own process stood still is no time-out', async () => {
+  const timers: (() => void)[] = [];
+  let stalledMs = 0;
+  const clock = {
+    ...systemClock,
+    uptimeMs: () => stalledMs,
+    after: (_ms: number, fn: () => void) => {
+      timers.push(fn);
+      return () => undefined;
+    },
+  };
+  // The answer is in the socket, and the loop runs its timers before it reads.
+  const answer = (socket: Socket): void => {
+    socket.end('fine');
+    stalledMs += 6_000;
+    timers.shift()?.();
+  };
+  await withMaster(answer, async (path) => {
+    assert.equal(await new MasterSocket(path, clock).run('show info'), 'fine');
+  });
+});
+
 test('a command goes to the master or to one worker, and the answer comes trimmed', () =>
   withMaster(
     (socket, line) => socket.end(`\nyou said ${line}\n`),

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { afterListening } from '../reconcile/lateness.ts';
 
 /** The processes of one HAProxy. Workers that a reload left behind finish what they had. */
 export interface Processes {
@@ -13,7 +14,8 @@ export interface Processes {
   readonly failedReloads: number;
 }
 
-const answerLimitMs = 5_000;
+/** How long HAProxy may take for an answer. */
+export const answerLimitMs = 5_000;
 const maxAnswerBytes = 16 * 1024 ** 2;
 
 /** HAProxy's master CLI: a unix socket, one connection a command. */
@@ -50,7 +52,8 @@ export class MasterSocket {
         socket.destroy();
         reject(new TidepoolError(code, `HAProxy at ${this.#path} ${what}`));
       };
-      const cancel = this.#clock.after(answerLimitMs, () => fail('timeout', `gave no answer for ${answerLimitMs} ms`));
+      const late = (): void => fail('timeout', `gave no answer for ${answerLimitMs} ms`);
+      const cancel = afterListening(this.#clock, answerLimitMs, late);
       socket.on('error', (error) => fail('unavailable', `cannot be asked: ${error.message}`));
       socket.on('data', (chunk: Buffer) => {
         chunks.push(chunk);

@@ -23,7 +23,7 @@ export class Overdue {
     );
     const unwanted = new Set(known.map(({ service, id }) => keyOf(service, id)).filter((key) => !wanted.has(key)));
     for (const key of this.#sinceMs.keys()) if (!unwanted.has(key)) this.#sinceMs.delete(key);
-    for (const key of unwanted) if (!this.#sinceMs.has(key)) this.#sinceMs.set(key, this.#clock.now());
+    for (const key of unwanted) if (!this.#sinceMs.has(key)) this.#sinceMs.set(key, this.#clock.uptimeMs());
     const limits = new Map(services.map(({ name, requestTimeoutMs }) => [name, requestTimeoutMs]));
     return known.map((server) => {
       const sinceMs = this.#sinceMs.get(keyOf(server.service, server.id));
@@ -31,7 +31,7 @@ export class Overdue {
       return {
         ...server,
         inFlight: row?.inFlight ?? 0,
-        isOverdue: sinceMs !== undefined && this.#clock.now() - sinceMs >= (limits.get(server.service) ?? 0),
+        isOverdue: sinceMs !== undefined && this.#clock.uptimeMs() - sinceMs >= (limits.get(server.service) ?? 0),
         isDead: row?.isDown === true && row.steadySeconds >= deadAfterSeconds,
       };
     });

@@ -1,29 +1,28 @@
 import type { Clock } from '../domain/clock.ts';
+import { Backoff } from '../reconcile/backoff.ts';
 
-const firstPauseMs = 250;
-const longestPauseMs = 5_000;
-/** One that lived so long ends a series of failures. */
+/** A process that lived for longer ends a series of failures. */
 const wellAfterMs = 10_000;
 
 /** Says when something that died may be started again: at once the first time, then after longer and longer pauses. */
 export class Restarts {
   readonly #clock: Clock;
+  readonly #backoff = new Backoff('HAProxy', { firstPauseMs: 250, longestPauseMs: 5_000 });
   #lastMs = Number.NEGATIVE_INFINITY;
-  #pauseMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   mayTry(): boolean {
-    return this.#clock.now() - this.#lastMs >= this.#pauseMs;
+    return this.#backoff.mayTry(this.#clock.uptimeMs());
   }
 
-  /** To be told of each start. */
+  /** Notes a start. */
   noteTry(): void {
-    const now = this.#clock.now();
-    const isFirst = now - this.#lastMs > wellAfterMs;
-    this.#pauseMs = isFirst ? firstPauseMs : Math.min(this.#pauseMs * 2, longestPauseMs);
-    this.#lastMs = now;
+    const nowMs = this.#clock.uptimeMs();
+    if (nowMs - this.#lastMs > wellAfterMs) this.#backoff.succeeded();
+    this.#backoff.failed(nowMs);
+    this.#lastMs = nowMs;
   }
 }

@@ -6,18 +6,23 @@ import { type Vm, type VmState, vmStatesThatCan } from '../domain/vm.ts';
 import { joinedHost, joinedPool, joinedVmName, type WorkerTunnel } from '../domain/worker.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
 import { workerHealthEveryMs, workerInstancePattern, workerNamePattern } from '../protocol/worker.ts';
+import { Silence } from '../reconcile/lateness.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import type { JoinedContext } from './context.ts';
 
 /** A worker whose link is gone may come back for so long before its jobs are started again elsewhere. */
 const maxAwayMs = 30_000;
 const maxWorkers = 256;
+/** The limit of AgentLink.health. */
+const answerLimitMs = 10_000;
 /** States in which it has not ended. */
 const alive: readonly VmState[] = ['booting', 'ready', 'draining'];
 
 interface Link {
   readonly instance: string;
   readonly tunnel: WorkerTunnel;
+  /** Of its agent, as far as it can be charged to it. */
+  readonly silence: Silence;
 }
 
 /** A worker that joined, and whether its link is there now. */
@@ -96,7 +101,7 @@ export class JoinedWorkers {
     const { tunnels, link, clock, store } = this.#context;
     const name = joinedVmName(worker);
     const tunnel = tunnels.open(instance, socket);
-    const own: Link = { instance, tunnel };
+    const own: Link = { instance, tunnel, silence: new Silence({ pauseMs: workerHealthEveryMs }) };
     this.#links.set(name, own);
     void tunnel.closed.then(() => this.#ended(name, own));
     try {
@@ -159,11 +164,15 @@ export class JoinedWorkers {
       if (clock.now() - awaySinceMs >= maxAwayMs) await this.#giveUp(vm, 'its link was lost');
       return;
     }
+    const askedAtMs = clock.uptimeMs();
     try {
-      await this.#update(vm.name, await link.health(addressOf(own.instance)));
+      const health = await link.health(addressOf(own.instance));
+      own.silence.answered(clock.uptimeMs());
+      await this.#update(vm.name, health);
     } catch (error) {
       log(`worker ${vm.name} does not answer: ${toTidepoolError(error).message}`);
-      own.tunnel.destroy();
+      // When our own process stood still, all workers seem to be silent at once.
+      if (own.silence.missed({ askedAtMs, nowMs: clock.uptimeMs(), limitMs: answerLimitMs })) own.tunnel.destroy();
     }
   }
 

@@ -19,6 +19,7 @@ function watched() {
   const context = {
     clock: {
       now: () => clock.now() + state.stoodStillMs,
+      uptimeMs: () => clock.uptimeMs() + state.stoodStillMs,
       sleep: clock.sleep.bind(clock),
       after: clock.after.bind(clock),
     },

@@ -3,6 +3,7 @@ import { toTidepoolError } from '../domain/errors.ts';
 import type { Vm } from '../domain/vm.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
 import { withDeadline } from '../reconcile/deadline.ts';
+import { Silence } from '../reconcile/lateness.ts';
 import { type PoolContext, usualPace } from './context.ts';
 import { failVm } from './fail.ts';
 import { agentEndpoint } from './launch.ts';
@@ -18,9 +19,7 @@ const sampleMs = 1_000;
 const busyCpu = 0.3;
 /** An agent that has been silent for so long is dead, however busy its machine is. */
 const silenceMs = 15_000;
-/** A deadline that comes later than this tells that we stood still ourselves, and perhaps the whole host with its guests. */
-const lateMs = 500;
-/** What is that slow again and again is judged all the same. */
+/** On a host that always lags, a VM is judged all the same after this many late waits in a row. */
 const mostLate = 3;
 
 /**
@@ -62,18 +61,18 @@ export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSign
   const agent = agentAddress(vm);
   if (agent === undefined) return;
   let lastAnswerMs = clock.now();
-  let late = 0;
+  const silence = new Silence({ pauseMs: pace.heartbeatMs, mostLate });
+  silence.answered(clock.uptimeMs());
   while (!signal.aborted) {
-    const askedAtMs = clock.now();
+    const askedAtMs = clock.uptimeMs();
     try {
       await withDeadline(clock, hangMs, signal, (limited) => link.health(agent, limited));
       lastAnswerMs = clock.now();
-      late = 0;
+      silence.answered(clock.uptimeMs());
     } catch (error) {
       if (signal.aborted) return;
-      late = clock.now() - askedAtMs > hangMs + lateMs ? late + 1 : 0;
-      const mayJudge = late === 0 || late > mostLate;
-      const reason = mayJudge ? deathReason(context, vm.name, lastAnswerMs) : undefined;
+      const mayJudge = silence.missed({ askedAtMs, nowMs: clock.uptimeMs(), limitMs: hangMs });
+      const reason = mayJudge ? deathReason(context, vm.name, lastAnswerMs, silence.chargedMs) : undefined;
       if (reason !== undefined) {
         return failVm(context, vm.name, `${reason} (${toTidepoolError(error).message})`, ['ready', 'draining']);
       }
@@ -86,8 +85,12 @@ export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSign
  * Why a silent VM counts as dead, or undefined while it may only be slow. A guest under full load may leave its agent
  * little time, and a host under full load its guests; but then the machine uses CPU, or waits for it.
  */
-function deathReason(context: PoolContext, name: string, lastAnswerMs: number): string | undefined {
-  const silentForMs = context.clock.now() - lastAnswerMs;
+function deathReason(
+  context: PoolContext,
+  name: string,
+  lastAnswerMs: number,
+  silentForMs: number,
+): string | undefined {
   if (silentForMs >= silenceMs) return `its agent has been silent for ${silentForMs} ms`;
   if (silentForMs < hangMs) return undefined;
   // A sample tells of the second before it: only one that lies wholly in the silence is evidence.

@@ -1,5 +1,6 @@
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { afterListening } from './lateness.ts';
 
 /** Runs `work` with a signal that fires with the given one, or after `ms`. Nothing of it is left behind afterwards. */
 export async function withDeadline<T>(
@@ -9,7 +10,7 @@ export async function withDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const timeUp = new AbortController();
-  const cancel = clock.after(Math.max(0, ms), () => timeUp.abort());
+  const cancel = afterListening(clock, ms, () => timeUp.abort());
   try {
     return await work(AbortSignal.any([signal, timeUp.signal]));
   } finally {
@@ -23,7 +24,7 @@ export async function withDeadline<T>(
  */
 export async function giveUpAfter<T>(clock: Clock, ms: number, what: string, work: Promise<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const cancel = clock.after(ms, () =>
+    const cancel = afterListening(clock, ms, () =>
       reject(new TidepoolError('timeout', `${what} took longer than ${ms / 1_000} s`)),
     );
     work.finally(cancel).then(resolve, reject);

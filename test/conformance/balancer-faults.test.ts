@@ -97,6 +97,19 @@ test('services get no session of the control plane, and who answered is told', a
   }
 });
 
+test('while the control plane itself stands still, again and again, HAProxy is not taken for dead', async () => {
+  const before = await harness.processes();
+  const still = new Int32Array(new SharedArrayBuffer(4));
+  for (let i = 0; i < 3; i += 1) {
+    const asked = balancer.stats().catch(() => undefined);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    Atomics.wait(still, 0, 0, 6_000);
+    await asked;
+  }
+  assert.deepEqual(await harness.processes(), before);
+  await untilServed();
+});
+
 test('hanging, it is replaced', async () => {
   const old = await harness.processes();
   for (const pid of old) process.kill(pid, 'SIGSTOP');

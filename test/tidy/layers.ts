@@ -6,7 +6,8 @@ export interface Layer {
   readonly packages: readonly string[];
 }
 
-const adapter = ['domain', 'protocol'];
+/** `reconcile` has no decisions of the core, but what all that waits and tries again has in common. */
+const adapter = ['domain', 'protocol', 'reconcile'];
 
 /**
  * The architecture (docs/ARCHITECTURE.md) as a table: cmd -> adapters and http -> core -> domain -> protocol. Adapters
@@ -34,8 +35,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   blobs: { imports: adapter, packages: [] },
   clock: { imports: adapter, packages: [] },
   fake: { imports: adapter, packages: [] },
-  // It has loops and turns of its own, because a process that died is started again by whoever knows what it should do.
-  haproxy: { imports: [...adapter, 'reconcile'], packages: [] },
+  haproxy: { imports: adapter, packages: [] },
   image: { imports: adapter, packages: ['rolldown', 'tar', 'zod'] },
   libvirt: { imports: adapter, packages: ['fast-xml-parser'] },
   loadgen: { imports: ['protocol', 'domain/errors.ts'], packages: [] },

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { test } from 'node:test';
+import { TidepoolError } from '../domain/errors.ts';
+import type { Vm } from '../domain/vm.ts';
+import { FakeClock } from '../fake/clock.ts';
+import type { AgentHealth } from '../protocol/agent.ts';
+import type { JoinedContext } from './context.ts';
+import { JoinedWorkers } from './workers.ts';
+
+const answerLimitMs = 10_000;
+const instance = 'a'.repeat(32);
+
+/** One worker that has joined, whose agent answers or not, and a process of ours that can stand still. */
+async function joined() {
+  const clock = new FakeClock();
+  const state = { isSilent: false, stalledMs: 0, destroyed: 0 };
+  const vms = new Map<string, Vm>();
+  const tunnel = {
+    closed: new Promise<void>(() => undefined),
+    dismiss: () => undefined,
+    destroy: () => {
+      state.destroyed += 1;
+    },
+  };
+  const context = {
+    clock: {
+      now: () => clock.now() + state.stalledMs,
+      uptimeMs: () => clock.uptimeMs() + state.stalledMs,
+      sleep: clock.sleep.bind(clock),
+      after: clock.after.bind(clock),
+    },
+    link: {
+      health: async () => {
+        if (!state.isSilent) return { capacity: null, runtimes: [] as string[] } as unknown as AgentHealth;
+        await clock.sleep(answerLimitMs);
+        throw new TidepoolError('timeout', 'no answer');
+      },
+    },
+    tunnels: { open: () => tunnel },
+    store: {
+      vms: {
+        list: async () => [...vms.values()],
+        get: async (name: string) => vms.get(name),
+        insert: async (vm: Vm) => void vms.set(vm.name, vm),
+        move: async () => true,
+      },
+      events: { append: async () => undefined },
+    },
+    changes: { notify: () => undefined },
+    log: () => undefined,
+  } as unknown as JoinedContext;
+  const workers = new JoinedWorkers(context);
+  await workers.join('w', instance, new PassThrough());
+  /** @param stallMs how long we stand still while the question is under way */
+  const look = async (stallMs = 0): Promise<void> => {
+    const looked = workers.look();
+    await clock.advance(1);
+    state.stalledMs += stallMs;
+    await clock.advance(answerLimitMs);
+    await looked;
+  };
+  return { state, look };
+}
+
+test('a worker that does not answer in time loses its link', async () => {
+  const { state, look } = await joined();
+  await look();
+  assert.equal(state.destroyed, 0);
+  state.isSilent = true;
+  await look();
+  assert.equal(state.destroyed, 1);
+});
+
+test('a stall of our own process cuts no worker off, however often it comes', async () => {
+  const { state, look } = await joined();
+  state.isSilent = true;
+  for (let i = 0; i < 5; i += 1) await look(11_000);
+  assert.equal(state.destroyed, 0);
+  await look();
+  assert.equal(state.destroyed, 1);
+});
