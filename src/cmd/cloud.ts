@@ -97,7 +97,12 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const { config, dataDir } = options;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const store = parts.adopt(
-    await openSqliteStore(join(dataDir, 'tidepool.db'), config.services.store, config.jobs.fairness.halfLifeMs),
+    await openSqliteStore(
+      join(dataDir, 'tidepool.db'),
+      config.services.store,
+      config.jobs.fairness.halfLifeMs,
+      options.log,
+    ),
     (opened) => opened.close(),
   );
   const changes = new Changes();

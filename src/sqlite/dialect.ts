@@ -1,5 +1,6 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
+import { withFaults } from './faults.ts';
 
 /** Kysely on Node's built-in SQLite: only the four calls that Kysely's SQLite driver makes. */
 export function sqliteDialect(path: string): SqliteDialect {
@@ -8,14 +9,17 @@ export function sqliteDialect(path: string): SqliteDialect {
 
 /**
  * WAL with synchronous FULL: a resolved write survives a power cut. The exclusive lock keeps a second server out of the
- * same data folder; the kernel drops it when we are killed.
+ * same data folder; the kernel drops it when we are killed. It would also drop it if any other code of this process
+ * opened and closed the file, so nobody does: copies are made through this connection.
  */
 function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: 1_000 });
   try {
     database.exec(`
     pragma locking_mode = exclusive;
+    pragma auto_vacuum = incremental;
     pragma journal_mode = wal;
+    pragma journal_size_limit = ${keptLogBytes};
     pragma synchronous = full;
     pragma foreign_keys = on;
     begin immediate; commit;
@@ -27,6 +31,9 @@ function openDatabase(path: string): DatabaseSync {
   }
 }
 
+/** The write-ahead log is cut back to this size after a transaction that made it larger. */
+const keptLogBytes = 64 * 1024 * 1024;
+
 /** The program has far fewer kinds of statement; lists of values in them make more. */
 const keptStatements = 300;
 
@@ -36,6 +43,8 @@ function adapt(database: DatabaseSync): SqliteDatabase {
   return {
     close: () => database.close(),
     prepare(sql): SqliteStatement {
+      // A full or broken disk has ended the transaction already, and the error of a second end would hide its error.
+      if (sql === 'rollback' && !database.isTransaction) return nothing;
       const statement = statements.get(sql) ?? prepare(database, sql);
       statements.delete(sql);
       statements.set(sql, statement);
@@ -45,13 +54,20 @@ function adapt(database: DatabaseSync): SqliteDatabase {
   };
 }
 
+const nothing: SqliteStatement = {
+  reader: false,
+  all: () => [],
+  run: () => ({ changes: 0, lastInsertRowid: 0 }),
+  iterate: () => [].values(),
+};
+
 function prepare(database: DatabaseSync, sql: string): SqliteStatement {
-  const statement = database.prepare(sql);
+  const statement = withFaults(() => database.prepare(sql));
   return {
     reader: statement.columns().length > 0,
-    all: (parameters) => statement.all(...parameters.map(inputValue)),
-    run: (parameters) => statement.run(...parameters.map(inputValue)),
-    iterate: (parameters) => statement.iterate(...parameters.map(inputValue)),
+    all: (parameters) => withFaults(() => statement.all(...parameters.map(inputValue))),
+    run: (parameters) => withFaults(() => statement.run(...parameters.map(inputValue))),
+    iterate: (parameters) => withFaults(() => statement.iterate(...parameters.map(inputValue))),
   };
 }
 

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Kysely, Migrator } from 'kysely';
+import { Kysely } from 'kysely';
 import { sqliteDialect } from './dialect.ts';
 import { sqlEventStore } from './events.ts';
+import { migrate } from './migrate.ts';
 import { migrations, type Tables } from './schema.ts';
 
 test('decisions, which are most of all events, do not push out what happened to VMs', async () => {
   const db = new Kysely<Tables>({ dialect: sqliteDialect(':memory:') });
   try {
-    await new Migrator({ db, provider: { getMigrations: async () => migrations } }).migrateToLatest();
+    await migrate(db, { path: ':memory:', migrations, log: () => undefined });
     const kept = 100;
     const events = sqlEventStore(db, kept);
     const event = { pool: 'p', vm: null, text: '', data: {} };

@@ -1,5 +1,5 @@
 import { chmod } from 'node:fs/promises';
-import { Kysely, Migrator } from 'kysely';
+import { Kysely } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
 import { defaultKeyValueLimits, type KeyValueLimits } from '../domain/service.ts';
 import type { Store } from '../domain/store.ts';
@@ -7,9 +7,11 @@ import { defaultHalfLifeMs } from '../domain/usage.ts';
 import { sqlAccountStore } from './accounts.ts';
 import { sqliteDialect } from './dialect.ts';
 import { sqlEventStore } from './events.ts';
+import { databaseFault } from './faults.ts';
 import { endOfTurn, GroupCommit } from './group-commit.ts';
 import { sqlJobStore } from './jobs.ts';
 import { sqlKeyValueStore } from './key-values.ts';
+import { migrate } from './migrate.ts';
 import { sqlOnceStore } from './once.ts';
 import { sqlPoolStore } from './pools.ts';
 import { migrations, type Tables } from './schema.ts';
@@ -18,21 +20,22 @@ import { sqlStorageStore } from './storage.ts';
 import { sqlVmStore } from './vms.ts';
 
 /**
- * Opens (and makes or migrates) the database file. Errors: `conflict` when another server has it open.
+ * Opens (and makes or migrates) the database file. Errors: `conflict` when another server has it open or a newer Tidepool
+ * wrote it, `exhausted` when its disk is full.
  * @param path file, or `:memory:`
  * @param keyValueLimits of each service
  * @param usageHalfLifeMs after which what a user is charged for counts half
+ * @param log receives a line for each step of an upgrade
  */
 export async function openSqliteStore(
   path: string,
   keyValueLimits: KeyValueLimits = defaultKeyValueLimits,
   usageHalfLifeMs: number = defaultHalfLifeMs,
+  log: (message: string) => void = () => undefined,
 ): Promise<Store> {
   const db = new Kysely<Tables>({ dialect: sqliteDialect(path) });
   try {
-    const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
-    const { error } = await migrator.migrateToLatest();
-    if (error !== undefined) throw error;
+    await migrate(db, { path, migrations, log });
     // It holds the agents' keys.
     if (path !== ':memory:') await chmod(path, 0o600);
   } catch (error) {
@@ -66,7 +69,9 @@ async function setting(db: Kysely<Tables>, name: string, makeDefault: () => stri
   return row.value;
 }
 
-function openError(path: string, cause: unknown): TidepoolError {
+function openError(path: string, thrown: unknown): TidepoolError {
+  const cause = databaseFault(thrown);
+  if (cause instanceof TidepoolError && cause.code !== 'internal') return cause;
   const message = cause instanceof Error ? cause.message : String(cause);
   if (/locked|busy/i.test(message)) {
     return new TidepoolError(
