@@ -185,24 +185,27 @@ test('what an earlier process began is carried to its end', async () => {
   await service.stop();
 });
 
-test('1,000 queued jobs are cancelled within a second, beside others that run on', async () => {
+test('1,000 queued jobs are cancelled as quickly as they are submitted, beside others that run on', async () => {
   const folder = await temporaryFolder('cancel');
   try {
     const service = new Service(await openSqliteStore(`${folder.path}/tidepool.db`));
     await service.submit('ben', 5);
     const submit = () => Promise.all(Array.from({ length: 1_000 }, () => service.submit('ann', 5)));
+    const submittingMs = await quickestMs(async () => undefined, submit);
+    await cancelJobs(service.context, { owner: 'ann', states: ['queued'] });
     const togetherMs = await quickestMs(submit, async (ids) => {
       const done = await cancelJobs(service.context, { owner: 'ann', states: ['queued'] });
       assert.deepEqual(done, { cancelled: ids.length, stopping: 0 });
     });
-    assert.ok(togetherMs < 1_000, `${togetherMs} ms`);
+    // A submission writes a job and its evidence; a cancellation may not take longer. One run measures both, so a busy machine is no failure.
+    assert.ok(togetherMs < submittingMs, `together ${togetherMs} ms, submitting ${submittingMs} ms`);
     const ended = await service.store.jobs.list({ limit: 10_000, states: ['cancelled'] });
-    assert.equal(new Set(ended.map(({ id }) => id)).size, tries * 1_000);
+    assert.equal(new Set(ended.map(({ id }) => id)).size, 2 * tries * 1_000);
     assert.equal(await service.store.jobs.countQueued(), 1);
     const oneByOneMs = await quickestMs(submit, (ids) =>
       Promise.all(ids.map((id) => service.store.jobs.cancel(id, 1))),
     );
-    assert.ok(oneByOneMs < 1_000, `one by one ${oneByOneMs} ms`);
+    assert.ok(oneByOneMs < 2 * submittingMs, `one by one ${oneByOneMs} ms, submitting ${submittingMs} ms`);
     await service.store.close();
   } finally {
     await folder.remove();
