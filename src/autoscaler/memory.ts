@@ -75,6 +75,20 @@ export function notAfter(memory: PlannerMemory, nowMs: number): PlannerMemory {
   };
 }
 
+/** The memory as if all of it had been `ms` later. */
+export function later(memory: PlannerMemory, ms: number): PlannerMemory {
+  const moved = (atMs: number | null) => (atMs === null ? null : Math.max(0, atMs + ms));
+  return {
+    recommendations: memory.recommendations.map((past) => ({
+      ...past,
+      sinceMs: Math.max(0, past.sinceMs + ms),
+      untilMs: Math.max(0, past.untilMs + ms),
+    })),
+    lastOutAtMs: moved(memory.lastOutAtMs),
+    lastInAtMs: moved(memory.lastInAtMs),
+  };
+}
+
 /** The memory with what the policies want now, and without what no window looks at any more. */
 export function remember(
   memory: PlannerMemory,

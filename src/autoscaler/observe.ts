@@ -2,6 +2,7 @@ import type { PoolSettings } from '../domain/pool.ts';
 import type { LoadSample, PoolSnapshot } from '../domain/scaling.ts';
 import type { Vm } from '../domain/vm.ts';
 import type { Usage } from '../metrics/usage.ts';
+import { unsampled } from './missing.ts';
 
 export interface Observation {
   readonly pool: string;
@@ -10,30 +11,35 @@ export interface Observation {
   readonly vms: readonly Vm[];
   readonly backlog: PoolSnapshot['backlog'];
   readonly bootMs: number | null;
-  readonly loads: readonly LoadSample[];
-  /** Jobs or requests that a VM works on now. */
-  inFlight(vm: Vm): number;
+  /** Jobs or requests that a VM works on now; null when that is not known. */
+  inFlight(vm: Vm): number | null;
   usages(vm: string): readonly Usage[];
 }
 
+/** A snapshot without what the autoscaler itself keeps. */
+export type Seen = Omit<PoolSnapshot, 'memory' | 'loads'>;
+
 /** What the planner looks at, from what the parts know. Pure. */
-export function snapshotOf(seen: Observation): Omit<PoolSnapshot, 'memory'> {
+export function snapshotOf(seen: Observation, nowMs: number): Seen {
   const vms = seen.vms.filter((vm) => vm.pool === seen.pool);
   return {
     pool: seen.pool,
     min: seen.settings.min,
     max: seen.settings.max,
     desired: seen.desired,
-    vms: vms.map((vm) => ({
-      name: vm.name,
-      state: vm.state,
-      stateSinceMs: vm.stateSinceMs,
-      inFlight: seen.inFlight(vm),
-      // CPU of the boot says nothing of the load.
-      samples: seen.usages(vm.name).filter((usage) => vm.state === 'ready' && usage.atMs > vm.stateSinceMs),
-    })),
+    vms: vms.map((vm) => {
+      // A time to come was left by a clock that was set back; the VM has been in its state since long before.
+      const stateSinceMs = vm.stateSinceMs > nowMs ? 0 : vm.stateSinceMs;
+      return {
+        name: vm.name,
+        state: vm.state,
+        stateSinceMs,
+        inFlight: seen.inFlight(vm),
+        // CPU of the boot says nothing of the load.
+        samples: seen.usages(vm.name).filter((usage) => vm.state === 'ready' && usage.atMs > stateSinceMs),
+      };
+    }),
     backlog: seen.backlog,
-    loads: seen.loads,
     bootMs: seen.bootMs,
   };
 }
@@ -44,9 +50,13 @@ export function jobsPerVm(vms: readonly Vm[]): number {
   return Math.max(1, Math.floor(Math.max(1, ...capacities)));
 }
 
-/** The load of this moment in VMs' worth: what the VMs use, and the queue behind them. Pure. */
-export function loadNow(snapshot: Omit<PoolSnapshot, 'memory' | 'loads'>, nowMs: number): LoadSample {
+/**
+ * The load of this moment in VMs' worth: what the VMs use, and the queue behind them. Undefined while it is not known: a VM
+ * in service has no fresh sample, or it is not known what waits. Pure.
+ */
+export function loadNow({ vms, backlog }: Seen, nowMs: number): LoadSample | undefined {
+  if (backlog.waiting === null || unsampled(vms, nowMs, 0).length > 0) return undefined;
   let used = 0;
-  for (const vm of snapshot.vms) used += vm.samples.at(-1)?.cpu ?? 0;
-  return { atMs: nowMs, load: used + snapshot.backlog.waiting / snapshot.backlog.perVm };
+  for (const vm of vms) used += vm.samples.at(-1)?.cpu ?? 0;
+  return { atMs: nowMs, load: used + backlog.waiting / backlog.perVm };
 }

@@ -77,6 +77,54 @@ test('property: missing metrics never shrink a pool', () => {
   );
 });
 
+test('property: whatever part of its input a policy lacks, it does not shrink the pool by that', () => {
+  const configured = parsePolicies([
+    {
+      kind: 'threshold',
+      name: 'own',
+      out: { test: 'mean', windowMs: 10_000, cpu: 0.9 },
+      in: { test: 'every', windowMs: 60_000, cpu: 0.5 },
+    },
+    { kind: 'target', name: 'eager', stabiliseInMs: 0, windowMs: 60_000 },
+    { kind: 'backlog', name: 'hasty', stabiliseInMs: 0 },
+    { kind: 'predict', name: 'short', trendMs: 10_000 },
+  ]);
+  const all = [...presets, ...configured];
+  const kinds = fc.record({
+    cpus: fc.array(cpu, { minLength: 1, maxLength: 12 }),
+    load: fc.double({ min: 0, max: 12, noNaN: true }),
+    waiting: fc.nat(5),
+    busy: fc.nat(1),
+    desired: fc.nat(20),
+    dropped: fc.integer({ min: 1, max: 7 }),
+    which: fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }),
+    oldMs: fc.constantFrom(6_000, 60_000, 3_600_000, Number.POSITIVE_INFINITY),
+  });
+  fc.assert(
+    fc.property(kinds, ({ cpus, load, waiting, busy, desired, dropped, which, oldMs }) => {
+      const lacks = (bit: number) => (dropped & bit) !== 0;
+      const isBlind = (i: number) => which[i] === true || i === 0;
+      const endsAt = (isOld: boolean) => startMs - (isOld ? Math.min(oldMs, 10_000_000) : 0);
+      const vms = cpus.map((value, i) => {
+        const isOld = lacks(1) && isBlind(i);
+        const samples = isOld && oldMs === Number.POSITIVE_INFINITY ? [] : new Array(120).fill(value);
+        const inFlight = lacks(2) && isBlind(i) ? null : busy;
+        return sampledVm(`vm-${i}`, endsAt(isOld), samples, { inFlight, stateSinceMs: startMs - 9_000_000 });
+      });
+      const loads = lacks(1)
+        ? loadsUntil(endsAt(true), new Array(120).fill(load))
+        : loadsUntil(startMs, new Array(120).fill(load));
+      const backlog = { waiting: lacks(4) ? null : waiting, perVm: 1, meanMs: null };
+      const snapshot = poolSnapshot(vms, { desired, loads, backlog });
+      for (const policy of all) {
+        const reads = policy.kind === 'backlog' ? lacks(2) || lacks(4) : lacks(1);
+        if (reads) assert.ok(plan(snapshot, [policy], startMs).desired >= desired, policy.name);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
 test('property: one VM more without samples never makes the decision smaller', () => {
   const seeing = ['mean30-80', 'mean30-90', 'window5-80-35', 'spike3-75'];
   fc.assert(

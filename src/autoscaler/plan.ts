@@ -1,5 +1,6 @@
 import type { Decision, PoolSnapshot, Reason, Recommendation } from '../domain/scaling.ts';
 import { notAfter, remember, steady } from './memory.ts';
+import { missingInput } from './missing.ts';
 import { backlog } from './policies/backlog.ts';
 import { predict } from './policies/predict.ts';
 import { schedule } from './policies/schedule.ts';
@@ -15,7 +16,7 @@ import type { Policy } from './policy.ts';
 export function plan(seen: PoolSnapshot, policies: readonly Policy[], nowMs: number): Decision {
   const snapshot = { ...seen, memory: notAfter(seen.memory, nowMs) };
   const current = snapshot.desired;
-  const wanted = policies.map((policy) => recommend(policy, snapshot, nowMs));
+  const wanted = policies.map((policy) => knowing(policy, recommend(policy, snapshot, nowMs), snapshot, nowMs));
   const memory = remember(snapshot.memory, policies, wanted, nowMs);
   const limits: Reason[] = [];
   const recommendations = policies.flatMap((policy, i) => {
@@ -63,6 +64,15 @@ function recommend(policy: Policy, snapshot: PoolSnapshot, nowMs: number): Recom
   }
 }
 
+/** A policy that lacks a part of what it reads does not shrink the pool. */
+function knowing(policy: Policy, wanted: Recommendation, snapshot: PoolSnapshot, nowMs: number): Recommendation {
+  if (wanted.desired >= snapshot.desired) return wanted;
+  const missing = missingInput(policy, snapshot, nowMs);
+  if (missing === null) return wanted;
+  const numbers = { ...wanted.reason.numbers, ...missing.numbers };
+  return { ...wanted, desired: snapshot.desired, reason: { ...missing, numbers } };
+}
+
 interface Limited {
   readonly desired: number;
   readonly limit: Reason | null;
@@ -70,8 +80,8 @@ interface Limited {
 
 /** A pool without VMs has no CPU to look at; work that no policy sees is then reason enough for the first. */
 function firstVm(snapshot: PoolSnapshot, desired: number, isSeen: boolean): Limited {
-  if (isSeen || desired > 0 || snapshot.backlog.waiting <= 0) return { desired, limit: null };
   const { waiting } = snapshot.backlog;
+  if (isSeen || desired > 0 || waiting === null || waiting <= 0) return { desired, limit: null };
   return {
     desired: 1,
     limit: { code: 'WorkWaits', text: `WorkWaits: ${waiting} for the first VM`, numbers: { waiting } },

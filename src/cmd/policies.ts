@@ -1,3 +1,4 @@
+import { readsLoads } from '../autoscaler/note.ts';
 import { plan } from '../autoscaler/plan.ts';
 import { parsePolicies, policiesNamed, presets } from '../autoscaler/presets.ts';
 import type { Decision, PoolSnapshot } from '../domain/scaling.ts';
@@ -7,6 +8,8 @@ export interface NamedPlanner {
   readonly names: readonly string[];
   /** Errors: `invalid` for a name that there is no policy of. */
   check(names: readonly string[]): void;
+  /** Whether one of them reads the loads of the past. */
+  readsLoads(names: readonly string[]): boolean;
   plan(snapshot: PoolSnapshot, policies: readonly string[], nowMs: number): Decision;
 }
 
@@ -16,6 +19,7 @@ export function namedPlanner(configured: readonly unknown[]): NamedPlanner {
   return {
     names: [...new Set([...own, ...presets].map((policy) => policy.name))],
     check: (names) => void policiesNamed(names, own),
+    readsLoads: (names) => readsLoads(policiesNamed(names, own)),
     plan: (snapshot, names, nowMs) => plan(snapshot, policiesNamed(names, own), nowMs),
   };
 }

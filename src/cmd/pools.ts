@@ -1,5 +1,5 @@
 import { Autoscaler } from '../autoscaler/live.ts';
-import { loadNow, snapshotOf } from '../autoscaler/observe.ts';
+import { snapshotOf } from '../autoscaler/observe.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { AgentLink } from '../domain/agent-link.ts';
@@ -7,20 +7,16 @@ import { TidepoolError } from '../domain/errors.ts';
 import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
 import type { Image, RuntimeShelf } from '../domain/image.ts';
-import type { LoadSample, PoolSnapshot } from '../domain/scaling.ts';
+import type { PoolSnapshot } from '../domain/scaling.ts';
 import type { Store } from '../domain/store.ts';
 import type { Vm } from '../domain/vm.ts';
 import type { ServedPool } from '../http/context.ts';
-import { Ring } from '../metrics/ring.ts';
 import type { Sampler } from '../metrics/sampler.ts';
 import { emit, type PoolConfig, type PoolContext } from '../pool/context.ts';
 import { PoolController } from '../pool/controller.ts';
 import type { Workload } from '../pool/workload.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import type { NamedPlanner } from './policies.ts';
-
-/** Load is kept for an hour at one sample a second. */
-const keptLoads = 3_600;
 
 /** What all pools of a server share. */
 export interface PoolParts {
@@ -47,7 +43,8 @@ export interface PoolPlan {
 
 export interface Demand {
   readonly backlog: PoolSnapshot['backlog'];
-  inFlight(vm: Vm): number;
+  /** Null when it is not known. */
+  inFlight(vm: Vm): number | null;
 }
 
 /** The pools of a server, each with its controller and its autoscaler. They come and go while it runs. */
@@ -147,11 +144,15 @@ function makeAutoscaler(
   context: PoolContext,
   controller: PoolController,
 ): Autoscaler {
-  const loads = new Ring<LoadSample>(keptLoads);
   const autoscaler = new Autoscaler({
     clock: systemClock,
     plan: parts.planner.plan,
     policyNames: parts.planner.names,
+    readsLoads: parts.planner.readsLoads,
+    notes: {
+      read: () => parts.store.pools.note(controller.name, 'planner'),
+      write: (note) => parts.store.pools.putNote(controller.name, 'planner', note),
+    },
     emit: (name, text, data) => emit(context, name, null, text, data),
     log: parts.log,
     pool: {
@@ -160,18 +161,16 @@ function makeAutoscaler(
       scale: (desired, why) => controller.scale(desired, why),
       async observe() {
         const vms = (await parts.store.vms.list()).filter((vm) => vm.pool === controller.name);
-        const seen = snapshotOf({
+        const seen = {
           pool: controller.name,
           settings: controller.size.settings,
           desired: controller.size.desired,
           vms,
           ...(await plan.demand(vms)),
           bootMs: controller.bootMs,
-          loads: loads.toArray(),
-          usages: (vm) => parts.sampler.usages(vm),
-        });
-        loads.push(loadNow(seen, systemClock.now()));
-        return seen;
+          usages: (vm: string) => parts.sampler.usages(vm),
+        };
+        return snapshotOf(seen, systemClock.now());
       },
     },
   });

@@ -20,6 +20,18 @@ export interface PoolState {
   readonly overrides: Partial<PoolSettings>;
 }
 
+/** A part of the server that keeps something with a pool over a restart. */
+export type PoolNotePart = 'planner' | 'launches';
+
+/** What a part of the server wrote down about a pool, so that its next start goes on where this one ended. */
+export interface PoolNote {
+  /** Of the body. A format that the reader does not know counts as no note. */
+  readonly format: number;
+  readonly savedAtMs: number;
+  /** JSON; at most some ten thousand bytes. */
+  readonly body: unknown;
+}
+
 /** VMs of a pool by state. Each is counted once, and the numbers are never mixed. */
 export interface PoolCounts {
   readonly desired: number;

@@ -16,8 +16,8 @@ export interface VmSnapshot {
   readonly name: string;
   readonly state: VmState | 'warm';
   readonly stateSinceMs: number;
-  /** Jobs or requests that it works on now. */
-  readonly inFlight: number;
+  /** Jobs or requests that it works on now; null when that is not known. */
+  readonly inFlight: number | null;
   /** Oldest first, only from the time that it was ready; bounded. Gaps are missing data, never zeros. */
   readonly samples: readonly CpuSample[];
 }
@@ -38,7 +38,8 @@ export interface PoolSnapshot {
   readonly vms: readonly VmSnapshot[];
   /** Work that waits: queued jobs or requests, with what is known of their length. */
   readonly backlog: {
-    readonly waiting: number;
+    /** Null when that is not known, e.g. shortly after a start. */
+    readonly waiting: number | null;
     /** How many one VM takes at a time. */
     readonly perVm: number;
     /** Mean length of a piece of work; null while none has ended. */

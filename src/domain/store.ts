@@ -2,7 +2,7 @@ import type { AccountStore } from './account.ts';
 import type { CloudEvent, EventFilter, NewEvent } from './event.ts';
 import type { JobStore } from './job-store.ts';
 import type { OnceStore } from './once.ts';
-import type { PoolState } from './pool.ts';
+import type { PoolNote, PoolNotePart, PoolState } from './pool.ts';
 import type { KeyValueStore, ServiceStore } from './service.ts';
 import type { StorageStore } from './storage.ts';
 import type { Vm, VmState } from './vm.ts';
@@ -72,5 +72,9 @@ export interface PoolStore {
   get(name: string): Promise<PoolState | undefined>;
   /** Replaces the pool's row, or makes it. */
   put(pool: PoolState): Promise<void>;
+  /** Deletes the pool's row and its notes. */
   delete(name: string): Promise<void>;
+  note(name: string, part: PoolNotePart): Promise<PoolNote | undefined>;
+  /** Replaces the note. */
+  putNote(name: string, part: PoolNotePart, note: PoolNote): Promise<void>;
 }

@@ -39,6 +39,11 @@ export class Front {
     return this.#stats.get(service);
   }
 
+  /** Whether the balancer answered when it was asked last; while it does not, its numbers are old. */
+  get isAnswering(): boolean {
+    return this.#silence === '';
+  }
+
   /** Why clients cannot come in, or undefined. */
   problem(service: string): string | undefined {
     return this.#problems.get(service);

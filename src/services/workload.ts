@@ -33,8 +33,8 @@ export interface ServiceWorkload {
    * drain has lasted too long; only then may the VM be stopped or paused.
    */
   inFlight(vm: Vm): number;
-  /** For the planner; in flight is here what a VM works on at this moment, at most `perVm`. */
-  demand(): { readonly backlog: PoolSnapshot['backlog']; inFlight(vm: Vm): number };
+  /** For the planner; in flight is here what a VM works on at this moment, at most `perVm`. Null is not known. */
+  demand(): { readonly backlog: PoolSnapshot['backlog']; inFlight(vm: Vm): number | null };
 }
 
 /** A service as its pool sees it. */
@@ -65,7 +65,11 @@ export function serviceWorkload(
     demand() {
       const stats = controller.front.stats(name);
       const perVm = controller.perVm(name);
-      const now = lanes();
+      const now = controller.front.lanes(name);
+      // After a start, and while the front door does not answer, nobody knows what its requests do.
+      const isKnown =
+        now !== undefined && (protocol === 'udp' || (stats !== undefined && controller.front.isAnswering));
+      if (!isKnown) return { backlog: { waiting: null, perVm, meanMs: null }, inFlight: () => null };
       return {
         backlog: { waiting: waitingRequests(now, stats, perVm), perVm, meanMs: stats?.meanMs ?? null },
         inFlight: (vm) => Math.min(perVm, inFlightOn(now, vm.name)),

@@ -3,12 +3,13 @@ import type { EventName } from '../domain/event.ts';
 import type { JobState } from '../domain/job.ts';
 import type { VmState } from '../domain/vm.ts';
 import { type AccountTables, accountMigration } from './account-schema.ts';
+import { type PoolNoteTables, poolNoteMigration } from './pool-note-schema.ts';
 import { type QueueColumns, type QueueTables, queueMigration } from './queue-schema.ts';
 import { type ServiceTables, serviceMigration } from './service-schema.ts';
 import { type StorageColumns, type StorageTables, storageMigration } from './storage-schema.ts';
 
 /** Rows as they lie in the database. Times are milliseconds since 1970; `*_json` columns hold domain values. */
-export interface Tables extends QueueTables, ServiceTables, AccountTables, StorageTables {
+export interface Tables extends QueueTables, ServiceTables, AccountTables, StorageTables, PoolNoteTables {
   setting: { name: string; value: string };
   job: QueueColumns &
     StorageColumns & {
@@ -90,6 +91,7 @@ export const migrations: Record<string, Migration> = {
   '0005-accounts': accountMigration,
   '0006-queue': queueMigration,
   '0007-storage': storageMigration,
+  '0011-pool-notes': poolNoteMigration,
 };
 
 const firstSchema = [

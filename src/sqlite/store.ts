@@ -48,7 +48,7 @@ export async function openSqliteStore(
     jobs: sqlJobStore(db, group, usageHalfLifeMs),
     vms: sqlVmStore(db),
     events: sqlEventStore(db),
-    pools: sqlPoolStore(db),
+    pools: sqlPoolStore(db, group),
     services: sqlServiceStore(db),
     keyValues: sqlKeyValueStore(db, group, keyValueLimits),
     accounts: sqlAccountStore(db),

@@ -7,9 +7,11 @@ import { round } from '../window.ts';
  * length is not known, by its number.
  */
 export function backlog(policy: PolicyOf<'backlog'>, snapshot: PoolSnapshot): Recommendation {
-  const { waiting, perVm, meanMs } = snapshot.backlog;
+  const { perVm, meanMs } = snapshot.backlog;
+  // What is not known counts as nothing here; plan.ts sees to it that the pool does not shrink by that.
+  const waiting = snapshot.backlog.waiting ?? 0;
   let running = 0;
-  for (const vm of snapshot.vms) if (vm.state === 'ready') running += vm.inFlight;
+  for (const vm of snapshot.vms) if (vm.state === 'ready') running += vm.inFlight ?? 0;
   const busy = wholeVms(running / perVm);
   const asked = meanMs === null ? waiting / policy.waitingPerVm : (waiting * meanMs) / (perVm * policy.maxWaitMs);
   // What waits never asks for more VMs than it could occupy.

@@ -1,5 +1,6 @@
 import type { PoolSnapshot, Reason, Recommendation } from '../../domain/scaling.ts';
 import { type Forecast, forecast } from '../forecast.ts';
+import { freshMs } from '../missing.ts';
 import type { PolicyOf } from '../policy.ts';
 import { vmsForLoad } from '../queueing.ts';
 import { round } from '../window.ts';
@@ -8,8 +9,8 @@ type Predict = PolicyOf<'predict'>;
 
 /** From one plan to the next; a launch cannot begin in between. */
 const planEveryMs = 1_000;
-/** When the newest load is older, it is missing. */
-const staleMs = 5_000;
+/** Fewer samples than this tell nothing of the noise, and a single quiet second must not shrink a pool. */
+const leastSamples = 20;
 /** A VM goes only when the load does not need it even so many standard errors higher; else noise would fetch it back. */
 const shrinkErrors = 2;
 
@@ -20,7 +21,7 @@ const shrinkErrors = 2;
 export function predict(policy: Predict, snapshot: PoolSnapshot, nowMs: number): Recommendation {
   const seen = forecast(snapshot.loads, nowMs, policy.trendMs);
   const newestMs = snapshot.loads.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY;
-  if (seen === null || nowMs - newestMs > staleMs) {
+  if (seen === null || nowMs - newestMs > freshMs) {
     const reason = { code: 'MissingLoad', text: 'the load of the last seconds is not known', numbers: {} };
     return { policy: policy.name, desired: snapshot.desired, reason };
   }
@@ -29,6 +30,15 @@ export function predict(policy: Predict, snapshot: PoolSnapshot, nowMs: number):
   const needs = (load: number) => vmsForLoad(load * (1 + policy.margin) + policy.noiseCover * seen.noise, policy.p99);
   const wanted = needs(expected);
   const isBelow = wanted < snapshot.desired;
+  if (isBelow && seen.samples < leastSamples) {
+    const { samples } = seen;
+    const text = `the load is known for ${samples} s, and less than ${leastSamples} s is too short to shrink by`;
+    return {
+      policy: policy.name,
+      desired: snapshot.desired,
+      reason: { code: 'ShortHistory', text, numbers: { samples } },
+    };
+  }
   const sure = isBelow ? Math.min(snapshot.desired, needs(expected + shrinkErrors * seen.levelError)) : wanted;
   return { policy: policy.name, desired: sure, reason: explain(seen, expected, bootMs, sure) };
 }

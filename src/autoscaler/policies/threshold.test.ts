@@ -63,11 +63,18 @@ test('VMs on their way count as granted, and their CPU triggers nothing', () => 
   }
 });
 
-test('a missing VM counts as idle for growing and as full for shrinking', () => {
+test('a missing VM counts as idle for growing, and the pool does not shrink meanwhile', () => {
   const blind = sampledVm('blind', nowMs, []);
   assert.equal(decide('mean30-80', poolSnapshot([...sampledVms(3, nowMs, 1), blind])).desired, 4);
   assert.equal(decide('mean30-80', poolSnapshot([...sampledVms(9, nowMs, 1), blind])).desired, 11);
-  assert.equal(decide('mean30-80', poolSnapshot([...sampledVms(3, nowMs, 0.45), blind])).desired, 3);
+  const held = decide('mean30-80', poolSnapshot([...sampledVms(3, nowMs, 0.45), blind]));
+  assert.deepEqual([held.desired, held.recommendations[0]?.reason.code], [4, 'MissingMetrics']);
+  const young = sampledVm('young', nowMs, [], { stateSinceMs: nowMs - 2_000 });
+  assert.equal(
+    decide('mean30-80', poolSnapshot([...sampledVms(3, nowMs, 0.45), young])).desired,
+    3,
+    'it counts as full',
+  );
   const stale = sampledVms(3, nowMs - 60_000, 0.1);
   for (const name of ['mean30-80', 'mean30-90', 'window5-80-35']) {
     assert.equal(decide(name, poolSnapshot(stale)).desired, 3);

@@ -83,7 +83,7 @@ function grow(policy: Threshold, snapshot: PoolSnapshot, ready: number, cpu: num
 /** CPU that is used up hides how much too few they are; the queue shows it. At most doubles the pool. */
 function queueStep(snapshot: PoolSnapshot, ready: number, cpu: number, windowMs: number): number {
   const { waiting, perVm, meanMs } = snapshot.backlog;
-  if (cpu < saturated || meanMs === null) return 0;
+  if (cpu < saturated || meanMs === null || waiting === null) return 0;
   return Math.min(ready, Math.ceil((waiting * meanMs) / (perVm * windowMs)));
 }
 
