@@ -1,12 +1,14 @@
 import { jobLimitRanges } from './limits.ts';
 
 /**
- * A worker VM as the pool sees it: `creating -> booting -> ready -> draining -> stopping -> gone`, beside it
- * `warm` (booted, then paused), `failed` from anywhere. One row per state says what may be done in it and how long it may last.
+ * A worker VM as the pool sees it: `creating -> booting -> ready -> draining -> stopping -> dead -> gone`, beside it
+ * `warm` (booted, then paused), `failed` from anywhere (then `dead`), and `away` for a worker whose link is gone. One row
+ * per state says what may be done in it and how long it may last. Work on a VM is started again elsewhere only when the VM
+ * is `dead` or gone: in every other state it may still run.
  */
-export type VmState = 'creating' | 'booting' | 'ready' | 'warm' | 'draining' | 'stopping' | 'failed';
+export type VmState = 'creating' | 'booting' | 'ready' | 'warm' | 'draining' | 'away' | 'stopping' | 'failed' | 'dead';
 
-export type VmAction = 'dispatch' | 'drain' | 'cancel_drain' | 'resume' | 'park' | 'stop' | 'fail';
+export type VmAction = 'dispatch' | 'drain' | 'cancel_drain' | 'resume' | 'park' | 'stop' | 'fail' | 'die';
 
 interface VmStateRow {
   readonly actions: readonly VmAction[];
@@ -33,8 +35,14 @@ export const vmStates: Readonly<Record<VmState, VmStateRow>> = {
     maxMs: jobLimitRanges.timeoutMs.max + jobHandoverMs,
     meaning: 'finishes its work and takes no more',
   },
-  stopping: { actions: ['fail'], maxMs: removalMs, meaning: 'is being removed' },
-  failed: { actions: ['stop'], maxMs: removalMs, meaning: 'was given up and is being removed' },
+  away: { actions: ['die'], maxMs: null, meaning: 'cannot be reached; its work may still run, and it gets no more' },
+  stopping: { actions: ['fail', 'die'], maxMs: removalMs, meaning: 'is being removed; its work may still run' },
+  failed: {
+    actions: ['stop', 'die'],
+    maxMs: removalMs,
+    meaning: 'was given up and is being removed; its work may still run',
+  },
+  dead: { actions: [], maxMs: null, meaning: 'runs no more; it is forgotten when its jobs are given up' },
 };
 
 /** The states in which an action may be taken. */
@@ -45,6 +53,11 @@ export function vmStatesThatCan(action: VmAction): VmState[] {
 /** Whether a VM in this state may take this action. */
 export function vmCan(state: VmState, action: VmAction): boolean {
   return vmStates[state].actions.includes(action);
+}
+
+/** Whether a VM in this state is on its way out: its machine is to be removed, then its row. */
+export function isLeaving(state: VmState): boolean {
+  return state === 'stopping' || state === 'failed' || state === 'dead';
 }
 
 /** What the database knows of a VM and libvirt does not. */

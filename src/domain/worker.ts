@@ -5,6 +5,12 @@ export const joinedPool = 'joined';
 /** As the host of an agent's address: it is not dialled, but reached by the tunnel of its key id. */
 export const joinedHost = 'joined';
 
+/**
+ * How long a joined worker may go on with its attempts after the last answer that we got of it, in milliseconds. It ends
+ * them by its own clock when no new permission came, so that they may be started again elsewhere.
+ */
+export const workLeaseMs = 120_000;
+
 /** The name under which jobs and the list of VMs know a worker that joined. Pure. */
 export function joinedVmName(worker: string): string {
   return `${joinedPool}-${worker}`;

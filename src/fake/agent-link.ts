@@ -19,6 +19,8 @@ export class FakeAgentLink implements AgentLink {
   readonly #clock: Clock;
   readonly #agents = new Map<string, FakeAgent>();
   fault: AgentFault = () => undefined;
+  /** Called when an attempt has begun to execute. */
+  onExecuting: (id: string) => void = () => undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -35,6 +37,17 @@ export class FakeAgentLink implements AgentLink {
   lose(address: AgentAddress): void {
     this.#agents.get(place(address))?.halt();
     this.#agents.delete(place(address));
+  }
+
+  /** Breaks the connections to an agent; its attempts go on, and it can be reached again at once. */
+  disconnect(address: AgentAddress): void {
+    this.#agents.get(place(address))?.disconnect();
+  }
+
+  /** Ids of the attempts that execute now, on all agents that are there. */
+  executing(): string[] {
+    const reports = [...this.#agents.values()].flatMap((agent) => agent.reports());
+    return reports.filter(({ state }) => state === 'running').map(({ id }) => id);
   }
 
   async health(address: AgentAddress, signal?: AbortSignal, onContact?: () => void): Promise<AgentHealth> {
@@ -59,7 +72,9 @@ export class FakeAgentLink implements AgentLink {
     files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
     following: Following = {},
   ): AttemptOutput {
-    await this.#reach('run', address, spec.id, following.signal).start(spec, files);
+    const agent = this.#reach('run', address, spec.id, following.signal);
+    await agent.start(spec, files);
+    if (agent.get(spec.id).report.state === 'running') this.onExecuting(spec.id);
     return yield* this.output(address, spec.id, 0, following);
   }
 

@@ -91,6 +91,11 @@ export class FakeAgent {
     for (const attempt of this.#attempts.values()) attempt.end('lost', end);
   }
 
+  /** As when the network hiccups: whoever follows something is cut off, and all goes on. */
+  disconnect(): void {
+    for (const attempt of this.#attempts.values()) attempt.disconnect();
+  }
+
   /** As when the VM is gone: whoever follows something is cut off. */
   halt(): void {
     for (const attempt of this.#attempts.values()) attempt.cut();

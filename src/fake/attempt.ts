@@ -17,6 +17,8 @@ export class FakeAttempt {
   #outputBytes = 0;
   #isTruncated = false;
   #isCut = false;
+  /** Counts how often its connections were broken. */
+  #breaks = 0;
 
   constructor(spec: AttemptSpec, clock: Clock) {
     this.#spec = spec;
@@ -63,9 +65,17 @@ export class FakeAttempt {
     this.#wake();
   }
 
+  /** Breaks all connections that follow it; it goes on. */
+  disconnect(): void {
+    this.#breaks += 1;
+    this.#wake();
+  }
+
   async *output(offset: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     let at = offset;
+    const breaks = this.#breaks;
     for (;;) {
+      if (breaks !== this.#breaks) throw connectionLost();
       if (signal?.aborted === true) throw new TidepoolError('aborted', 'following the output was given up');
       if (at < this.#log.length) {
         const chunk = this.#log.subarray(at);
@@ -131,8 +141,12 @@ export class FakeAttempt {
       this.#waiting.add(resolve);
       signal?.addEventListener('abort', () => resolve(), { once: true });
     });
-    if (this.#isCut) throw new TidepoolError('unavailable', 'the connection to the agent was lost');
+    if (this.#isCut) throw connectionLost();
   }
+}
+
+function connectionLost(): TidepoolError {
+  return new TidepoolError('unavailable', 'the connection to the agent was lost');
 }
 
 async function* oneChunk(content: Buffer): AsyncGenerator<Uint8Array> {

@@ -3,7 +3,8 @@ import { hasCode, TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import { attemptId, emptyResult, type Job, jobCan } from '../domain/job.ts';
 import { runtimeOf } from '../domain/requirements.ts';
 import type { AttemptOutcome, AttemptReport, AttemptSpec } from '../protocol/agent.ts';
-import { agentOf } from './agent-of.ts';
+import { vmTopic } from '../reconcile/changes.ts';
+import { withDeadline } from '../reconcile/deadline.ts';
 import { cancelTopic } from './cancel.ts';
 import { type CollectedFiles, collectFiles } from './collect-files.ts';
 import type { JobContext } from './context.ts';
@@ -12,6 +13,7 @@ import { imageCommand } from './image-command.ts';
 import { inputFiles } from './inputs.ts';
 import { jobResultOf, jobStateOf } from './outcome.ts';
 import type { Removals } from './removals.ts';
+import { whereabouts } from './whereabouts.ts';
 
 /** Why the parts of an attempt are let go: made once, since making an error is not cheap. */
 const over = new TidepoolError('aborted', 'the attempt is over');
@@ -38,11 +40,19 @@ export async function runAttempt(
   const stopWatching = new AbortController();
   const watch = AbortSignal.any([signal, stopWatching.signal]);
   const cancelling = stopWhenCancelled(context, job, watch);
+  const changes = context.changes.subscribe(vmTopic(job.vmName ?? ''));
   try {
     let isKnown = resumed;
     for (;;) {
-      const agent = await agentOf(context.store, job.vmName);
-      if (agent === undefined) return await workerLost(context, job);
+      const place = await whereabouts(context.store, job.vmName);
+      if (place.kind === 'lost') return await workerLost(context, job);
+      if (signal.aborted) return;
+      if (place.kind === 'unknown') {
+        isKnown = true;
+        await withDeadline(context.clock, retryPauseMs, signal, (limited) => changes.wait(limited));
+        continue;
+      }
+      const { agent } = place;
       try {
         const { report, logBytes } = await throughToEnd(context, job, agent, isKnown, signal);
         if (logBytes > 0) await context.logs.sync(job.id, job.attempt);
@@ -61,6 +71,7 @@ export async function runAttempt(
     }
   } finally {
     stopWatching.abort(over);
+    changes.close();
     await cancelling;
     context.changes.notify(job.id);
     context.changes.notify('queue');
@@ -190,18 +201,20 @@ async function stopWhenCancelled(context: JobContext, job: Job, signal: AbortSig
 }
 
 async function tryStop(context: JobContext, job: Job): Promise<boolean> {
-  const agent = await agentOf(context.store, job.vmName);
-  if (agent === undefined) return true;
+  const place = await whereabouts(context.store, job.vmName);
+  if (place.kind === 'lost') return true;
   try {
-    await context.link.stop(agent, attemptId(job.id, job.attempt));
-    return true;
+    if (place.kind === 'here') {
+      await context.link.stop(place.agent, attemptId(job.id, job.attempt));
+      return true;
+    }
   } catch (error) {
-    // Not there yet, or not reachable now: a later wake-up tries again.
     context.log(`job ${job.id}: cannot stop it on ${job.vmName} yet: ${toTidepoolError(error).message}`);
-    await context.clock.sleep(retryPauseMs);
-    context.changes.notify(cancelTopic(job.id));
-    return false;
   }
+  // Not there yet, or not reachable now: a later wake-up tries again.
+  await context.clock.sleep(retryPauseMs);
+  context.changes.notify(cancelTopic(job.id));
+  return false;
 }
 
 async function attemptSpec({ runtimes }: JobContext, job: Job): Promise<AttemptSpec> {

@@ -4,13 +4,13 @@ import type { Assignment } from '../domain/job-store.ts';
 import type { Holding } from '../domain/queue.ts';
 import { isLayered, type LayeredRecipe } from '../domain/requirements.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
-import { agentOf } from './agent-of.ts';
 import { runAttempt } from './attempt.ts';
 import type { JobContext } from './context.ts';
 import { layeredRecipe } from './layered.ts';
 import { JobPlanner } from './planner.ts';
 import { Removals } from './removals.ts';
 import { building, isMissingRuntime, stopping, type WaitReason } from './wait-reason.ts';
+import { whereabouts } from './whereabouts.ts';
 
 const periodMs = 1_000;
 
@@ -39,7 +39,10 @@ export class JobController {
   constructor(context: JobContext) {
     this.#context = context;
     this.#planner = new JobPlanner(context);
-    const find = (vmName: string): Promise<AgentAddress | undefined> => agentOf(context.store, vmName);
+    const find = async (vmName: string): Promise<AgentAddress | undefined> => {
+      const place = await whereabouts(context.store, vmName);
+      return place.kind === 'here' ? place.agent : undefined;
+    };
     this.#removals = new Removals({ ...context, find }, this.#stopping.signal);
   }
 

@@ -2,21 +2,22 @@ import type { Duplex } from 'node:stream';
 import type { AgentAddress } from '../domain/agent-link.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { EventName } from '../domain/event.ts';
-import { type Vm, type VmState, vmStatesThatCan } from '../domain/vm.ts';
-import { joinedHost, joinedPool, joinedVmName, type WorkerTunnel } from '../domain/worker.ts';
+import type { Vm, VmState } from '../domain/vm.ts';
+import { joinedHost, joinedPool, joinedVmName, type WorkerTunnel, workLeaseMs } from '../domain/worker.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
 import { workerHealthEveryMs, workerInstancePattern, workerNamePattern } from '../protocol/worker.ts';
+import { vmTopic } from '../reconcile/changes.ts';
 import { Silence } from '../reconcile/lateness.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import type { JoinedContext } from './context.ts';
 
-/** A worker whose link is gone may come back for so long before its jobs are started again elsewhere. */
-const maxAwayMs = 30_000;
+/** A worker that is away for this long has ended its attempts by its own clock: its work lease, and time for clocks that differ. */
+const maxAwayMs = workLeaseMs + 10_000 + 0.02 * workLeaseMs;
 const maxWorkers = 256;
 /** The limit of AgentLink.health. */
 const answerLimitMs = 10_000;
 /** States in which it has not ended. */
-const alive: readonly VmState[] = ['booting', 'ready', 'draining'];
+const alive: readonly VmState[] = ['booting', 'ready', 'draining', 'away'];
 
 interface Link {
   readonly instance: string;
@@ -33,8 +34,8 @@ export interface JoinedWorker {
 
 /**
  * Workers that joined by hand. Each is a row among the VMs, in a pool that nobody scales, so that jobs are given to it, wait
- * for it and are lost with it as with any other: `ready` while its link is there, `booting` while it may come back,
- * `draining` when it is to leave, `failed` when its jobs must go elsewhere.
+ * for it and are lost with it as with any other: `booting` until its agent has answered, `ready` while its link is there,
+ * `away` while it may come back, `draining` when it is to leave, `dead` when its jobs must go elsewhere.
  */
 export class JoinedWorkers {
   readonly #context: JoinedContext;
@@ -131,7 +132,7 @@ export class JoinedWorkers {
     if (atOnce) await this.#giveUp(vm, 'it was removed');
     const facts = { isUnwanted: true };
     const draining = { state: 'draining', reason: 'it is to leave', nowMs: clock.now(), facts } as const;
-    if (await store.vms.move(name, ['booting', 'ready'], draining)) {
+    if (await store.vms.move(name, ['booting', 'ready', 'away'], draining)) {
       await this.#tell('vm.draining', name, `worker ${worker} takes no more jobs`);
     }
     changes.notify('vms');
@@ -145,6 +146,8 @@ export class JoinedWorkers {
 
   async #lookAt(vm: Vm): Promise<void> {
     if (!alive.includes(vm.state)) {
+      // An earlier version gave workers up as `failed`.
+      if (vm.state === 'failed') await this.#giveUp(vm, vm.reason);
       await this.#remove(vm);
       return;
     }
@@ -184,7 +187,7 @@ export class JoinedWorkers {
     const isSame = vm.state === 'ready' && vm.runtimes.join() === runtimes.join();
     if (isSame || vm.state === 'draining') return;
     const ready = { state: 'ready', reason: '', nowMs: clock.now(), facts: { capacity, runtimes } } as const;
-    await store.vms.move(name, ['booting', 'ready'], ready);
+    await store.vms.move(name, ['booting', 'ready', 'away'], ready);
     changes.notify('vms');
     changes.notify('queue');
   }
@@ -200,15 +203,17 @@ export class JoinedWorkers {
   async #away(name: string): Promise<void> {
     const { store, clock, changes } = this.#context;
     const reason = 'its link is gone; it may come back';
-    if (await store.vms.move(name, ['ready'], { state: 'booting', reason, nowMs: clock.now() })) changes.notify('vms');
+    if (await store.vms.move(name, ['booting', 'ready'], { state: 'away', reason, nowMs: clock.now() }))
+      changes.notify('vms');
   }
 
   /** Whoever carries its jobs sees by this that they are lost. */
   async #giveUp(vm: Vm, reason: string): Promise<void> {
     const { store, clock, changes } = this.#context;
-    const failed = { state: 'failed', reason, nowMs: clock.now() } as const;
-    if (!(await store.vms.move(vm.name, vmStatesThatCan('fail'), failed))) return;
+    const dead = { state: 'dead', reason, nowMs: clock.now() } as const;
+    if (!(await store.vms.move(vm.name, [...alive, 'failed', 'stopping'], dead))) return;
     await this.#tell('vm.failed', vm.name, `worker ${vm.name} was given up: ${reason}`);
+    changes.notify(vmTopic(vm.name));
     changes.notify('vms');
     changes.notify('queue');
   }

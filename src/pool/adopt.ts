@@ -1,6 +1,6 @@
 import { toTidepoolError } from '../domain/errors.ts';
 import type { Machine } from '../domain/hypervisor.ts';
-import type { Vm } from '../domain/vm.ts';
+import { isLeaving, type Vm } from '../domain/vm.ts';
 import type { PoolContext } from './context.ts';
 import { failVm } from './fail.ts';
 import { agentEndpoint } from './launch.ts';
@@ -17,7 +17,7 @@ export async function adoptVms(context: PoolContext): Promise<void> {
 }
 
 async function adoptVm(context: PoolContext, vm: Vm, machine: Machine | undefined): Promise<void> {
-  if (vm.state === 'stopping' || vm.state === 'failed') return;
+  if (isLeaving(vm.state)) return;
   if (machine === undefined) return failVm(context, vm.name, 'its machine was gone when the server started');
   // A server that ended while it paused or resumed a VM leaves it between the two: it is put back to what its row says.
   if (vm.state === 'warm' && machine.state === 'running') return pauseAgain(context, vm.name);

@@ -1,15 +1,17 @@
 import type { PoolCounts } from '../domain/pool.ts';
 import type { Vm, VmState } from '../domain/vm.ts';
 
-/** Where each state is counted; `stopping` is gone already for who looks at a pool. */
+/** Where each state is counted. VMs that are `stopping` or `dead` are not part of the pool any more. */
 const countedAs: Readonly<Record<VmState, keyof PoolCounts | undefined>> = {
   creating: 'booting',
   booting: 'booting',
   ready: 'ready',
   warm: 'warm',
   draining: 'draining',
+  away: undefined,
   stopping: undefined,
   failed: 'failed',
+  dead: undefined,
 };
 
 /** A pool's VMs by state. Pure. */

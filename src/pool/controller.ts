@@ -2,7 +2,7 @@ import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { MachineEvent } from '../domain/hypervisor.ts';
 import type { Job } from '../domain/job.ts';
 import type { PoolSettings } from '../domain/pool.ts';
-import { type Vm, vmStatesThatCan } from '../domain/vm.ts';
+import { isLeaving, type Vm, vmStatesThatCan } from '../domain/vm.ts';
 import { Backoff } from '../reconcile/backoff.ts';
 import { giveUpAfter } from '../reconcile/deadline.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
@@ -162,7 +162,7 @@ export class PoolController {
     this.#noteFailures(vms);
     for (const vm of vms) {
       if (underWay.has(vm.name)) continue;
-      if (vm.state === 'failed' || vm.state === 'stopping') this.#reap(vm);
+      if (isLeaving(vm.state)) this.#reap(vm, jobs);
       else this.#watches.follow(vm);
     }
     const steered = await this.#steered(vms, jobs, underWay);
@@ -266,8 +266,10 @@ export class PoolController {
     });
   }
 
-  #reap(vm: Vm): void {
+  #reap(vm: Vm, jobs: readonly Job[]): void {
     if (!this.#reaper.mayTry(vm.name)) return;
+    // Its row waits for its jobs to be given up, after which this loop is woken.
+    if (this.#reaper.isRemoved(vm) && jobs.some((job) => job.vmName === vm.name)) return;
     this.#steps.begin(vm.name, 'reap', async () => {
       if ((await this.#context.store.vms.get(vm.name))?.createdAtMs !== vm.createdAtMs) return;
       await this.#watches.stop(vm.name);

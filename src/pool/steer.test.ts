@@ -137,6 +137,8 @@ const stepsIn: Readonly<Record<SteeredVm['state'], readonly StepKind[]>> = {
   draining: ['drain', 'undrain', 'park', 'stop'],
   stopping: ['stop', 'reap'],
   failed: ['reap'],
+  away: [],
+  dead: ['reap'],
 };
 const enters: readonly (string | null)[] = ['undrain', 'enter', 'resume'];
 const isBooting = (one: SteeredVm): boolean =>

@@ -137,7 +137,7 @@ export type JobFileView = z.infer<typeof jobFileSchema>;
 export const vmSchema = z.object({
   name: z.string(),
   pool: z.string(),
-  state: z.enum(['creating', 'booting', 'ready', 'warm', 'draining', 'stopping', 'failed']),
+  state: z.enum(['creating', 'booting', 'ready', 'warm', 'draining', 'away', 'stopping', 'failed', 'dead']),
   reason: z.string(),
   stateSinceMs: z.number(),
   createdAtMs: z.number(),

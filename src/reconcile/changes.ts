@@ -1,3 +1,8 @@
+/** The topic of one VM: notified when it is known to run no more. */
+export function vmTopic(name: string): string {
+  return `vm ${name}`;
+}
+
 /**
  * In-process wake-ups by topic, e.g. a job's id. They carry no data: whoever is woken reads the state again, so a
  * wake-up that comes twice, or for nothing, does no harm.

@@ -61,7 +61,7 @@ test('a worker joins, is listed as it is, may come back, and is dismissed when i
 
   link.destroy();
   assert.equal(await link.closed, 'lost');
-  await becomes(web, 'booting away');
+  await becomes(web, 'away away');
   const again = await join(first);
   await becomes(web, 'ready connected');
 
@@ -93,22 +93,22 @@ test('one that stays away is given up; its jobs are the next process’s no more
   const { store } = web.context.jobs;
   const job = await web.addJob('admin', false, 'joined-lab');
   link.destroy();
-  await becomes(web, 'booting away');
+  await becomes(web, 'away away');
   // Another process of that name must wait until somebody has seen that the job is lost.
   await rejects(join(second), 'unavailable', /jobs are being given up/);
-  assert.equal((await store.vms.get('joined-lab'))?.state, 'failed');
+  assert.equal((await store.vms.get('joined-lab'))?.state, 'dead');
   await store.jobs.requeue(job.id, 1, 2);
   const next = await join(second);
   await becomes(web, 'ready connected');
   next.destroy();
-  await becomes(web, 'booting away');
+  await becomes(web, 'away away');
   const { clock } = web.accounts;
-  await clock.advance(29_000);
+  await clock.advance(132_000);
   await web.workers.look();
-  assert.equal(await stateOf(web), 'booting away');
+  assert.equal(await stateOf(web), 'away away');
   await clock.advance(2_000);
   await web.workers.look();
-  assert.equal(await stateOf(web), 'failed away');
+  assert.equal(await stateOf(web), 'dead away');
   await web.workers.look();
   assert.equal(await stateOf(web), 'none');
 });
@@ -119,7 +119,7 @@ test('removed at once, its jobs are lost', async (t) => {
   await becomes(web, 'ready connected');
   const job = await web.addJob('admin', false, 'joined-lab');
   await web.workers.remove('lab', true);
-  assert.equal(await stateOf(web), 'failed connected');
+  assert.equal(await stateOf(web), 'dead connected');
   await web.context.jobs.store.jobs.requeue(job.id, 1, 2);
   await web.workers.look();
   assert.equal(await link.closed, 'dismissed');
@@ -170,6 +170,6 @@ test('a call on a link that is gone, and one while it goes, fail as of an agent 
   const under = web.link.report(agent, 'held');
   link.destroy();
   await rejects(under, 'unavailable', /cannot be reached/);
-  await becomes(web, 'booting away');
+  await becomes(web, 'away away');
   await rejects(web.link.report(agent, 'x'), 'unavailable', /not connected/);
 });

@@ -235,7 +235,7 @@ export class Simulation {
     }
     for (const job of await world.store.jobs.active()) {
       const state = vms.find((vm) => vm.name === job.vmName)?.state;
-      const isAllowed = state === 'ready' || state === 'draining' || state === 'stopping' || state === 'failed';
+      const isAllowed = state !== undefined && ['ready', 'draining', 'stopping', 'failed', 'dead'].includes(state);
       if (!isAllowed) world.violated(`${job.id} is on ${job.vmName}, which is ${state}`);
     }
   }

@@ -149,7 +149,8 @@ function watched(hypervisor: FakeHypervisor, world: World): PoolHypervisor {
       const row = await world.store.vms.get(name);
       const jobs = await jobsOn(name);
       const state = row?.state ?? 'leftover';
-      if (!['leftover', 'failed', 'stopping'].includes(state)) world.violated(`${name} was removed while ${state}`);
+      if (!['leftover', 'failed', 'stopping', 'dead'].includes(state))
+        world.violated(`${name} was removed while ${state}`);
       if (state === 'stopping' && jobs.length > 0 && !world.deleted.has(name)) {
         world.violated(`${name} was removed with ${jobs} on it`);
       }

@@ -94,6 +94,8 @@ export class Trouble {
     if (guest === undefined) return;
     guest.silentUntilMs = this.#world.clock.now() + forMs;
     guest.isHung = isHung;
+    // Who follows an attempt there notices the silence only when the connection breaks.
+    if (this.#world.otherRandom.chance(0.7)) this.#world.agents.disconnect(guest.address);
   }
 
   #callFault(call: HypervisorCall, name: string): CallFault | undefined {

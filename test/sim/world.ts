@@ -72,6 +72,7 @@ export class World {
     this.isStoreSlow = this.random.chance(0.5);
     this.store = this.#watched(store);
     this.hands = this.connect();
+    this.agents.onExecuting = (id) => this.#checkAlone(id);
     this.#startMs = this.clock.now();
   }
 
@@ -127,6 +128,13 @@ export class World {
       if (guest.address.port === address.port) return guest.isPaused || this.clock.now() < guest.silentUntilMs;
     }
     return false;
+  }
+
+  /** No two attempts of one job execute at one time, wherever and whatever the control plane believes of their VMs. */
+  #checkAlone(id: string): void {
+    const job = jobOf(id);
+    const others = this.agents.executing().filter((other) => other !== id && jobOf(other) === job);
+    if (others.length > 0) this.violated(`${id} was started while ${others} executed`);
   }
 
   #power(machine: Machine, spec: MachineSpec): void {
@@ -200,4 +208,9 @@ export class World {
       },
     };
   }
+}
+
+/** The job of an attempt, by the attempt's id. */
+function jobOf(id: string): string {
+  return id.slice(0, id.lastIndexOf('-'));
 }

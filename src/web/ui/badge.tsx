@@ -11,6 +11,7 @@ const looks: Readonly<Record<string, string>> = {
   booting: 'busy',
   building: 'busy',
   draining: 'warn',
+  away: 'warn',
   stopping: 'warn',
   deleting: 'warn',
   timed_out: 'bad',
@@ -19,6 +20,7 @@ const looks: Readonly<Record<string, string>> = {
   failing: 'bad',
   rejected: 'bad',
   lost: 'bad',
+  dead: 'bad',
   down: 'bad',
 };
 
