@@ -44,12 +44,6 @@ export function snapshotOf(seen: Observation, nowMs: number): Seen {
   };
 }
 
-/** How many jobs such VMs take at a time: default jobs ask for one CPU each. */
-export function jobsPerVm(vms: readonly Vm[]): number {
-  const capacities = vms.flatMap((vm) => (vm.capacity === null ? [] : [vm.capacity.cpus]));
-  return Math.max(1, Math.floor(Math.max(1, ...capacities)));
-}
-
 /**
  * The load of this moment in VMs' worth: what the VMs use, and the queue behind them. Undefined while it is not known: a VM
  * in service has no fresh sample, or it is not known what waits. Pure.

@@ -246,7 +246,8 @@ async function startLoops(
     parts.adopt(startLoop({ name, clock: systemClock, periodMs, step, onError }), (started) => started.stop());
   };
   loop('sampling', sampleEveryMs, () => sampler.sample());
-  for (const plan of jobPools(options.config, pools, jobContext.store)) await pools.open(plan);
+  const { store, runtimes } = jobContext;
+  for (const plan of jobPools({ config: options.config, pools, store, runtimes, jobs })) await pools.open(plan);
   await retirePools(pools, jobContext.store, hypervisor);
   parts.adopt(services.controller, (started) => started.stop()).start();
   parts.adopt(jobs, (started) => started.stop()).start();

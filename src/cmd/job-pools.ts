@@ -1,17 +1,32 @@
-import { jobsPerVm } from '../autoscaler/observe.ts';
 import type { Config } from '../config/schema.ts';
 import { defaultFlavors } from '../domain/flavor.ts';
 import type { Hypervisor } from '../domain/hypervisor.ts';
+import type { RuntimeShelf } from '../domain/image.ts';
+import type { Holding } from '../domain/queue.ts';
 import type { Store } from '../domain/store.ts';
+import type { Vm } from '../domain/vm.ts';
 import { joinedPool } from '../domain/worker.ts';
+import { reservedMemoryBytes } from '../jobs/check-limits.ts';
+import type { JobController } from '../jobs/controller.ts';
+import { type PoolShape, weightOf } from '../jobs/demand.ts';
 import { jobsWorkload } from '../pool/workload.ts';
 import type { PoolPlan, Pools } from './pools.ts';
 
 /** Jobs that ended last, from which the length of the next is expected. */
 const recentJobs = 50;
 
+/** What the autoscalers of job pools look at. */
+export interface JobDemandParts {
+  readonly config: Config;
+  readonly pools: Pools;
+  readonly store: Store;
+  readonly runtimes: RuntimeShelf;
+  readonly jobs: Pick<JobController, 'demand'>;
+}
+
 /** The pools of the configuration: their VMs run jobs. */
-export function jobPools(config: Config, pools: Pools, store: Store): PoolPlan[] {
+export function jobPools(parts: JobDemandParts): PoolPlan[] {
+  const { config, pools, store } = parts;
   return config.pools.map(({ name, prefix, flavor, maxParallelLaunches, minLifetimeMs, ...settings }) => ({
     pool: {
       name,
@@ -22,18 +37,53 @@ export function jobPools(config: Config, pools: Pools, store: Store): PoolPlan[]
       minLifetimeMs,
     },
     workload: jobsWorkload,
-    async demand(vms) {
-      const active = await store.jobs.active();
+    async demand() {
+      const holdings = await store.jobs.holdings();
+      const shapes = await poolShapes(parts, holdings);
+      const own = shapes.find((shape) => shape.name === name);
+      const inFlight = (vm: Vm): number => {
+        const on = holdings.filter((holding) => holding.worker === vm.name);
+        return own === undefined ? on.length : on.reduce((sum, holding) => sum + weightOf(holding, own), 0);
+      };
       return {
         backlog: {
-          waiting: await store.jobs.countQueued(),
-          perVm: jobsPerVm(vms),
+          waiting: parts.jobs.demand(shapes)?.get(name) ?? null,
+          perVm: own?.perVm ?? 1,
           meanMs: await store.jobs.meanRunMs(recentJobs),
         },
-        inFlight: (vm) => jobsWorkload.inFlight(vm, active),
+        inFlight,
       };
     },
   }));
+}
+
+/** The pools of the configuration, in its order: what a new VM of each could run, and how full they are. */
+async function poolShapes(
+  { config, pools, store, runtimes }: JobDemandParts,
+  holdings: readonly Holding[],
+): Promise<PoolShape[]> {
+  const names = new Set((await runtimes.list()).map((runtime) => runtime.name));
+  const vms = await store.vms.list();
+  return config.pools.map(({ name, flavor: flavorName, max }) => {
+    const flavor = pools.flavor(flavorName);
+    const own = vms.filter((vm) => vm.pool === name);
+    const capacities = own.flatMap((vm) => vm.capacity ?? []);
+    const guess = { cpus: flavor.vcpus, memoryBytes: flavor.memoryMiB * 1024 ** 2 - reservedMemoryBytes };
+    const on = new Set(own.map((vm) => vm.name));
+    const held = holdings.filter(({ worker }) => on.has(worker));
+    // What a guest gives is known once one has booted.
+    const seen = capacities.length === 0 ? [guess] : capacities;
+    const cpus = Math.max(...seen.map((one) => one.cpus));
+    return {
+      name,
+      cpus,
+      memoryBytes: Math.max(...seen.map((one) => one.memoryBytes)),
+      runtimes: names,
+      max: pools.find(name)?.controller.size.settings.max ?? max,
+      heldCpus: held.reduce((sum, holding) => sum + holding.cpus, 0),
+      perVm: Math.max(1, Math.floor(cpus)),
+    };
+  });
 }
 
 /** Empties pools that are in use no more, e.g. because the configuration names them otherwise since the last start. */

@@ -6,6 +6,7 @@ import { isLayered, type LayeredRecipe } from '../domain/requirements.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { runAttempt } from './attempt.ts';
 import type { JobContext } from './context.ts';
+import type { PoolShape } from './demand.ts';
 import { layeredRecipe } from './layered.ts';
 import { JobPlanner } from './planner.ts';
 import { Removals } from './removals.ts';
@@ -63,6 +64,11 @@ export class JobController {
   async waiting({ id, owner, spec }: Job): Promise<Waiting> {
     const ahead = await this.#context.store.jobs.countAhead({ id, owner, priority: spec.priority });
     return { reason: this.#reason(id, spec.runtime, ahead), place: this.#planner.place(owner, ahead) };
+  }
+
+  /** The work that waits for each of these pools, in jobs of one CPU; undefined before the first scheduling step. */
+  demand(pools: readonly PoolShape[]): ReadonlyMap<string, number> | undefined {
+    return this.#planner.demand(pools);
   }
 
   get carriedCount(): number {

@@ -1,6 +1,7 @@
 import type { Assignment } from '../domain/job-store.ts';
 import type { Holding } from '../domain/queue.ts';
 import type { JobContext } from './context.ts';
+import { demandOf, type PoolShape } from './demand.ts';
 import { type UserQueue, userQueues } from './fairness.ts';
 import { placeInQueue } from './place.ts';
 import { QueueWindows } from './queue-windows.ts';
@@ -15,6 +16,8 @@ export class JobPlanner {
   #queues: readonly UserQueue[] = [];
   #reasons: ReadonlyMap<string, WaitReason> = new Map();
   #lastWorker: string | undefined;
+  /** Undefined before the first plan. */
+  #assigned: ReadonlySet<string> | undefined;
 
   constructor(context: Pick<JobContext, 'store' | 'clock' | 'rules' | 'workerPools'>) {
     this.#context = context;
@@ -28,11 +31,13 @@ export class JobPlanner {
     const users = await store.jobs.queueUsers();
     this.#queues = userQueues(users, await this.#windows.read(users), holdings, rules, nowMs);
     this.#reasons = new Map();
+    this.#assigned = new Set();
     if (users.length === 0) return [];
     const vms = (await store.vms.list()).filter((vm) => workerPools.has(vm.pool));
     const workers = readyWorkers(vms, holdings);
     const { assignments, waiting } = schedule(this.#queues, workers, { rules, nowMs, lastWorker: this.#lastWorker });
     this.#reasons = waiting;
+    this.#assigned = new Set(assignments.map(({ jobId }) => jobId));
     this.#lastWorker = assignments.at(-1)?.worker ?? this.#lastWorker;
     return assignments;
   }
@@ -43,6 +48,11 @@ export class JobPlanner {
       const last = jobs.at(-1);
       return last !== undefined && queued > jobs.length && !this.#reasons.has(last.id);
     });
+  }
+
+  /** The work that waits for each pool (demand.ts), as of the last plan; undefined before the first. */
+  demand(pools: readonly PoolShape[]): ReadonlyMap<string, number> | undefined {
+    return this.#assigned === undefined ? undefined : demandOf(this.#queues, this.#assigned, pools);
   }
 
   /** Runtimes of jobs for which this reason was given, as of the last plan, each with one of the jobs. */

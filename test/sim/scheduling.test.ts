@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { plan } from '../../src/autoscaler/plan.ts';
+import { policiesNamed } from '../../src/autoscaler/presets.ts';
 import { defaultJobLimits } from '../../src/domain/limits.ts';
 import { unlimitedStorage } from '../../src/domain/storage.ts';
 import type { Store } from '../../src/domain/store.ts';
 import { FakeAgentLink } from '../../src/fake/agent-link.ts';
 import { FakeClock } from '../../src/fake/clock.ts';
 import { emptySpec, queuedJob } from '../../src/fake/job.ts';
+import { poolSnapshot, sampledVm } from '../../src/fake/scaling.ts';
 import { readyVm } from '../../src/fake/vm.ts';
 import { cancelJobs } from '../../src/jobs/cancel.ts';
 import type { JobContext } from '../../src/jobs/context.ts';
@@ -223,3 +226,37 @@ async function quickestMs<T>(make: () => Promise<T>, work: (made: T) => Promise<
   }
   return quickest;
 }
+
+test('one limited user with 1,000 jobs asks for one VM more, and two pools do not both grow for one backlog', async () => {
+  const service = await inMemory({ ann: { maxRunning: 1 } });
+  const shape = { cpus: 1, memoryBytes: 16 * GiB, runtimes: new Set(['python']), max: 50, heldCpus: 0, perVm: 1 };
+  const pools = [
+    { ...shape, name: 'first' },
+    { ...shape, name: 'second' },
+  ];
+  assert.equal(service.jobs.demand(pools), undefined, 'before the first step nothing is known');
+  service.jobs.start();
+  for (let i = 0; i < 1_000; i += 1) await service.submit('ann', 5);
+  await service.clock.advance(2_000);
+  const policies = policiesNamed(['backlog']);
+  const desired = (pool: string, fields: { desired: number; inFlight: number }): number => {
+    const vms = Array.from({ length: fields.desired }, (_, i) =>
+      sampledVm(`${pool}${i}`, service.clock.now(), [], { inFlight: i < fields.inFlight ? 1 : 0 }),
+    );
+    const backlog = { waiting: service.jobs.demand(pools)?.get(pool) ?? null, perVm: 1, meanMs: null };
+    return plan(poolSnapshot(vms, { backlog, desired: fields.desired }), policies, service.clock.now()).desired;
+  };
+  assert.equal(desired('first', { desired: 0, inFlight: 0 }), 1);
+  assert.equal(desired('second', { desired: 0, inFlight: 0 }), 0);
+  await service.addWorker('w1');
+  await service.clock.advance(2_000);
+  assert.equal(desired('first', { desired: 1, inFlight: 1 }), 1, 'while his only job runs nothing more is wanted');
+  for (let i = 0; i < 7; i += 1) await service.submit('ben', 5);
+  await service.clock.advance(1_000);
+  const [first, second] = [
+    desired('first', { desired: 1, inFlight: 1 }),
+    desired('second', { desired: 0, inFlight: 0 }),
+  ];
+  assert.ok(first > 1 && second === 0, `${first} and ${second}`);
+  await service.stop();
+});
