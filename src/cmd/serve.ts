@@ -4,9 +4,11 @@ import { takeAdminPassword } from '../config/admin-password.ts';
 import { loadConfig } from '../config/load.ts';
 import { defaultCacheDir, defaultDataDir, prepareCacheDir } from '../config/paths.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { RepeatedLog } from '../reconcile/repeated-log.ts';
 import { pipRequirements, serverRequirements } from '../setup/requirements.ts';
 import { ensureImage, ensureRuntime } from './artifacts.ts';
 import { type Cloud, startCloud } from './cloud.ts';
+import { reportStrayErrors } from './stray-errors.ts';
 import { ensureSystem } from './system.ts';
 import { ensureSite } from './web.ts';
 
@@ -25,6 +27,9 @@ export async function serve(options: ServeOptions): Promise<number> {
     ...(options.port === undefined ? {} : { port: parsePort(options.port) }),
     ...(options.url === undefined ? {} : { libvirtUri: options.url }),
   });
+  const repeated = new RepeatedLog(systemClock, print);
+  const log = (message: string): void => repeated.log(message);
+  reportStrayErrors(log);
   const adminPassword = takeAdminPassword();
   const interrupts = watchInterrupts();
   const requirements = [...serverRequirements, ...(config.jobs.pip === undefined ? [] : pipRequirements)];
@@ -46,11 +51,18 @@ export async function serve(options: ServeOptions): Promise<number> {
   await cloud.ready(interrupts.first);
   if (!interrupts.first.aborted) process.stdout.write(`ready ${cloud.url}\n`);
   await interrupts.firstCame;
-  return leave(cloud, options.keepVms === true, interrupts.secondCame);
+  const exitCode = await leave(cloud, options.keepVms === true, interrupts.secondCame, log);
+  repeated.flush();
+  return exitCode;
 }
 
 /** The first interrupt drains (or lets go at once, with keepVms); the second does not wait for anything. */
-async function leave(cloud: Cloud, keepVms: boolean, second: Promise<void>): Promise<number> {
+async function leave(
+  cloud: Cloud,
+  keepVms: boolean,
+  second: Promise<void>,
+  log: (message: string) => void,
+): Promise<number> {
   if (keepVms) {
     log('leaving the VMs as they are');
     await cloud.stop();
@@ -96,6 +108,6 @@ function parsePort(text: string): number {
   return port;
 }
 
-function log(message: string): void {
+function print(message: string): void {
   process.stderr.write(`${new Date(systemClock.now()).toISOString().slice(11, 23)} ${message}\n`);
 }

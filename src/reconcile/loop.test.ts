@@ -56,16 +56,74 @@ test('runs never overlap; wakes during a run make one more', async () => {
   await stopped;
 });
 
-test('an error of a step is told and the loop goes on', async () => {
+/** A loop whose step fails while `isSick`, with the times at which it ran. */
+function sickLoop(periodMs: number) {
   const clock = new FakeClock();
+  const runsAtMs: number[] = [];
   const errors: unknown[] = [];
+  const world = { isSick: true };
+  const startMs = clock.uptimeMs();
   const step = async (): Promise<void> => {
-    throw new Error('no');
+    runsAtMs.push(clock.uptimeMs() - startMs);
+    if (world.isSick) throw new Error('no');
   };
-  const loop = startLoop({ name: 't', clock, periodMs: 100, step, onError: (error) => errors.push(error) });
+  const loop = startLoop({ name: 't', clock, periodMs, step, onError: (error) => errors.push(error) });
+  return { clock, runsAtMs, errors, world, loop };
+}
+
+test('each error of a step is reported, and the loop goes on', async () => {
+  const { clock, errors, loop } = sickLoop(100);
   await settled();
-  await clock.advance(100);
+  await clock.advance(1_300);
   await settled();
   assert.equal(errors.length, 2);
   await loop.stop();
+});
+
+test('a step that fails does not run again at once, however often it is woken', async () => {
+  const { clock, runsAtMs, world, loop } = sickLoop(1_000);
+  await settled();
+  for (let i = 0; i < 1_000; i += 1) {
+    loop.wake();
+    await clock.advance(10);
+  }
+  // In 10 s: at 0, and after pauses of 1, 2 and 4 s with their jitter.
+  assert.ok(runsAtMs.length >= 3 && runsAtMs.length <= 5, `it ran at ${runsAtMs}`);
+  assert.ok((runsAtMs[1] ?? 0) >= 800, `it ran at ${runsAtMs}`);
+  world.isSick = false;
+  await clock.advance(12_000);
+  const before = runsAtMs.length;
+  loop.wake();
+  await settled();
+  assert.equal(runsAtMs.length, before + 1, 'when it is well again a wake-up takes effect at once');
+  await loop.stop();
+});
+
+test('a step that wakes its own loop and fails makes no storm; what woke it is not forgotten', async () => {
+  const clock = new FakeClock();
+  let runs = 0;
+  const loop = startLoop({
+    ...{ name: 't', clock, periodMs: 60_000 },
+    step: async () => {
+      runs += 1;
+      await Promise.resolve();
+      if (runs < 3) loop.wake();
+      if (runs === 1) throw new Error('no');
+    },
+    onError: () => undefined,
+  });
+  await settled();
+  assert.equal(runs, 1);
+  await clock.advance(700);
+  assert.equal(runs, 1);
+  await clock.advance(600);
+  assert.equal(runs, 3, 'it was woken while it rested, so it does not wait for its period');
+  await loop.stop();
+});
+
+test('a loop that rests after an error can be stopped at once', async () => {
+  const { runsAtMs, loop } = sickLoop(1_000);
+  await settled();
+  await loop.stop();
+  assert.equal(runsAtMs.length, 1);
 });

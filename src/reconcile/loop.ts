@@ -1,8 +1,10 @@
 import type { Clock } from '../domain/clock.ts';
+import { Backoff } from './backoff.ts';
 
 /**
  * The one loop of Tidepool. A step takes no input: it reads what is, compares it with what should be and does the next
- * small thing. `wake` only makes it run sooner; runs never overlap; the period is the retry after an error.
+ * small thing. `wake` only makes it run sooner; runs never overlap. After a step that threw, the next one waits for the
+ * loop's backoff, also when it was woken meanwhile: a step that fails must not be what makes itself run again.
  */
 export interface Loop {
   /** Run soon. Many calls during one run make one further run. */
@@ -12,25 +14,33 @@ export interface Loop {
 }
 
 export interface LoopOptions {
+  /** For the jitter of its pauses after errors, so another for each loop. */
   readonly name: string;
   readonly clock: Clock;
   readonly periodMs: number;
   step(signal: AbortSignal): Promise<void>;
-  /** Told of every error of a step; the loop goes on. */
+  /** Receives every error of a step; the loop goes on. */
   onError(error: unknown): void;
 }
 
+/** What failed for a while is usually well again at once, so a loop looks again soon. */
+const longestPauseMs = 10_000;
+
 /** Runs the step now and then again after each period, until stopped. Never throws. */
 export function startLoop(options: LoopOptions): Loop {
+  const { name, clock, periodMs } = options;
   const stopping = new AbortController();
+  const backoff = new Backoff(`loop ${name}`, { longestPauseMs });
   let wakeUp: (() => void) | undefined;
   let woken = true;
 
-  const pause = async (): Promise<void> => {
-    if (woken || stopping.signal.aborted) return;
+  /** Resolves after this time, or when it is stopped, or (unless it must rest) woken. */
+  const wait = async (ms: number, mustRest: boolean): Promise<void> => {
+    if (stopping.signal.aborted || (woken && !mustRest)) return;
     await new Promise<void>((resolve) => {
-      const cancel = options.clock.after(options.periodMs, resolve);
+      const cancel = clock.after(ms, resolve);
       wakeUp = () => {
+        if (mustRest && !stopping.signal.aborted) return;
         cancel();
         resolve();
       };
@@ -41,12 +51,17 @@ export function startLoop(options: LoopOptions): Loop {
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
       woken = false;
+      let restMs = 0;
       try {
         await options.step(stopping.signal);
+        backoff.succeeded();
       } catch (error) {
-        if (!stopping.signal.aborted) options.onError(error);
+        if (stopping.signal.aborted) return;
+        restMs = backoff.failed(clock.uptimeMs());
+        options.onError(error);
       }
-      await pause();
+      if (restMs > 0) await wait(restMs, true);
+      if (periodMs > restMs) await wait(periodMs - restMs, false);
     }
   };
   const ended = run();
