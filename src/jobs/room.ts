@@ -37,20 +37,28 @@ interface Reservation {
  */
 export class Room {
   readonly worker: Worker;
+  readonly #workerKind: string;
   #freeCpus: number;
   #freeMemoryBytes: number;
+  /** Ordered by when they end. */
   readonly #held: Held[];
   #reservation: Reservation | undefined;
 
   constructor(worker: Worker) {
     this.worker = worker;
-    this.#held = [...worker.held];
+    this.#workerKind = `${worker.runtimes.join()} ${worker.cpus} ${worker.memoryBytes}`;
+    this.#held = worker.held.length > 1 ? worker.held.toSorted((a, b) => a.untilMs - b.untilMs) : [...worker.held];
     this.#freeCpus = worker.cpus - sum(worker.held, (one) => one.cpus);
     this.#freeMemoryBytes = worker.memoryBytes - sum(worker.held, (one) => one.memoryBytes);
   }
 
   get freeCpus(): number {
     return this.#freeCpus;
+  }
+
+  /** What `accepts` and `isAble` look at, but for the reservation: rooms for which all of this is equal accept the same jobs. */
+  get kind(): readonly (string | number)[] {
+    return [this.#workerKind, this.#freeCpus, this.#freeMemoryBytes];
   }
 
   get isReserved(): boolean {
@@ -87,7 +95,8 @@ export class Room {
     const { cpus, memoryBytes } = job;
     this.#freeCpus -= cpus;
     this.#freeMemoryBytes -= memoryBytes;
-    this.#held.push({ cpus, memoryBytes, untilMs });
+    const after = this.#held.findIndex((held) => held.untilMs > untilMs);
+    this.#held.splice(after === -1 ? this.#held.length : after, 0, { cpus, memoryBytes, untilMs });
     if (this.#reservation === undefined || this.#endsBefore(untilMs)) return;
     this.#reservation.spareCpus -= cpus;
     this.#reservation.spareMemoryBytes -= memoryBytes;
@@ -98,7 +107,7 @@ export class Room {
     let cpus = this.#freeCpus;
     let memoryBytes = this.#freeMemoryBytes;
     let atMs = nowMs;
-    for (const held of this.#held.toSorted((a, b) => a.untilMs - b.untilMs)) {
+    for (const held of this.#held) {
       if (cpus + epsilon >= job.cpus && memoryBytes >= job.memoryBytes) break;
       cpus += held.cpus;
       memoryBytes += held.memoryBytes;

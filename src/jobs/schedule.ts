@@ -1,7 +1,8 @@
 import type { Assignment } from '../domain/job-store.ts';
 import type { QueuedJob } from '../domain/queue.ts';
 import type { UserQueue } from './fairness.ts';
-import { epsilon, Room, type Worker } from './room.ts';
+import { epsilon, type Worker } from './room.ts';
+import { Rooms } from './rooms.ts';
 import type { Placement, SchedulingRules } from './rules.ts';
 import { Turn, Turns } from './turns.ts';
 import { noRoom, reserved, tooManyCpus, tooManyRunning, type WaitReason } from './wait-reason.ts';
@@ -59,9 +60,7 @@ function overdue(turns: readonly Turn[], sinceMs: number): Turn[] {
 class Run implements Schedule {
   readonly assignments: Assignment[] = [];
   readonly waiting = new Map<string, WaitReason>();
-  readonly #rooms: readonly Room[];
-  /** Those in which a job might find room. */
-  #open: readonly Room[];
+  readonly #rooms: Rooms;
   #reservations = 0;
   /** Shapes of jobs that no room takes, now or later. Room only gets less during a run, so that stays so. */
   readonly #refused = new Map<string, WaitReason>();
@@ -70,8 +69,7 @@ class Run implements Schedule {
   #lastWorker: string | undefined;
 
   constructor(workers: readonly Worker[], placement: Placement, nowMs: number, lastWorker: string | undefined) {
-    this.#rooms = workers.map((worker) => new Room(worker)).sort((a, b) => (a.worker.name < b.worker.name ? -1 : 1));
-    this.#open = this.#rooms.filter((room) => !room.isFull);
+    this.#rooms = new Rooms(workers);
     this.#placement = placement;
     this.#nowMs = nowMs;
     this.#lastWorker = lastWorker;
@@ -109,7 +107,7 @@ class Run implements Schedule {
         turn.count(job);
         return true;
       }
-      refusal = noRoom(job, this.#rooms);
+      refusal = noRoom(job, this.#rooms.samples());
       this.#refused.set(key, refusal);
     }
     this.waiting.set(job.id, refusal);
@@ -118,48 +116,21 @@ class Run implements Schedule {
 
   #assign(job: QueuedJob): boolean {
     const untilMs = this.#nowMs + job.timeoutMs + overheadMs;
-    const room = this.#choose(this.#open.filter((one) => one.accepts(job, untilMs)));
-    if (room === undefined) return false;
-    room.take(job, untilMs);
-    if (room.isFull) this.#open = this.#open.filter((one) => one !== room);
-    this.#lastWorker = room.worker.name;
-    this.assignments.push({ jobId: job.id, worker: room.worker.name });
+    const worker = this.#rooms.take(job, untilMs, this.#placement, this.#lastWorker);
+    if (worker === undefined) return false;
+    this.#lastWorker = worker;
+    this.assignments.push({ jobId: job.id, worker });
     return true;
   }
 
   /** Keeps the room for it that it can have first. */
   #reserve(job: QueuedJob): boolean {
     if (this.#reservations === maxReservations) return false;
-    let best: { readonly room: Room; readonly atMs: number } | undefined;
-    for (const room of this.#rooms) {
-      if (room.isReserved || !room.isAble(job)) continue;
-      const atMs = room.roomAtMs(job, this.#nowMs);
-      if (best === undefined || atMs < best.atMs) best = { room, atMs };
-    }
-    if (best === undefined) return false;
-    best.room.reserve(job, best.atMs);
+    const reservation = this.#rooms.reserve(job, this.#nowMs);
+    if (reservation === undefined) return false;
     this.#reservations += 1;
-    this.waiting.set(job.id, reserved(best.room.worker.name, best.atMs - this.#nowMs));
+    this.waiting.set(job.id, reserved(reservation.worker, reservation.atMs - this.#nowMs));
     return true;
-  }
-
-  #choose(rooms: readonly Room[]): Room | undefined {
-    switch (this.#placement) {
-      case 'pack':
-        return rooms.reduce<Room | undefined>(
-          (best, one) => (one.freeCpus < (best?.freeCpus ?? Infinity) ? one : best),
-          undefined,
-        );
-      case 'spread':
-        return rooms.reduce<Room | undefined>(
-          (best, one) => (one.freeCpus > (best?.freeCpus ?? -Infinity) ? one : best),
-          undefined,
-        );
-      case 'round-robin': {
-        const last = this.#lastWorker;
-        return (last === undefined ? undefined : rooms.find((one) => one.worker.name > last)) ?? rooms[0];
-      }
-    }
   }
 }
 
