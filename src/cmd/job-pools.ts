@@ -38,11 +38,11 @@ export function jobPools(parts: JobDemandParts): PoolPlan[] {
     },
     workload: jobsWorkload,
     async demand() {
-      const holdings = await store.jobs.holdings();
-      const shapes = await poolShapes(parts, holdings);
+      const held = await store.jobs.holdingsByWorker();
+      const shapes = await poolShapes(parts, held);
       const own = shapes.find((shape) => shape.name === name);
       const inFlight = (vm: Vm): number => {
-        const on = holdings.filter((holding) => holding.worker === vm.name);
+        const on = held.get(vm.name) ?? [];
         return own === undefined ? on.length : on.reduce((sum, holding) => sum + weightOf(holding, own), 0);
       };
       return {
@@ -60,17 +60,15 @@ export function jobPools(parts: JobDemandParts): PoolPlan[] {
 /** The pools of the configuration, in its order: what a new VM of each could run, and how full they are. */
 async function poolShapes(
   { config, pools, store, runtimes }: JobDemandParts,
-  holdings: readonly Holding[],
+  holdings: ReadonlyMap<string, readonly Holding[]>,
 ): Promise<PoolShape[]> {
   const names = new Set((await runtimes.list()).map((runtime) => runtime.name));
-  const vms = await store.vms.list();
-  return config.pools.map(({ name, flavor: flavorName, max }) => {
+  const shapeOf = async ({ name, flavor: flavorName, max }: Config['pools'][number]): Promise<PoolShape> => {
     const flavor = pools.flavor(flavorName);
-    const own = vms.filter((vm) => vm.pool === name);
+    const own = await store.vms.ofPool(name);
     const capacities = own.flatMap((vm) => vm.capacity ?? []);
     const guess = { cpus: flavor.vcpus, memoryBytes: flavor.memoryMiB * 1024 ** 2 - reservedMemoryBytes };
-    const on = new Set(own.map((vm) => vm.name));
-    const held = holdings.filter(({ worker }) => on.has(worker));
+    const held = own.flatMap((vm) => holdings.get(vm.name) ?? []);
     // What a guest gives is known once one has booted.
     const seen = capacities.length === 0 ? [guess] : capacities;
     const cpus = Math.max(...seen.map((one) => one.cpus));
@@ -83,7 +81,8 @@ async function poolShapes(
       heldCpus: held.reduce((sum, holding) => sum + holding.cpus, 0),
       perVm: Math.max(1, Math.floor(cpus)),
     };
-  });
+  };
+  return Promise.all(config.pools.map(shapeOf));
 }
 
 /** Empties pools that are in use no more, e.g. because the configuration names them otherwise since the last start. */

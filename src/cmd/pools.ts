@@ -160,7 +160,7 @@ function makeAutoscaler(
       settings: () => controller.size.settings,
       scale: (desired, why) => controller.scale(desired, why),
       async observe() {
-        const vms = (await parts.store.vms.list()).filter((vm) => vm.pool === controller.name);
+        const vms = await parts.store.vms.ofPool(controller.name);
         const seen = {
           pool: controller.name,
           settings: controller.size.settings,

@@ -26,10 +26,10 @@ export interface JobStore {
   countQueued(user?: string): Promise<number>;
   /** How many queued jobs are before this one in its user's queue. */
   countAhead(job: Pick<QueuedJob, 'id' | 'owner' | 'priority'>): Promise<number>;
-  /** Jobs that are starting or running. */
-  active(): Promise<Job[]>;
-  /** What the active jobs hold; far cheaper than `active`. */
-  holdings(): Promise<Holding[]>;
+  /** Active jobs (starting or running), ordered by worker, then by job. It is cheap: loops ask at each step. */
+  holdings(): Promise<readonly Holding[]>;
+  /** The same by worker. */
+  holdingsByWorker(): Promise<ReadonlyMap<string, readonly Holding[]>>;
   /**
    * In one transaction, for each assignment: if the VM is ready and the job is queued, the job becomes `starting` on it
    * under the next attempt number. Returns those jobs as they are then; an assignment that cannot be is left out.

@@ -17,6 +17,8 @@ export interface QueuedJob {
 export interface Holding {
   readonly jobId: string;
   readonly owner: string;
+  /** Its script runs; else it is still being sent to the worker. */
+  readonly isRunning: boolean;
   readonly worker: string;
   readonly attempt: number;
   readonly cpus: number;

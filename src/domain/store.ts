@@ -32,7 +32,10 @@ export interface VmStore {
   /** `conflict` when the name is taken. */
   insert(vm: Vm): Promise<void>;
   get(name: string): Promise<Vm | undefined>;
-  list(): Promise<Vm[]>;
+  /** Ordered by name. It is cheap: loops ask at each step. */
+  list(): Promise<readonly Vm[]>;
+  /** The same for the VMs of one pool. */
+  ofPool(pool: string): Promise<readonly Vm[]>;
   /** Moves the VM when it is in one of the `from` states. */
   move(name: string, from: readonly VmState[], to: VmMove): Promise<boolean>;
   /**

@@ -1,5 +1,4 @@
 import { Gauge, Registry } from 'prom-client';
-import { jobStates } from '../domain/job.ts';
 import { poolCounts } from '../pool/census.ts';
 import type { HttpContext } from './context.ts';
 
@@ -13,10 +12,7 @@ export async function prometheusText(context: HttpContext): Promise<string> {
 
   const pools = gauge('pool_vms', 'VMs of a pool by state; desired is what should be', ['pool', 'state']);
   for (const pool of context.pools) {
-    const counts = poolCounts(
-      vms.filter((vm) => vm.pool === pool.name),
-      pool.controller.size.desired,
-    );
+    const counts = poolCounts(await store.vms.ofPool(pool.name), pool.controller.size.desired);
     for (const [state, count] of Object.entries(counts)) pools.set({ pool: pool.name, state }, count);
   }
 
@@ -37,11 +33,10 @@ export async function prometheusText(context: HttpContext): Promise<string> {
   }
 
   const jobs = gauge('jobs', 'Jobs that have not ended, by state', ['state']);
-  const active = await store.jobs.active();
-  for (const state of Object.keys(jobStates)) {
-    if (state === 'starting' || state === 'running')
-      jobs.set({ state }, active.filter((job) => job.state === state).length);
-  }
+  const holdings = await store.jobs.holdings();
+  const running = holdings.filter(({ isRunning }) => isRunning).length;
+  jobs.set({ state: 'starting' }, holdings.length - running);
+  jobs.set({ state: 'running' }, running);
   jobs.set({ state: 'queued' }, await store.jobs.countQueued());
   return registry.metrics();
 }

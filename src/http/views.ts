@@ -1,4 +1,5 @@
 import { type Job, jobStates } from '../domain/job.ts';
+import type { Holding } from '../domain/queue.ts';
 import type { Vm } from '../domain/vm.ts';
 import { poolCounts } from '../pool/census.ts';
 import type { JobView, PoolView, VmView } from '../protocol/api.ts';
@@ -46,8 +47,8 @@ function endReason(job: Job): string {
   return job.result?.message ? `${meaning}: ${job.result.message}` : meaning;
 }
 
-/** A VM as the API shows it; its key never leaves the server. */
-export function vmView(vm: Vm, activeJobs: readonly Job[]): VmView {
+/** A VM as the API shows it; its key never leaves the server. @param held what jobs hold of it */
+export function vmView(vm: Vm, held: readonly Pick<Holding, 'jobId'>[]): VmView {
   return {
     name: vm.name,
     pool: vm.pool,
@@ -59,11 +60,11 @@ export function vmView(vm: Vm, activeJobs: readonly Job[]): VmView {
     imageId: vm.imageId,
     agent: vm.host === null || vm.port === null ? null : `${vm.host}:${vm.port}`,
     runtimes: [...vm.runtimes],
-    jobs: activeJobs.filter((job) => job.vmName === vm.name).map((job) => job.id),
+    jobs: held.map(({ jobId }) => jobId),
   };
 }
 
-/** A pool as the API shows it. */
+/** A pool as the API shows it. @param vms those of the pool */
 export function poolView(pool: ServedPool, vms: readonly Vm[]): PoolView {
   const { min, max, warm, policies, paused } = pool.controller.size.settings;
   const decision = pool.autoscaler.lastDecision;
@@ -72,10 +73,7 @@ export function poolView(pool: ServedPool, vms: readonly Vm[]): PoolView {
     flavor: pool.flavor,
     settings: { min, max, warm, policies: [...policies] },
     paused,
-    counts: poolCounts(
-      vms.filter((vm) => vm.pool === pool.name),
-      pool.controller.size.desired,
-    ),
+    counts: poolCounts(vms, pool.controller.size.desired),
     decision:
       decision === undefined
         ? null

@@ -138,7 +138,7 @@ export class Cluster {
     const firstForMs = isFirst ? this.#nowMs - Math.max(one.user.firstSinceMs, job.createdAtMs) : null;
     if (isFirst) one.user = { ...one.user, firstSinceMs: this.#nowMs };
     const { owner, cpus, memoryBytes, timeoutMs } = job;
-    const place = { jobId, owner, worker, attempt: 1, cpus, memoryBytes, timeoutMs };
+    const place = { jobId, owner, isRunning: true, worker, attempt: 1, cpus, memoryBytes, timeoutMs };
     const holding = { ...place, assignedAtMs: this.#nowMs };
     this.#running.set(jobId, { job, holding, endsAtMs: this.#nowMs + job.runMs });
     this.starts.push({ job, atMs: this.#nowMs, firstForMs });

@@ -12,16 +12,17 @@ export async function sweepWorkers(context: JobContext): Promise<void> {
     const agent = agentAddress(vm);
     if (vm.state !== 'ready' || agent === undefined) continue;
     try {
-      await sweepWorker(context, agent);
+      await sweepWorker(context, vm.name, agent);
     } catch (error) {
       context.log(`sweep of ${vm.name}: ${toTidepoolError(error).message}`);
     }
   }
 }
 
-async function sweepWorker(context: JobContext, agent: AgentAddress): Promise<void> {
+async function sweepWorker(context: JobContext, worker: string, agent: AgentAddress): Promise<void> {
   const reports = await context.link.attempts(agent);
-  const active = new Set((await context.store.jobs.active()).map((job) => attemptId(job.id, job.attempt)));
+  const held = (await context.store.jobs.holdingsByWorker()).get(worker) ?? [];
+  const active = new Set(held.map((one) => attemptId(one.jobId, one.attempt)));
   const leftovers = reports.filter(({ id }) => !active.has(id));
   if (leftovers.length === 0) return;
   const running = leftovers.filter(({ state }) => state !== 'ended').map(({ id }) => id);

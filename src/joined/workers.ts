@@ -63,7 +63,7 @@ export class JoinedWorkers {
 
   /** By name. */
   async list(): Promise<JoinedWorker[]> {
-    const vms = (await this.#context.store.vms.list()).filter((vm) => vm.pool === joinedPool);
+    const vms = await this.#context.store.vms.ofPool(joinedPool);
     return vms.map((vm) => ({ vm, isConnected: this.#links.has(vm.name) }));
   }
 

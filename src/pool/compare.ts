@@ -16,8 +16,9 @@ export type IsUnderWay = (name: string) => boolean;
 export async function compareMachines(context: PoolContext, isUnderWay: IsUnderWay): Promise<Machine[]> {
   const rows = await poolVms(context);
   const machines = await poolMachines(context);
+  // All at once: when many are gone, they share the flushes to the disk.
+  await Promise.all(rows.map((vm) => compare(context, vm, machines.get(vm.name), isUnderWay, '')));
   for (const vm of rows) {
-    await compare(context, vm, machines.get(vm.name), isUnderWay, '');
     machines.delete(vm.name);
   }
   return [...machines.values()];

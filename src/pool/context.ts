@@ -26,7 +26,7 @@ export interface PoolRecords {
   readonly vms: Store['vms'];
   readonly pools: Pick<Store['pools'], 'get' | 'put'>;
   readonly events: Pick<Store['events'], 'append'>;
-  readonly jobs: Pick<Store['jobs'], 'active'>;
+  readonly jobs: Pick<Store['jobs'], 'holdingsByWorker'>;
 }
 
 /** What a pool asks of agents. */

@@ -1,7 +1,7 @@
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { MachineEvent } from '../domain/hypervisor.ts';
-import type { Job } from '../domain/job.ts';
 import type { PoolSettings } from '../domain/pool.ts';
+import type { Holding } from '../domain/queue.ts';
 import { isLeaving, type Vm, vmStatesThatCan } from '../domain/vm.ts';
 import { Backoff } from '../reconcile/backoff.ts';
 import { giveUpAfter } from '../reconcile/deadline.ts';
@@ -157,27 +157,33 @@ export class PoolController {
     // Before the rows: a step that ends while they are read counts as under way, and is seen done the next time.
     const underWay = this.#steps.kinds;
     const vms = await poolVms(this.#context);
-    const jobs = await this.#context.store.jobs.active();
-    await this.#giveUpOverdue(vms, jobs);
+    const held = await this.#context.store.jobs.holdingsByWorker();
+    await this.#giveUpOverdue(vms, held);
     this.#noteFailures(vms);
     for (const vm of vms) {
       if (underWay.has(vm.name)) continue;
-      if (isLeaving(vm.state)) this.#reap(vm, jobs);
+      if (isLeaving(vm.state)) this.#reap(vm, held.get(vm.name) ?? []);
       else this.#watches.follow(vm);
     }
-    const steered = await this.#steered(vms, jobs, underWay);
+    const steered = await this.#steered(vms, held, underWay);
     const wanted = this.size.wanted(await this.#mayLaunch(vms));
     for (const action of steer(steered, wanted, this.#context.clock.now())) this.#act(action, vms);
   }
 
-  async #giveUpOverdue(vms: readonly Vm[], jobs: readonly Job[]): Promise<void> {
-    for (const vm of vms) {
+  async #giveUpOverdue(vms: readonly Vm[], held: ReadonlyMap<string, readonly Holding[]>): Promise<void> {
+    const nowMs = this.#context.clock.now();
+    const reasons = vms.map((vm) => {
       // How long a VM that has booted may prepare itself is not a matter of its boot.
-      if (this.#watches.booted(vm) !== undefined) continue;
-      const on = jobs.filter((job) => job.vmName === vm.name);
-      const reason = overdue(vm, on, this.#context.clock.now());
-      if (reason !== undefined) await failVm(this.#context, vm.name, reason, [vm.state]);
-    }
+      const isBooted = this.#watches.booted(vm) !== undefined;
+      return isBooted ? undefined : overdue(vm, held.get(vm.name) ?? [], nowMs);
+    });
+    // All at once: they share the flushes to the disk.
+    await Promise.all(
+      vms.map(async (vm, i) => {
+        const reason = reasons[i];
+        if (reason !== undefined) await failVm(this.#context, vm.name, reason, [vm.state]);
+      }),
+    );
   }
 
   #noteFailures(vms: readonly Vm[]): void {
@@ -194,7 +200,7 @@ export class PoolController {
 
   async #steered(
     vms: readonly Vm[],
-    jobs: readonly Job[],
+    held: ReadonlyMap<string, readonly Holding[]>,
     underWay: ReadonlyMap<string, StepKind>,
   ): Promise<SteeredVm[]> {
     const { runtimes, workload } = this.#context;
@@ -204,7 +210,7 @@ export class PoolController {
       return {
         ...vm,
         step: underWay.get(vm.name) ?? null,
-        jobs: workload.inFlight(vm, jobs),
+        jobs: workload.inFlight(vm, held.get(vm.name) ?? []),
         isOutdated: vm.capacity !== null && workload.lacksRuntime(vm, names),
         boot: booted === undefined ? 'going' : booted.mayPause ? 'done' : 'usable',
       };
@@ -266,10 +272,10 @@ export class PoolController {
     });
   }
 
-  #reap(vm: Vm, jobs: readonly Job[]): void {
+  #reap(vm: Vm, held: readonly Holding[]): void {
     if (!this.#reaper.mayTry(vm.name)) return;
     // Its row waits for its jobs to be given up, after which this loop is woken.
-    if (this.#reaper.isRemoved(vm) && jobs.some((job) => job.vmName === vm.name)) return;
+    if (this.#reaper.isRemoved(vm) && held.length > 0) return;
     this.#steps.begin(vm.name, 'reap', async () => {
       if ((await this.#context.store.vms.get(vm.name))?.createdAtMs !== vm.createdAtMs) return;
       await this.#watches.stop(vm.name);

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jobHandoverMs, type VmState, vmStates } from '../domain/vm.ts';
-import { queuedJob } from '../fake/job.ts';
 import { overdue } from './overdue.ts';
 
 const since = (state: VmState, ms: number, timeoutsMs: readonly number[] = []): string | undefined => {
-  const job = queuedJob();
-  const jobs = timeoutsMs.map((timeoutMs) => ({ spec: { ...job.spec, limits: { ...job.spec.limits, timeoutMs } } }));
+  const jobs = timeoutsMs.map((timeoutMs) => ({ timeoutMs }));
   return overdue({ state, stateSinceMs: 1_000 }, jobs, 1_000 + ms);
 };
 

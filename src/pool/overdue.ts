@@ -1,4 +1,4 @@
-import type { Job } from '../domain/job.ts';
+import type { Holding } from '../domain/queue.ts';
 import { jobHandoverMs, type Vm, vmStates } from '../domain/vm.ts';
 
 /**
@@ -8,7 +8,7 @@ import { jobHandoverMs, type Vm, vmStates } from '../domain/vm.ts';
  */
 export function overdue(
   vm: Pick<Vm, 'state' | 'stateSinceMs'>,
-  jobs: readonly Pick<Job, 'spec'>[],
+  jobs: readonly Pick<Holding, 'timeoutMs'>[],
   nowMs: number,
 ): string | undefined {
   const { maxMs } = vmStates[vm.state];
@@ -21,7 +21,7 @@ export function overdue(
       return sinceMs < maxMs ? undefined : `its agent did not answer within ${maxMs / 1_000} s of the boot`;
     case 'draining': {
       // Jobs are held to their limits in the guest; one that is not is on a VM that does as it likes.
-      const longestMs = Math.max(0, ...jobs.map((job) => job.spec.limits.timeoutMs));
+      const longestMs = Math.max(0, ...jobs.map((job) => job.timeoutMs));
       const limitMs = Math.min(maxMs, longestMs + jobHandoverMs);
       return sinceMs < limitMs
         ? undefined

@@ -9,6 +9,6 @@ export async function poolMachines(context: PoolContext): Promise<Map<string, Ma
 }
 
 /** The rows of this pool's VMs. */
-export async function poolVms(context: PoolContext): Promise<Vm[]> {
-  return (await context.store.vms.list()).filter((vm) => vm.pool === context.pool.name);
+export function poolVms(context: PoolContext): Promise<readonly Vm[]> {
+  return context.store.vms.ofPool(context.pool.name);
 }

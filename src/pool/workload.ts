@@ -1,5 +1,5 @@
 import type { PortRequest } from '../domain/hypervisor.ts';
-import type { Job } from '../domain/job.ts';
+import type { Holding } from '../domain/queue.ts';
 import type { Vm } from '../domain/vm.ts';
 
 /** What the VMs of a pool work on, as far as the pool must know: jobs (below), or a service (`services/`). */
@@ -14,8 +14,8 @@ export interface Workload {
    * @param vm with the runtimes that its agent has
    */
   prepare(vm: Vm, signal: AbortSignal): Promise<void>;
-  /** How much a VM works on now. A VM is stopped or paused only at 0. @param jobs all that are on a VM */
-  inFlight(vm: Vm, jobs: readonly Job[]): number;
+  /** How much a VM works on now. A VM is stopped or paused only at 0. @param held what jobs hold of it */
+  inFlight(vm: Vm, held: readonly Holding[]): number;
 }
 
 /** Jobs need nothing but the agent. */
@@ -23,5 +23,5 @@ export const jobsWorkload: Workload = {
   ports: [],
   lacksRuntime: (vm, built) => built.some((name) => !vm.runtimes.includes(name)),
   prepare: async () => undefined,
-  inFlight: (vm, jobs) => jobs.filter((job) => job.vmName === vm.name).length,
+  inFlight: (_vm, held) => held.length,
 };

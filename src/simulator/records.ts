@@ -17,6 +17,7 @@ export class MemoryRecords implements PoolRecords {
     },
     get: async (name) => this.rows.get(name),
     list: async () => [...this.rows.values()],
+    ofPool: async (pool) => [...this.rows.values()].filter((vm) => vm.pool === pool),
     move: async (name, from, to) => this.#move(name, from, to),
     // Its jobs are none of the store's here; steering looks at what is in work.
     moveIfIdle: async (name, from, to) => this.#move(name, from, to),
@@ -31,7 +32,7 @@ export class MemoryRecords implements PoolRecords {
   /** Nobody reads them. */
   readonly events: PoolRecords['events'] = { append: async (event) => ({ id: 0, ...event }) };
 
-  readonly jobs: PoolRecords['jobs'] = { active: async () => [] };
+  readonly jobs: PoolRecords['jobs'] = { holdingsByWorker: async () => new Map() };
 
   #move(name: string, from: readonly VmState[], { state, reason, nowMs, facts }: VmMove): boolean {
     const row = this.rows.get(name);

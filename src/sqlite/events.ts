@@ -1,6 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { CloudEvent, NewEvent } from '../domain/event.ts';
 import { type EventStore, maxEvents } from '../domain/store.ts';
+import type { GroupCommit } from './group-commit.ts';
 import type { Tables } from './schema.ts';
 
 /** Old events are dropped every so many new ones, so that an append is one statement nearly always. */
@@ -8,11 +9,12 @@ const trimEvery = 1_000;
 
 /**
  * EventStore on SQL.
+ * @param group for the writes: many events may come at one time
  * @param kept how many decisions, and how many other events, are kept at least
  */
-export function sqlEventStore(db: Kysely<Tables>, kept = maxEvents): EventStore {
+export function sqlEventStore(db: Kysely<Tables>, group: GroupCommit<Tables>, kept = maxEvents): EventStore {
   return {
-    append: (event) => append(db, event, kept),
+    append: (event) => group.run((tx) => append(tx, event, kept)),
     async after(afterId, limit) {
       const query = db.selectFrom('event').selectAll().where('id', '>', afterId).orderBy('id').limit(limit);
       return (await query.execute()).map(fromRow);

@@ -1,5 +1,5 @@
 import type { Kysely, Selectable, Transaction } from 'kysely';
-import { type Job, type JobFile, jobCan } from '../domain/job.ts';
+import { type Job, type JobFile, type JobState, jobCan } from '../domain/job.ts';
 import type { JobEnd, JobPage, JobStore } from '../domain/job-store.ts';
 import type { OnceAnswer, OnceKey } from '../domain/once.ts';
 import { runtimeOf } from '../domain/requirements.ts';
@@ -19,6 +19,7 @@ type Db = Kysely<Tables>;
  * @param halfLifeMs of what users are charged
  */
 export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: number): JobStore {
+  const holdings = queue.keptHoldings(db);
   return {
     insert: (job) => group.run((tx) => insert(tx, job)),
     insertOnce: (job, once) => group.run((tx) => insertOnce(tx, job, once)),
@@ -28,8 +29,8 @@ export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: numb
     queuedOf: (users, limit) => queue.queuedOf(db, users, limit),
     countQueued: (user) => queue.countQueued(db, user),
     countAhead: (job) => queue.countAhead(db, job),
-    active: () => active(db),
-    holdings: () => queue.holdings(db),
+    holdings: async () => (await holdings.read()).all,
+    holdingsByWorker: async () => (await holdings.read()).byGroup,
     assign: (assignments, nowMs) => group.run(async (tx) => (await queue.assign(tx, assignments, nowMs)).map(fromRow)),
     markRunning: (id, attempt, nowMs) => group.run((tx) => markRunning(tx, id, attempt, nowMs)),
     finish: (id, attempt, end) => group.run((tx) => finish(tx, id, attempt, end, halfLifeMs)),
@@ -82,16 +83,21 @@ async function getJob(db: Db, id: string): Promise<Job | undefined> {
   return row === undefined ? undefined : fromRow(row);
 }
 
-async function listJobs(db: Db, page: JobPage): Promise<Job[]> {
-  let query = db.selectFrom('job').selectAll().orderBy('id', 'desc').limit(page.limit);
-  if (page.owner !== undefined) query = query.where('owner', '=', page.owner);
-  if (page.states !== undefined) query = query.where('state', 'in', [...page.states]);
-  if (page.before !== undefined) query = query.where('id', '<', page.before);
-  return (await query.execute()).map(fromRow);
-}
-
-async function active(db: Db): Promise<Job[]> {
-  return (await db.selectFrom('job').selectAll().where(queue.isActive).orderBy('id').execute()).map(fromRow);
+async function listJobs(db: Db, { states, owner, before, limit }: JobPage): Promise<Job[]> {
+  const newest = async (state?: JobState): Promise<Row[]> => {
+    let query = db.selectFrom('job').selectAll().orderBy('id', 'desc').limit(limit);
+    if (owner !== undefined) query = query.where('owner', '=', owner);
+    if (state !== undefined) query = query.where('state', '=', state);
+    if (before !== undefined) query = query.where('id', '<', before);
+    return query.execute();
+  };
+  if (states === undefined) return (await newest()).map(fromRow);
+  // One query a state: an index has the order of ids only within one.
+  const rows = (await Promise.all([...new Set(states)].map(newest))).flat();
+  return rows
+    .sort((a, b) => (a.id < b.id ? 1 : -1))
+    .slice(0, limit)
+    .map(fromRow);
 }
 
 async function markRunning(db: Db, id: string, attempt: number, nowMs: number): Promise<boolean> {

@@ -3,7 +3,7 @@ import type { PoolStore } from '../domain/store.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Tables } from './schema.ts';
 
-/** PoolStore on SQL. */
+/** PoolStore on SQL. @param group for the writes: many pools may change at one time */
 export function sqlPoolStore(db: Kysely<Tables>, group: GroupCommit<Tables>): PoolStore {
   return {
     async get(name) {
@@ -13,8 +13,10 @@ export function sqlPoolStore(db: Kysely<Tables>, group: GroupCommit<Tables>): Po
     },
     async put(pool) {
       const changes = { desired: pool.desired, overrides_json: JSON.stringify(pool.overrides) };
-      const query = db.insertInto('pool').values({ name: pool.name, ...changes });
-      await query.onConflict((conflict) => conflict.column('name').doUpdateSet(changes)).execute();
+      await group.run(async (tx) => {
+        const query = tx.insertInto('pool').values({ name: pool.name, ...changes });
+        await query.onConflict((conflict) => conflict.column('name').doUpdateSet(changes)).execute();
+      });
     },
     delete: (name) =>
       group.run(async (tx) => {

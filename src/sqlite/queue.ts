@@ -3,6 +3,8 @@ import { emptyResult, type JobState } from '../domain/job.ts';
 import type { Assignment, CancelFilter, Cancelled } from '../domain/job-store.ts';
 import type { Holding, QueuedJob, QueueUser } from '../domain/queue.ts';
 import { chargedCpus, decayed, held } from '../domain/usage.ts';
+import { queueLevels } from './cost-schema.ts';
+import { KeptRows } from './kept-rows.ts';
 import type { Tables } from './schema.ts';
 import { statesThatCan } from './states.ts';
 
@@ -15,7 +17,7 @@ export const isActive = sql<boolean>`state in ('starting', 'running')`;
 
 /** JobStore.queueUsers. */
 export async function queueUsers(db: Db): Promise<QueueUser[]> {
-  const rows = await db.selectFrom('queue_user').selectAll().where('queued', '>', 0).orderBy('name').execute();
+  const rows = await db.selectFrom('queue_user').selectAll().where(sql<boolean>`queued > 0`).orderBy('name').execute();
   return rows.map((row) => ({
     name: row.name,
     queued: row.queued,
@@ -63,43 +65,81 @@ export async function queuedOf(
 /** JobStore.countQueued. */
 export async function countQueued(db: Db, user?: string): Promise<number> {
   let query = db.selectFrom('queue_user').select((e) => e.fn.sum<number | null>('queued').as('queued'));
-  if (user !== undefined) query = query.where('name', '=', user);
+  query = query.where(user === undefined ? sql<boolean>`queued > 0` : sql<boolean>`name = ${user}`);
   return (await query.executeTakeFirstOrThrow()).queued ?? 0;
 }
 
-/** JobStore.countAhead. */
-export async function countAhead(db: Db, job: Pick<QueuedJob, 'id' | 'owner' | 'priority'>): Promise<number> {
-  const { count } = await db
-    .selectFrom('job')
-    .select((e) => e.fn.countAll<number>().as('count'))
-    .where(isQueued)
-    .where('owner', '=', job.owner)
-    .where((e) =>
-      e.or([e('priority', '>', job.priority), e.and([e('priority', '=', job.priority), e('id', '<', job.id)])]),
-    )
-    .executeTakeFirstOrThrow();
-  return count;
+/**
+ * JobStore.countAhead: by the counts of blocks of ids, since a queue may be long. At each level the blocks before the
+ * job's own within the block of the level above are added, and the jobs before it in the smallest block are counted.
+ */
+export async function countAhead(
+  db: Db,
+  { id, owner, priority }: Pick<QueuedJob, 'id' | 'owner' | 'priority'>,
+): Promise<number> {
+  const parts = [
+    sql`select count from queue_block where owner = ${owner} and level = 0 and priority > ${priority}`,
+    ...queueLevels.slice(1).map((level, i) => {
+      const [from, to] = [id.slice(0, queueLevels[i]), id.slice(0, level)];
+      return sql`select count from queue_block where owner = ${owner} and level = ${sql.lit(level)}
+        and priority = ${priority} and prefix >= ${from} and prefix < ${to}`;
+    }),
+    sql`select count(*) from job where state = 'queued' and owner = ${owner} and priority = ${priority}
+      and id >= ${id.slice(0, queueLevels.at(-1))} and id < ${id}`,
+  ];
+  const { rows } = await sql<{ ahead: number }>`
+    select coalesce(sum(count), 0) as ahead from (${sql.join(parts, sql` union all `)})`.execute(db);
+  return rows[0]?.ahead ?? 0;
 }
 
-/** JobStore.holdings. */
-export async function holdings(db: Db): Promise<Holding[]> {
-  const rows = await db
-    .selectFrom('job')
-    .select(['id', 'owner', 'vm_name', 'attempt', 'cpus', 'memory_bytes', 'timeout_ms', 'assigned_at_ms'])
-    .where(isActive)
-    .orderBy('vm_name')
-    .orderBy('id')
-    .execute();
-  return rows.map((row) => ({
+/** The active jobs, of which each loop asks several times a second: JobStore.holdings. */
+export function keptHoldings(db: Db): KeptRows<Holding> {
+  return new KeptRows(db, {
+    table: 'job',
+    key: 'id',
+    belongs: (row) => `${row}.state in ('starting', 'running')`,
+    async read(keys) {
+      const columns = ['id', 'owner', 'state', 'vm_name', 'attempt', 'cpus', 'memory_bytes', 'timeout_ms'] as const;
+      const query = db
+        .selectFrom('job')
+        .select([...columns, 'assigned_at_ms'])
+        .where(isActive)
+        .where(keys);
+      return (await query.execute()).map(toHolding);
+    },
+    keyOf: ({ jobId }) => jobId,
+    groupOf: ({ worker }) => worker,
+    compare: (a, b) => (a.worker === b.worker ? order(a.jobId, b.jobId) : order(a.worker, b.worker)),
+  });
+}
+
+type HoldingColumn =
+  | 'id'
+  | 'owner'
+  | 'state'
+  | 'vm_name'
+  | 'attempt'
+  | 'cpus'
+  | 'memory_bytes'
+  | 'timeout_ms'
+  | 'assigned_at_ms';
+
+function toHolding(row: Pick<Selectable<Tables['job']>, HoldingColumn>): Holding {
+  return {
     jobId: row.id,
     owner: row.owner,
+    isRunning: row.state === 'running',
     worker: row.vm_name ?? '',
     attempt: row.attempt,
     cpus: row.cpus,
     memoryBytes: row.memory_bytes,
     timeoutMs: row.timeout_ms,
     assignedAtMs: row.assigned_at_ms ?? 0,
-  }));
+  };
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** JobStore.assign; the rows of the jobs that are assigned now. */

@@ -18,8 +18,9 @@ export function sqlStorageStore(db: Db, group: GroupCommit<Tables>): StorageStor
     inUse: (blobs) => inUse(db, blobs),
     known: (ids) => known(db, ids),
     async owners() {
-      const rows = await db.selectFrom('job').select('owner').distinct().orderBy('owner').execute();
-      return rows.map((row) => row.owner);
+      const hasJobs = sql<boolean>`exists (select 1 from job where owner = queue_user.name)`;
+      const rows = await db.selectFrom('queue_user').select('name').where(hasJobs).orderBy('name').execute();
+      return rows.map((row) => row.name);
     },
     ended: (owner, page) => ended(db, owner, page),
     deleteJob: (id) => group.run((tx) => deleteJob(tx, id)),
@@ -43,12 +44,20 @@ function inputsOf({ scriptBlob, dataBlob, requirementsBlob, inputBytes }: JobSpe
 }
 
 async function usedBytes(db: Db, owner: string, adding: readonly StoredBlob[]): Promise<number> {
-  const added = adding.map(({ id, sizeBytes }) => sql`union all select ${id}, ${sizeBytes}`);
-  const { rows } = await sql<{ bytes: number }>`
-    select (select coalesce(sum(size_bytes), 0) from (select max(size_bytes) as size_bytes from
-        (select blob, size_bytes from job_input where owner = ${owner} ${sql.join(added, sql` `)}) group by blob)) +
-      (select coalesce(sum(kept_bytes), 0) from job where owner = ${owner} and kept_bytes > 0) as bytes`.execute(db);
-  return rows[0]?.bytes ?? 0;
+  const user = await db.selectFrom('storage_user').selectAll().where('name', '=', owner).executeTakeFirst();
+  const used = (user?.input_bytes ?? 0) + (user?.kept_bytes ?? 0);
+  return adding.length === 0 ? used : used + (await addedBytes(db, owner, adding));
+}
+
+/** Bytes of those that the user's jobs do not have yet. */
+async function addedBytes(db: Db, owner: string, adding: readonly StoredBlob[]): Promise<number> {
+  const sizes = new Map<string, number>();
+  for (const { id, sizeBytes } of adding) sizes.set(id, Math.max(sizeBytes, sizes.get(id) ?? 0));
+  const query = db.selectFrom('user_blob').select(['blob', 'size_bytes']).where('owner', '=', owner);
+  for (const { blob, size_bytes } of await query.where('blob', 'in', [...sizes.keys()]).execute()) {
+    sizes.set(blob, Math.max(0, (sizes.get(blob) ?? 0) - size_bytes));
+  }
+  return [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
 async function inUse(db: Db, blobs: readonly string[]): Promise<Set<string>> {

@@ -46,8 +46,8 @@ export async function openSqliteStore(
   const group = new GroupCommit(db, path === ':memory:' ? async () => undefined : endOfTurn);
   return {
     jobs: sqlJobStore(db, group, usageHalfLifeMs),
-    vms: sqlVmStore(db),
-    events: sqlEventStore(db),
+    vms: sqlVmStore(db, group),
+    events: sqlEventStore(db, group),
     pools: sqlPoolStore(db, group),
     services: sqlServiceStore(db),
     keyValues: sqlKeyValueStore(db, group, keyValueLimits),

@@ -3,23 +3,38 @@ import { TidepoolError } from '../domain/errors.ts';
 import type { VmMove, VmStore } from '../domain/store.ts';
 import type { Vm, VmState } from '../domain/vm.ts';
 import { agentSlots } from '../protocol/agent.ts';
+import type { GroupCommit } from './group-commit.ts';
+import { KeptRows } from './kept-rows.ts';
 import { isActive } from './queue.ts';
 import type { Tables } from './schema.ts';
 
 type Row = Selectable<Tables['vm']>;
 
-/** VmStore on SQL. */
-export function sqlVmStore(db: Kysely<Tables>): VmStore {
+/**
+ * VmStore on SQL.
+ * @param group for the writes: many VMs may change at one time
+ */
+export function sqlVmStore(db: Kysely<Tables>, group: GroupCommit<Tables>): VmStore {
+  const kept = new KeptRows<Vm>(db, {
+    table: 'vm',
+    key: 'name',
+    belongs: () => 'true',
+    read: async (keys) => (await db.selectFrom('vm').selectAll().where(keys).execute()).map(fromRow),
+    keyOf: ({ name }) => name,
+    groupOf: ({ pool }) => pool,
+    compare: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
+  });
   return {
-    insert: (vm) => insert(db, vm),
+    insert: (vm) => group.run((tx) => insert(tx, vm)),
     async get(name) {
       const row = await db.selectFrom('vm').selectAll().where('name', '=', name).executeTakeFirst();
       return row === undefined ? undefined : fromRow(row);
     },
-    list: async () => (await db.selectFrom('vm').selectAll().orderBy('name').execute()).map(fromRow),
-    move: (name, from, to) => move(db, name, from, to),
-    moveIfIdle: (name, from, to) => moveIfIdle(db, name, from, to),
-    delete: (name) => deleteIdle(db, name),
+    list: async () => (await kept.read()).all,
+    ofPool: async (pool) => (await kept.read()).byGroup.get(pool) ?? [],
+    move: (name, from, to) => group.run((tx) => move(tx, name, from, to)),
+    moveIfIdle: (name, from, to) => group.run((tx) => moveIfIdle(tx, name, from, to)),
+    delete: (name) => group.run((tx) => deleteIdle(tx, name)),
   };
 }
 

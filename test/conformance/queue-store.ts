@@ -76,8 +76,12 @@ export function queueStoreConformance(name: string, open: (halfLifeMs: number) =
     await store.jobs.insert(job('a', 'ann', { cpus: 2 }));
     await store.jobs.assign([{ jobId: 'a', worker: 'test-0000' }], 10_000);
     const { memoryBytes, timeoutMs } = emptySpec.limits;
-    const holding = { jobId: 'a', owner: 'ann', worker: 'test-0000', attempt: 1, cpus: 2, memoryBytes, timeoutMs };
-    assert.deepEqual(await store.jobs.holdings(), [{ ...holding, assignedAtMs: 10_000 }]);
+    const place = { jobId: 'a', owner: 'ann', worker: 'test-0000', attempt: 1, cpus: 2, memoryBytes, timeoutMs };
+    const holding = { ...place, isRunning: false, assignedAtMs: 10_000 };
+    assert.deepEqual(await store.jobs.holdings(), [holding]);
+    await store.jobs.markRunning('a', 1, 11_000);
+    assert.deepEqual(await store.jobs.holdings(), [{ ...holding, isRunning: true }]);
+    assert.deepEqual([...(await store.jobs.holdingsByWorker()).keys()], ['test-0000']);
     await store.jobs.finish('a', 1, { ...ended, nowMs: 12_000 });
     assert.deepEqual(await store.jobs.holdings(), []);
   });

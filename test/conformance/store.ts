@@ -60,9 +60,8 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
     await store.vms.move('test-0000', ['draining'], { state: 'ready', reason: '', nowMs: 2 });
     assert.equal(await assign(store, 'a', 'test-0000', 3), 1);
     assert.equal(await assign(store, 'a', 'test-0000', 4), undefined, 'it is not queued any more');
-    const [active] = await store.jobs.active();
-    assert.equal(active?.state, 'starting');
-    assert.equal(active?.vmName, 'test-0000');
+    const [holding] = await store.jobs.holdings();
+    assert.deepEqual([holding?.worker, holding?.isRunning], ['test-0000', false]);
   });
 
   withStore('a report with an old fencing number has no effect', async (store) => {

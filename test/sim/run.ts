@@ -233,10 +233,10 @@ export class Simulation {
       const mostMs = (vmStates[state].maxMs ?? 0) + lateMs + (isUp ? preparationMs : 0);
       if (this.#server !== undefined && sinceMs > mostMs) world.violated(`${name} has been ${state} for ${sinceMs} ms`);
     }
-    for (const job of await world.store.jobs.active()) {
-      const state = vms.find((vm) => vm.name === job.vmName)?.state;
+    for (const { jobId, worker } of await world.store.jobs.holdings()) {
+      const state = vms.find((vm) => vm.name === worker)?.state;
       const isAllowed = state !== undefined && ['ready', 'draining', 'stopping', 'failed', 'dead'].includes(state);
-      if (!isAllowed) world.violated(`${job.id} is on ${job.vmName}, which is ${state}`);
+      if (!isAllowed) world.violated(`${jobId} is on ${worker}, which is ${state}`);
     }
   }
 
@@ -260,7 +260,7 @@ export class Simulation {
     const wanted = vms.map((vm) => `${vm.name} ${vm.state === 'warm' ? 'paused' : 'running'}`);
     if (machines.join() !== wanted.sort().join()) problems.push(`machines are ${machines}; VMs are ${wanted}`);
     if (guests.size !== vms.length) problems.push(`${guests.size} guests are left`);
-    const open = (await store.jobs.active()).length + (await store.jobs.countQueued());
+    const open = (await store.jobs.holdings()).length + (await store.jobs.countQueued());
     if (open > 0) problems.push(`${open} jobs have not ended`);
     return problems;
   }

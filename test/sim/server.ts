@@ -133,7 +133,7 @@ function slow(store: Store, { clock, random, isStoreSlow }: World): Store {
 /** The pool's hypervisor, with eyes on what it does to machines that work. */
 function watched(hypervisor: FakeHypervisor, world: World): PoolHypervisor {
   const jobsOn = async (name: string): Promise<string[]> =>
-    (await world.store.jobs.active()).filter((job) => job.vmName === name).map((job) => job.id);
+    ((await world.store.jobs.holdingsByWorker()).get(name) ?? []).map(({ jobId }) => jobId);
   return {
     list: () => hypervisor.list(),
     get: (name) => hypervisor.get(name),

@@ -119,7 +119,11 @@ export class World {
   async report(): Promise<string> {
     const rows = (await this.store.vms.list()).map(({ name, state, reason }) => ({ name, state, reason }));
     const machines = [...this.host.machines.values()].map(({ name, state }) => ({ name, state }));
-    const jobs = (await this.store.jobs.active()).map(({ id, state, vmName }) => ({ id, state, vmName }));
+    const jobs = (await this.store.jobs.holdings()).map(({ jobId, worker, isRunning }) => ({
+      jobId,
+      worker,
+      isRunning,
+    }));
     return [...this.#lines.slice(-keptLines), inspect({ rows, machines, jobs }, { depth: 4 })].join('\n');
   }
 

@@ -20,7 +20,7 @@ const nameParams = z.object({ name: z.string().max(64) });
 /** Pools: look, scale by hand, change, pause. */
 export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
   const { store } = context.jobs;
-  const view = async (pool: ServedPool) => poolView(pool, await store.vms.list());
+  const view = async (pool: ServedPool) => poolView(pool, await store.vms.ofPool(pool.name));
   return async (app) => {
     const listDocs = { tags, operationId: 'listPools', summary: 'All pools', response: { 200: poolListSchema } };
     app.get('/pools', { schema: listDocs, config: reads }, async () => ({

@@ -20,7 +20,7 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
     if (vm === undefined) throw new TidepoolError('not_found', `there is no VM ${name}`);
     return vm;
   };
-  const view = async (name: string) => vmView(await find(name), await store.jobs.active());
+  const view = async (name: string) => vmView(await find(name), (await store.jobs.holdingsByWorker()).get(name) ?? []);
   return async (app) => {
     const listDocs = {
       ...{ tags, operationId: 'listVms', summary: 'All VMs, with the jobs on them that are theirs' },
@@ -28,8 +28,9 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
     };
     app.get('/vms', { schema: listDocs, config: reads }, async (request) => {
       const owner = visibleOwner(request);
-      const active = (await store.jobs.active()).filter((job) => owner === null || job.owner === owner);
-      return { vms: (await store.vms.list()).map((vm) => vmView(vm, active)) };
+      const held = await store.jobs.holdingsByWorker();
+      const visible = (vm: Vm) => held.get(vm.name)?.filter((one) => owner === null || one.owner === owner) ?? [];
+      return { vms: (await store.vms.list()).map((vm) => vmView(vm, visible(vm))) };
     });
 
     const drainDocs = {

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { TidepoolError, toTidepoolError } from '../../domain/errors.ts';
-import type { Job } from '../../domain/job.ts';
+import type { Holding } from '../../domain/queue.ts';
 import { joinedVmName } from '../../domain/worker.ts';
 import type { JoinedWorker, JoinedWorkers } from '../../joined/workers.ts';
 import { type WorkerView, workerListSchema, workerRuntimesSchema } from '../../protocol/api.ts';
@@ -25,8 +25,8 @@ export function workerRoutes({ workers, jobs }: HttpContext): FastifyPluginAsync
       response: { 200: workerListSchema },
     };
     app.get('/workers', { schema: listDocs, config: adminOnly }, async () => {
-      const active = await store.jobs.active();
-      return { workers: (await workers.list()).map((worker) => workerView(worker, active)) };
+      const held = await store.jobs.holdingsByWorker();
+      return { workers: (await workers.list()).map((worker) => workerView(worker, held.get(worker.vm.name) ?? [])) };
     });
 
     const removeDocs = {
@@ -93,7 +93,7 @@ async function link(
   }
 }
 
-function workerView({ vm, isConnected }: JoinedWorker, active: readonly Job[]): WorkerView {
+function workerView({ vm, isConnected }: JoinedWorker, held: readonly Holding[]): WorkerView {
   return {
     name: vm.name.slice(joinedVmName('').length),
     vm: vm.name,
@@ -103,6 +103,6 @@ function workerView({ vm, isConnected }: JoinedWorker, active: readonly Job[]): 
     joinedAtMs: vm.createdAtMs,
     capacity: vm.capacity,
     runtimes: [...vm.runtimes],
-    jobs: active.filter((job) => job.vmName === vm.name).map((job) => job.id),
+    jobs: held.map(({ jobId }) => jobId),
   };
 }
