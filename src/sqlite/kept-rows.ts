@@ -1,5 +1,4 @@
 import { type Kysely, type RawBuilder, sql } from 'kysely';
-import { Turns } from '../reconcile/turns.ts';
 import type { Tables } from './schema.ts';
 
 /** Keys of one `in (...)`: SQLite takes 32,766 in all. */
@@ -35,7 +34,7 @@ export class KeptRows<T> {
   readonly #db: Kysely<Tables>;
   readonly #options: KeptRowsOptions<T>;
   /** Readings come one after the other: each sees all that was written before it began. */
-  readonly #turns = new Turns();
+  #last: Promise<unknown> = Promise.resolve();
   #isLoaded = false;
   #all: readonly T[] = [];
   #byGroup = new Map<string, readonly T[]>();
@@ -48,11 +47,13 @@ export class KeptRows<T> {
   }
 
   read(): Promise<KeptValues<T>> {
-    return this.#turns.run(async () => {
+    const reading = this.#last.then(async () => {
       if (!this.#isLoaded) await this.#load();
       else await this.#refresh();
       return { all: this.#all, byGroup: this.#byGroup };
     });
+    this.#last = reading.catch(() => undefined);
+    return reading;
   }
 
   async #load(): Promise<void> {
