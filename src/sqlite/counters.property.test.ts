@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Kysely, Migrator, sql } from 'kysely';
+import { Kysely, sql } from 'kysely';
 import { emptyResult, type Job } from '../domain/job.ts';
 import { emptySpec, queuedJob } from '../fake/job.ts';
 import { readyVm } from '../fake/vm.ts';
 import { sqliteDialect } from './dialect.ts';
 import { GroupCommit } from './group-commit.ts';
 import { sqlJobStore } from './jobs.ts';
+import { migrate } from './migrate.ts';
 import { migrations, type Tables } from './schema.ts';
 import { sqlStorageStore } from './storage.ts';
 import { sqlVmStore } from './vms.ts';
@@ -30,7 +31,7 @@ test('counters are the sums of what they count, whatever happens to jobs', async
   const run = async (actions: readonly unknown[]): Promise<void> => {
     const db = new Kysely<Tables>({ dialect: sqliteDialect(':memory:') });
     try {
-      await new Migrator({ db, provider: { getMigrations: async () => migrations } }).migrateToLatest();
+      await migrate(db, { path: ':memory:', migrations, log: () => undefined });
       const group = new GroupCommit(db, async () => undefined);
       const stores = { jobs: sqlJobStore(db, group, 1_000), storage: sqlStorageStore(db, group) };
       await sqlVmStore(db, group).insert(readyVm());

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { Kysely } from 'kysely';
 import { sqliteDialect } from './dialect.ts';
 import { sqlEventStore } from './events.ts';
-import { migrate } from './migrate.ts';
 import { GroupCommit } from './group-commit.ts';
+import { migrate } from './migrate.ts';
 import { migrations, type Tables } from './schema.ts';
 
 test('decisions, which are most of all events, do not push out what happened to VMs', async () => {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Kysely, Migrator, sql } from 'kysely';
+import { Kysely, sql } from 'kysely';
 import { readyVm } from '../fake/vm.ts';
 import { sqliteDialect } from './dialect.ts';
 import { GroupCommit } from './group-commit.ts';
 import { KeptRows } from './kept-rows.ts';
+import { migrate } from './migrate.ts';
 import { migrations, type Tables } from './schema.ts';
 import { sqlVmStore } from './vms.ts';
 
@@ -22,7 +23,7 @@ async function withRows(
   const db = new Kysely<Tables>({ dialect: sqliteDialect(':memory:') });
   const reads: string[][] = [];
   try {
-    await new Migrator({ db, provider: { getMigrations: async () => migrations } }).migrateToLatest();
+    await migrate(db, { path: ':memory:', migrations, log: () => undefined });
     const vms = sqlVmStore(db, new GroupCommit(db, async () => undefined));
     for (const name of ['c', 'a', 'b']) await vms.insert(readyVm({ name, pool: name === 'a' ? 'p' : 'q' }));
     const kept = new KeptRows<Row>(db, {

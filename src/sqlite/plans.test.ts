@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CompiledQuery, Kysely, Migrator } from 'kysely';
+import { CompiledQuery, Kysely } from 'kysely';
 import { sqliteDialect } from './dialect.ts';
 import { sqlEventStore } from './events.ts';
 import { GroupCommit } from './group-commit.ts';
 import { sqlJobStore } from './jobs.ts';
+import { migrate } from './migrate.ts';
 import { migrations, type Tables } from './schema.ts';
 import { sqlStorageStore } from './storage.ts';
 
@@ -20,7 +21,7 @@ test('no question of a request or a loop reads all jobs', async () => {
   const log = (event: { level: string; query: CompiledQuery }): void => void asked.push(event.query);
   const db = new Kysely<Tables>({ dialect: sqliteDialect(':memory:'), log });
   try {
-    await new Migrator({ db, provider: { getMigrations: async () => migrations } }).migrateToLatest();
+    await migrate(db, { path: ':memory:', migrations, log: () => undefined });
     const group = new GroupCommit(db, async () => undefined);
     const jobs = sqlJobStore(db, group, 1_000);
     const events = sqlEventStore(db, group);
