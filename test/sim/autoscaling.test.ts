@@ -48,12 +48,12 @@ class ScaledServer {
         settings: () => pool.size.settings,
         scale: (desired, why) => pool.scale(desired, why),
         observe: async () => {
-          const active = await store.jobs.active();
+          const held = await store.jobs.holdingsByWorker();
           const all = await store.vms.list();
           const backlog = { waiting: 0, perVm: 1, meanMs: null };
           const { desired } = pool.size;
           const own = { pool: poolName, settings: pool.size.settings, desired, vms: all, bootMs: pool.bootMs, backlog };
-          const inFlight = (vm: (typeof all)[number]) => jobsWorkload.inFlight(vm, active) + 1;
+          const inFlight = (vm: (typeof all)[number]) => jobsWorkload.inFlight(vm, held.get(vm.name) ?? []) + 1;
           return snapshotOf({ ...own, inFlight, usages: (vm) => this.#sampler.usages(vm) }, clock.now());
         },
       },
