@@ -4,9 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { systemClock } from '../src/clock/system-clock.ts';
-import { ensureSystem } from '../src/cmd/system.ts';
 import type { BalancedServer, BalancedService, Balancer } from '../src/domain/balancer.ts';
-import { testRequirements } from '../src/setup/requirements.ts';
 import { freePort } from '../test/support/free-port.ts';
 import { haproxyHarness } from '../test/support/front-door.ts';
 import { until } from '../test/support/poll.ts';
@@ -28,7 +26,6 @@ const frontdoor: Bench = {
   question: 'what does the front door cost over a HAProxy that is configured by hand?',
   atLeast: 0.95,
   run: async (context) => {
-    await ensureSystem(testRequirements);
     await using resources = new AsyncDisposableStack();
     const servers = await Promise.all(['a', 'b', 'c'].map((name) => startServer(name, resources)));
     const ours = await startOurs(servers, resources);

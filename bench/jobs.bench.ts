@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ensureSystem } from '../src/cmd/system.ts';
 import { temporaryFolder } from '../test/support/server.ts';
 import { alternate, type Bench, type BenchContext, type Series } from './harness.ts';
 import { type Figures, fillQueue } from './jobs/long-queue.ts';
 import { onVm } from './jobs/on-vm.ts';
-import { postgresRequirement, startPostgres } from './jobs/postgres.ts';
+import { startPostgres } from './jobs/postgres.ts';
 
 const run = promisify(execFile);
 const folder = join(import.meta.dirname, 'jobs');
@@ -30,7 +29,6 @@ const bench: Bench = {
 };
 
 async function throughput(context: BenchContext): Promise<Series> {
-  await ensureSystem([postgresRequirement]);
   await using postgres = await startPostgres();
   const measure = async (side: string, ...database: string[]): Promise<number> => {
     const perSecond = Number(await print(context, 'one-side.ts', String(jobs), String(atOnce), ...database));

@@ -2,6 +2,7 @@ import { globSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ensureSystem } from '../src/cmd/system.ts';
 import { errorCodes, toTidepoolError } from '../src/domain/errors.ts';
+import { requirementsOf } from '../src/setup/requirements.ts';
 import { type Bench, type BenchContext, jsonLine, judge, textLine } from './harness.ts';
 
 /** `npm run bench [NAME]... [-- --json] [--runs N]`: exit code 1 when a ratio misses its limit or a benchmark fails. */
@@ -29,7 +30,7 @@ async function main(): Promise<number> {
   const context = { runs: options.runs, signal: interrupted.signal, log: tell };
   let ok = true;
   try {
-    await ensureSystem();
+    await ensureSystem(requirementsOf('server', 'bench'), interrupted.signal);
     for (const bench of benches) {
       if (options.names.length > 0 && !options.names.includes(bench.name)) continue;
       ok = (await runBench(bench, context, options.json)) && ok;

@@ -1,7 +1,7 @@
 import { inspect, parseArgs } from 'node:util';
 import { ensureSystem } from '../src/cmd/system.ts';
 import { errorCodes, toTidepoolError } from '../src/domain/errors.ts';
-import { serverRequirements, testRequirements } from '../src/setup/requirements.ts';
+import { requirementsOf } from '../src/setup/requirements.ts';
 import { prepare } from './prepare.ts';
 import { runCommand } from './runner/run-command.ts';
 import { type Result, runTestFiles } from './runner/run-file.ts';
@@ -39,7 +39,7 @@ async function main(): Promise<number> {
   }
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort());
   if (stages.some(({ fast }) => !fast)) {
-    await ensureSystem([...serverRequirements, ...testRequirements], interrupted.signal);
+    await ensureSystem(requirementsOf('server', 'test'), interrupted.signal);
   }
   await runStages(stages);
   printSummary();

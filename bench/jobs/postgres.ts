@@ -4,19 +4,11 @@ import { chown, glob, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { Requirement } from '../../src/setup/requirements.ts';
 import { freePort } from '../../test/support/free-port.ts';
 import { temporaryFolder } from '../../test/support/server.ts';
 
 const run = promisify(execFile);
 const limitMs = 60_000;
-
-export const postgresRequirement: Requirement = {
-  name: 'PostgreSQL',
-  purpose: 'keeps the queue that ours is held against',
-  anyOf: ['pg_createcluster'],
-  packages: ['postgresql'],
-};
 
 /** A PostgreSQL server of our own. */
 export interface Postgres extends AsyncDisposable {

@@ -11,7 +11,7 @@ import { buildWithBuildah, buildWithDocker } from '../image/dockerfile.ts';
 import { type ImageOrigin, importRuntime } from '../image/import-runtime.ts';
 import type { BuiltInRuntime } from '../image/runtime-recipe.ts';
 import { listRuntimes, removeRuntime } from '../image/runtime-store.ts';
-import { dockerfileRequirements } from '../setup/requirements.ts';
+import { requirementsOf } from '../setup/requirements.ts';
 import { ensureRuntime } from './artifacts.ts';
 import { cache, dateTime } from './image.ts';
 import { interruptSignal } from './interrupt.ts';
@@ -56,7 +56,7 @@ async function originOf({ dockerArchive, oci, dockerfile }: AddOptions): Promise
   const options = { folder, environment: buildEnvironment(), isRoot: process.getuid?.() === 0 };
   if (await works('buildah', '--version')) return buildWithBuildah(options);
   if (await works('docker', 'version')) return buildWithDocker(options, `tidepool-build-${randomUUID()}`);
-  await ensureSystem(dockerfileRequirements);
+  await ensureSystem(requirementsOf('dockerfile'));
   return buildWithBuildah(options);
 }
 

@@ -5,7 +5,7 @@ import { loadConfig } from '../config/load.ts';
 import { defaultCacheDir, defaultDataDir, prepareCacheDir } from '../config/paths.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import { RepeatedLog } from '../reconcile/repeated-log.ts';
-import { pipRequirements, serverRequirements } from '../setup/requirements.ts';
+import { requirementsOf } from '../setup/requirements.ts';
 import { ensureImage, ensureRuntime } from './artifacts.ts';
 import { type Cloud, startCloud } from './cloud.ts';
 import { reportStrayErrors } from './stray-errors.ts';
@@ -32,7 +32,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   reportStrayErrors(log);
   const adminPassword = takeAdminPassword();
   const interrupts = watchInterrupts();
-  const requirements = [...serverRequirements, ...(config.jobs.pip === undefined ? [] : pipRequirements)];
+  const requirements = requirementsOf('server', ...(config.jobs.pip === undefined ? [] : (['pip'] as const)));
   await ensureSystem(requirements, interrupts.first);
   const cacheDir = defaultCacheDir();
   await prepareCacheDir(cacheDir);

@@ -1,7 +1,7 @@
 import { systemClock } from '../clock/system-clock.ts';
 import { ensureDaemons } from '../setup/daemons.ts';
 import { installMissing } from '../setup/install.ts';
-import { type Requirement, serverRequirements } from '../setup/requirements.ts';
+import { type Requirement, requirementsOf } from '../setup/requirements.ts';
 import { progressDisplay } from './progress.ts';
 
 /**
@@ -9,7 +9,7 @@ import { progressDisplay } from './progress.ts';
  * Takes milliseconds when all is there. Error `unavailable`, with the commands that a person must run.
  */
 export async function ensureSystem(
-  requirements: readonly Requirement[] = serverRequirements,
+  requirements: readonly Requirement[] = requirementsOf('server'),
   signal?: AbortSignal,
 ): Promise<void> {
   const display = progressDisplay('system packages');

@@ -7,7 +7,7 @@ import { isRoot } from '../config/paths.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import { workerNamePattern } from '../protocol/worker.ts';
 import { installMissing } from '../setup/install.ts';
-import { workerRequirements } from '../setup/requirements.ts';
+import { requirementsOf } from '../setup/requirements.ts';
 import { runWorker } from '../worker/run.ts';
 import { progressDisplay } from './progress.ts';
 import { version } from './version.ts';
@@ -40,7 +40,7 @@ export async function worker(options: WorkerCommandOptions): Promise<void> {
   if (!isRoot())
     throw new TidepoolError('invalid', 'a worker runs as root: it makes the containers and limits of jobs');
   const display = progressDisplay('system packages');
-  await installMissing({ clock: hostClock, requirements: workerRequirements, report: display.show }).finally(
+  await installMissing({ clock: hostClock, requirements: requirementsOf('worker'), report: display.show }).finally(
     display.end,
   );
   const { leaving, ending } = watchSignals();

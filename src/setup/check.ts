@@ -1,10 +1,10 @@
 import { findCommand, type Host, thisHost } from './host.ts';
-import { type Check, type Requirement, serverRequirements } from './requirements.ts';
+import { type Check, type Requirement, requirementsOf } from './requirements.ts';
 import { checkUser } from './user.ts';
 
 /** Everything that this user needs on this machine. Looks only at files; takes a few milliseconds. */
 export function checkSystem(
-  requirements: readonly Requirement[] = serverRequirements,
+  requirements: readonly Requirement[] = requirementsOf('server'),
   host: Host = thisHost(),
 ): Check[] {
   return [...requirements.map((requirement) => checkRequirement(requirement, host)), ...checkUser(host)];
@@ -17,11 +17,14 @@ export function installCommand(packages: readonly string[], host: Pick<Host, 'ui
 }
 
 function checkRequirement(requirement: Requirement, host: Host): Check {
-  const { name, purpose, anyOf } = requirement;
+  const { name, purpose, anyOf, also = [] } = requirement;
   const found = anyOf.map((wanted) => locate(wanted, host)).find((path) => path !== undefined);
-  if (found !== undefined) return { name, purpose, ok: true, detail: found, fix: '', packages: [] };
+  const missing =
+    found === undefined ? [anyOf.join(' or ')] : also.filter((wanted) => locate(wanted, host) === undefined);
+  if (found !== undefined && missing.length === 0)
+    return { name, purpose, ok: true, detail: found, fix: '', packages: [] };
   const packages = requirement.packagesOn?.[host.distribution] ?? requirement.packages;
-  const detail = `${anyOf.join(' or ')} is not there`;
+  const detail = missing.map((wanted) => `${wanted} is not there`).join(', ');
   return { name, purpose, ok: false, detail, fix: installCommand(packages, host), packages };
 }
 

@@ -3,7 +3,7 @@ import { TidepoolError } from '../domain/errors.ts';
 import { checkSystem, installCommand } from './check.ts';
 import { type Exec, exec } from './exec.ts';
 import { findCommand, type Host, thisHost } from './host.ts';
-import { type Requirement, serverRequirements } from './requirements.ts';
+import { type Requirement, requirementsOf } from './requirements.ts';
 
 /** What a set-up step is doing. `fraction` is 0 to 1. */
 export type ReportSetup = (progress: { readonly label: string; readonly fraction: number }) => void;
@@ -31,7 +31,14 @@ const lockWords = /could not get lock/i;
  * Error `unavailable`: the message names what is missing and the command that brings it.
  */
 export async function installMissing(options: InstallOptions): Promise<void> {
-  const { clock, signal, report, requirements = serverRequirements, host = thisHost(), exec: run = exec } = options;
+  const {
+    clock,
+    signal,
+    report,
+    requirements = requirementsOf('server'),
+    host = thisHost(),
+    exec: run = exec,
+  } = options;
   const missing = checkSystem(requirements, host).filter(({ ok }) => !ok);
   if (missing.length === 0) return;
   const byHand = missing.filter(({ packages }) => packages.length === 0);

@@ -13,7 +13,7 @@ import type { Runtime } from '../../src/domain/image.ts';
 import type { PipSource } from '../../src/domain/requirements.ts';
 import { buildLayered } from '../../src/image/requirements/build.ts';
 import { listRuntimes } from '../../src/image/runtime-store.ts';
-import { pipRequirements } from '../../src/setup/requirements.ts';
+import { requirementsOf } from '../../src/setup/requirements.ts';
 import { serveIndex, writeWheel } from '../support/wheels.ts';
 
 const run = promisify(execFile);
@@ -21,7 +21,7 @@ let cacheDir = '';
 let wheels = '';
 
 before(async () => {
-  await ensureSystem(pipRequirements);
+  await ensureSystem(requirementsOf('pip'));
   const python = await ensureRuntime('python', defaultCacheDir(), systemClock, new AbortController().signal);
   cacheDir = await mkdtemp('/var/tmp/tidepool-requirements-');
   // The container's user must get to the wheels.

@@ -27,6 +27,7 @@ const differences: Readonly<Record<string, Partial<Stage>>> = {
   accounts: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs },
   handlers: { needsImage: false, concurrency: 2 },
   sim: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: 2 * fastLimitMs },
+  image: { needsImage: false },
   libvirt: { needsImage: false },
   services: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
   web: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
