@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { systemRequirements } from '../src/setup/requirements.ts';
 import { checkBans } from './tidy/bans.ts';
 import { checkComments, checkDocComments, checkLength } from './tidy/comments.ts';
 import {
@@ -13,7 +14,8 @@ import {
   type Document,
 } from './tidy/documents.ts';
 import { checkAgentBundle, checkCycles, checkLayers } from './tidy/imports.ts';
-import { loadSources } from './tidy/source.ts';
+import { loadSources, parseSource } from './tidy/source.ts';
+import { checkShellScript, checkSystemNames } from './tidy/system.ts';
 
 /** The rules of the repository that types and the linter cannot tell. Each checker is tried on bad samples in tidy/. */
 const product = loadSources('src');
@@ -52,6 +54,19 @@ test('every npm package has a reason in an ADR', () => {
   const names = Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies });
   const adrs = documents.filter(({ path }) => path.startsWith('docs/adr/')).map(({ text }) => text);
   none(checkDependencies(names, adrs.join('\n')));
+});
+
+test('every program and file of the system that is used is in the table of requirements', () => {
+  // What the browser and the guest run is not of this system.
+  const scripts = globSync('scripts/*.mjs').map((path) => parseSource(path, readFileSync(path, 'utf8')));
+  const sources = [...all, ...scripts].filter(({ path }) => !path.startsWith('src/web/'));
+  const shell = ['scripts/launch.sh', 'tidepool', 'tidepool-dev', '.ci/run', 'src/image/runtime/finish.sh'].map(
+    readDocument,
+  );
+  none([
+    ...sources.flatMap((source) => checkSystemNames(source, systemRequirements)),
+    ...shell.flatMap((script) => checkShellScript(script, systemRequirements, ['launch'])),
+  ]);
 });
 
 test('links in the documents lead somewhere', () => none(documents.flatMap((each) => checkLinks(each, existsSync))));

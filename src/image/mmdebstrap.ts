@@ -13,7 +13,7 @@ const finishHook = '--extract-hook=sh -c "$TIDEPOOL_FINISH" finish "$1"';
  */
 const asRoot = {
   program: 'unshare',
-  args: ['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc', 'mmdebstrap'],
+  args: ['--mount', '--propagation=private', '--pid', '--fork', '--kill-child', '--mount-proc', 'mmdebstrap'],
   // unshare leaves TERM to its child, where nobody expects it.
   stopSignal: 'SIGKILL',
 } as const;

@@ -26,10 +26,10 @@ export interface Check {
 }
 
 /**
- * Who needs a requirement. `check`: the fast stages of the tests, which install nothing; `test`: the other stages,
+ * Who needs a requirement. `start`: the launchers, before anything of ours runs; `check`: the fast stages of the tests, which install nothing; `test`: the other stages,
  * which need all of `server` too; `bench`: benches, likewise; `dockerfile`: `runtime add --dockerfile` where there is no Docker; `pip`: a server that installs requirements of jobs.
  */
-export type Need = 'check' | 'server' | 'worker' | 'dockerfile' | 'pip' | 'test' | 'bench';
+export type Need = 'start' | 'check' | 'server' | 'worker' | 'dockerfile' | 'pip' | 'test' | 'bench';
 
 /** One row of the table. */
 export interface SystemRequirement extends Requirement {
@@ -47,12 +47,25 @@ export const systemRequirements: readonly SystemRequirement[] = [
     // Packages that Debian calls essential or required: they are on every machine, and the fast tests may use them.
     name: 'base system',
     purpose: 'has the shell and the basic commands',
-    neededBy: ['check', 'server', 'worker', 'test', 'bench'],
+    neededBy: ['start', 'check', 'server', 'worker', 'test', 'bench'],
     anyOf: ['sh'],
     also: [
       ...['cat', 'chgrp', 'chmod', 'chown', 'chroot', 'date', 'du', 'echo', 'env', 'id', 'ln', 'ls', 'mkdir', 'mkfifo'],
-      ...['printf', 'readlink', 'rm', 'sha256sum', 'sleep', 'timeout', 'true', 'uname', 'wc'],
-      ...['flock', 'nsenter', 'prlimit', 'runuser', 'taskset', 'unshare', 'mount', 'umount', 'find', 'perl', 'tar'],
+      ...['dirname', 'printf', 'readlink', 'rm', 'seq', 'sha256sum', 'sleep', 'timeout', 'true', 'uname', 'wc'],
+      ...[
+        'fallocate',
+        'flock',
+        'nsenter',
+        'prlimit',
+        'runuser',
+        'taskset',
+        'unshare',
+        'mount',
+        'umount',
+        'find',
+        'perl',
+        'tar',
+      ],
       ...['/etc/os-release', '/etc/passwd'],
     ],
     packages: [
@@ -66,6 +79,14 @@ export const systemRequirements: readonly SystemRequirement[] = [
       'base-files',
       'base-passwd',
     ],
+  },
+  {
+    name: 'Node and npm',
+    purpose: 'install the npm packages, with the Node that runs everything else',
+    neededBy: ['start'],
+    anyOf: ['node'],
+    also: ['npm'],
+    packages: ['nodejs', 'npm'],
   },
   {
     name: 'apt',
@@ -131,6 +152,7 @@ export const systemRequirements: readonly SystemRequirement[] = [
     purpose: 'makes the file system of the golden image',
     neededBy: ['server'],
     anyOf: ['mke2fs'],
+    also: ['mkfs.ext4'],
     packages: ['e2fsprogs'],
   },
   {
@@ -138,7 +160,13 @@ export const systemRequirements: readonly SystemRequirement[] = [
     purpose: 'makes the read-only disks of runtimes',
     neededBy: ['server', 'pip'],
     anyOf: ['mksquashfs'],
-    also: ['unsquashfs'],
+    packages: ['squashfs-tools'],
+  },
+  {
+    name: 'unsquashfs',
+    purpose: 'unpacks runtimes, also where they cannot be mounted',
+    neededBy: ['server', 'pip', 'worker'],
+    anyOf: ['unsquashfs'],
     packages: ['squashfs-tools'],
   },
   {

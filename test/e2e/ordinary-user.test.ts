@@ -19,7 +19,7 @@ const isRoot = process.getuid?.() === 0;
 /** The command line and environment of a command as that user, as after a login. */
 function asUser(command: readonly string[]): { program: string; args: string[]; env: NodeJS.ProcessEnv } {
   const env = { HOME: home, USER: user, LOGNAME: user, PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8' };
-  return { program: '/usr/sbin/runuser', args: ['-u', user, '--', ...command], env };
+  return { program: '/usr/sbin/runuser', args: [`--user=${user}`, '--', ...command], env };
 }
 
 async function makeUser(): Promise<void> {

@@ -82,7 +82,7 @@ export async function qemuPid(name: string): Promise<number> {
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     const words = await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '');
-    if (words.startsWith('/usr/bin/qemu') && words.includes(`guest=${name},`)) return Number(entry);
+    if (/^\S*\/qemu-system-/.test(words) && words.includes(`guest=${name},`)) return Number(entry);
   }
   throw new Error(`there is no QEMU for ${name}`);
 }
