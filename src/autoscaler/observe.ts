@@ -13,7 +13,8 @@ export interface Observation {
   readonly bootMs: number | null;
   /** Jobs or requests that a VM works on now; null when that is not known. */
   inFlight(vm: Vm): number | null;
-  usages(vm: string): readonly Usage[];
+  /** What it used after this time. */
+  usages(vm: string, sinceMs: number): readonly Usage[];
 }
 
 /** A snapshot without what the autoscaler itself keeps. */
@@ -36,7 +37,7 @@ export function snapshotOf(seen: Observation, nowMs: number): Seen {
         stateSinceMs,
         inFlight: seen.inFlight(vm),
         // CPU of the boot says nothing of the load.
-        samples: seen.usages(vm.name).filter((usage) => vm.state === 'ready' && usage.atMs > stateSinceMs),
+        samples: vm.state === 'ready' ? seen.usages(vm.name, stateSinceMs) : [],
       };
     }),
     backlog: seen.backlog,

@@ -141,7 +141,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     host: { uri: hypervisor.uri, accelerator, info: () => hypervisor.hostInfo() },
     runtimeBuilds: () => runtimes.builds(),
     workers,
-    usages: (vm) => sampler.usages(vm),
+    usages: (vm, sinceMs) => sampler.usages(vm, sinceMs),
     openConsole: (vm) => hypervisor.openConsole(vm),
     accounts,
     legacyUpload: config.legacyUpload,

@@ -14,6 +14,8 @@ import type { ServedPool } from '../http/context.ts';
 import type { Sampler } from '../metrics/sampler.ts';
 import { emit, type PoolConfig, type PoolContext } from '../pool/context.ts';
 import { PoolController } from '../pool/controller.ts';
+import type { PoolHypervisor } from '../pool/limited-hypervisor.ts';
+import { withSharedList } from '../pool/shared-list.ts';
 import type { Workload } from '../pool/workload.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import type { NamedPlanner } from './policies.ts';
@@ -50,11 +52,13 @@ export interface Demand {
 /** The pools of a server, each with its controller and its autoscaler. They come and go while it runs. */
 export class Pools {
   readonly #parts: PoolParts;
+  readonly #hypervisor: PoolHypervisor;
   readonly #served: ServedPool[] = [];
   readonly #closing = new Map<string, Promise<void>>();
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
+    this.#hypervisor = withSharedList(parts.hypervisor, systemClock);
   }
 
   /** Those that are there now; the list is kept up to date. */
@@ -76,10 +80,11 @@ export class Pools {
   async open(plan: PoolPlan): Promise<ServedPool> {
     const { pool } = plan;
     const cpuWantedSince = (machine: string, sinceMs: number): number | undefined =>
-      this.#parts.sampler.usages(machine).findLast((usage) => usage.atMs > sinceMs)?.cpuWanted;
+      this.#parts.sampler.usages(machine, sinceMs).at(-1)?.cpuWanted;
     const { config, ...shared } = this.#parts;
     const context: PoolContext = {
       ...shared,
+      hypervisor: this.#hypervisor,
       pool,
       workload: plan.workload,
       clock: systemClock,
@@ -168,7 +173,7 @@ function makeAutoscaler(
           vms,
           ...(await plan.demand(vms)),
           bootMs: controller.bootMs,
-          usages: (vm: string) => parts.sampler.usages(vm),
+          usages: (vm: string, sinceMs: number) => parts.sampler.usages(vm, sinceMs),
         };
         return snapshotOf(seen, systemClock.now());
       },

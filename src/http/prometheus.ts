@@ -2,13 +2,17 @@ import { Gauge, Registry } from 'prom-client';
 import { poolCounts } from '../pool/census.ts';
 import type { HttpContext } from './context.ts';
 
+/** What is older is no news of a VM. */
+const newestMs = 10_000;
+
 /** The figures of /metrics in Prometheus' text format, read at the time of asking. */
 export async function prometheusText(context: HttpContext): Promise<string> {
   const registry = new Registry();
   const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L> =>
     new Gauge({ name: `tidepool_${name}`, help, labelNames, registers: [registry] });
-  const { store } = context.jobs;
+  const { store, clock } = context.jobs;
   const vms = await store.vms.list();
+  const nowMs = clock.now();
 
   const pools = gauge('pool_vms', 'VMs of a pool by state; desired is what should be', ['pool', 'state']);
   for (const pool of context.pools) {
@@ -21,7 +25,7 @@ export async function prometheusText(context: HttpContext): Promise<string> {
   const disk = gauge('vm_disk_bytes_per_second', 'Disk traffic of a VM', ['pool', 'vm', 'direction']);
   const network = gauge('vm_network_bytes_per_second', 'Network traffic of a VM', ['pool', 'vm', 'direction']);
   for (const vm of vms) {
-    const usage = context.usages(vm.name).at(-1);
+    const usage = context.usages(vm.name, nowMs - newestMs).at(-1);
     if (usage === undefined) continue;
     const labels = { pool: vm.pool, vm: vm.name };
     cpu.set(labels, usage.cpu);

@@ -5,8 +5,8 @@ import { isLayered, type PipSource } from '../domain/requirements.ts';
 import { buildRuntime } from './build-runtime.ts';
 import type { ReportProgress } from './progress.ts';
 import { buildLayered } from './requirements/build.ts';
+import { RuntimeList } from './runtime-list.ts';
 import { type BuiltInRuntime, runtimeRecipes } from './runtime-recipe.ts';
-import { listRuntimes } from './runtime-store.ts';
 
 /** After a build failed, the next wish for it within this time is answered with the failure. */
 const retryAfterMs = 60_000;
@@ -40,6 +40,7 @@ export interface WatchedShelf extends RuntimeShelf {
 export function runtimeShelf(options: ShelfOptions): WatchedShelf {
   const builds = new Map<string, Build>();
   const { cacheDir, clock, signal } = options;
+  const runtimes = new RuntimeList(cacheDir, clock);
 
   const start = (name: string, what: string, make: (progress: ReportProgress) => Promise<Runtime>): Build => {
     const build: Build = { progress: `${what}: it has begun`, failedAtMs: undefined, isHopeless: false };
@@ -50,6 +51,7 @@ export function runtimeShelf(options: ShelfOptions): WatchedShelf {
     })
       .then(() => {
         builds.delete(name);
+        runtimes.forget();
         options.log(`the runtime ${name} is built`);
         options.onBuilt();
       })
@@ -72,10 +74,7 @@ export function runtimeShelf(options: ShelfOptions): WatchedShelf {
   };
 
   /** Newest of each name: machines get that one. */
-  const list = async (): Promise<Runtime[]> => {
-    const all = await listRuntimes(cacheDir);
-    return all.filter((runtime, index) => all.findIndex((other) => other.name === runtime.name) === index);
-  };
+  const list = (): Promise<readonly Runtime[]> => runtimes.list();
   const allNames = async (): Promise<string[]> => (await list()).map((runtime) => runtime.name);
   const want = async (name: string): Promise<string | undefined> => {
     if ((await allNames()).includes(name)) return undefined;

@@ -29,9 +29,9 @@ export class Sampler {
     for (const name of this.#machines.keys()) if (!seen.has(name)) this.#machines.delete(name);
   }
 
-  /** A machine's usage, oldest first, one value a sample; gaps are missing data. */
-  usages(name: string): Usage[] {
-    return this.#machines.get(name)?.usages.toArray() ?? [];
+  /** A machine's usage after this time, oldest first, one value a sample; gaps are missing data. */
+  usages(name: string, sinceMs: number): Usage[] {
+    return this.#machines.get(name)?.usages.newestWhile(({ atMs }) => atMs > sinceMs) ?? [];
   }
 
   #take(name: string, reading: Reading): void {

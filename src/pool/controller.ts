@@ -47,6 +47,7 @@ export class PoolController {
   readonly #guard = new UnhealthyGuard();
   #bootTimesMs: number[] = [];
   #isAlarmed = false;
+  #hasDrains = false;
   #loop: Loop | undefined;
   #compareLoop: Loop | undefined;
   #unsubscribe: (() => void) | undefined;
@@ -88,8 +89,8 @@ export class PoolController {
     const loop = (name: string, periodMs: number, step: () => Promise<void>): Loop =>
       startLoop({ name: `${name} ${this.name}`, clock, periodMs, step, onError });
     this.#loop = loop('pool', pace.steerMs, () => this.#step());
-    // A drain is over when the last job on the VM ends.
-    void this.#context.changes.each('queue', this.#stopping.signal, () => this.wake());
+    // A drain is over when the last job on the VM ends, and so is the wait of a row for the jobs of a VM that is gone.
+    void this.#context.changes.each('queue', this.#stopping.signal, () => this.#hasDrains && this.wake());
     // Apart from the steering: libvirt's answer may take as long as its killing of a machine that hangs.
     this.#compareLoop = loop('machines of', pace.compareMs, () => this.#compare());
   }
@@ -157,6 +158,7 @@ export class PoolController {
     // Before the rows: a step that ends while they are read counts as under way, and is seen done the next time.
     const underWay = this.#steps.kinds;
     const vms = await poolVms(this.#context);
+    this.#hasDrains = vms.some(({ state }) => state === 'draining' || isLeaving(state));
     const held = await this.#context.store.jobs.holdingsByWorker();
     await this.#giveUpOverdue(vms, held);
     this.#noteFailures(vms);

@@ -22,7 +22,7 @@ export class ScriptedPool {
 
   /** What the server is made with. */
   serverSettings(): WebSettings {
-    return { pools: [this.#served()], usages, openConsole: async (vm) => fakeConsole(vm) };
+    return { pools: [this.#served()], usages: usagesSince, openConsole: async (vm) => fakeConsole(vm) };
   }
 
   /** Its VMs and what has happened to them, in the store. */
@@ -87,6 +87,10 @@ function decision(): Decision {
     ...{ pool: 'default', atMs: Date.now(), from: 3, desired: 3, action: 'none', limits: [] },
     recommendations: [{ policy: 'window5-80-35', desired: 3, reason: { code: 'InBand', text, numbers } }],
   } as unknown as Decision;
+}
+
+function usagesSince(vm: string, sinceMs: number): Usage[] {
+  return usages(vm).filter(({ atMs }) => atMs > sinceMs);
 }
 
 function usages(vm: string): Usage[] {

@@ -54,7 +54,10 @@ class ScaledServer {
           const { desired } = pool.size;
           const own = { pool: poolName, settings: pool.size.settings, desired, vms: all, bootMs: pool.bootMs, backlog };
           const inFlight = (vm: (typeof all)[number]) => jobsWorkload.inFlight(vm, held.get(vm.name) ?? []) + 1;
-          return snapshotOf({ ...own, inFlight, usages: (vm) => this.#sampler.usages(vm) }, clock.now());
+          return snapshotOf(
+            { ...own, inFlight, usages: (vm, sinceMs) => this.#sampler.usages(vm, sinceMs) },
+            clock.now(),
+          );
         },
       },
     });

@@ -15,6 +15,10 @@ import type { HttpContext, ServedPool } from '../context.ts';
 import { poolView } from '../views.ts';
 
 const tags = ['pools'];
+/** How far back `GET /usage` goes unless it is asked otherwise. */
+const usualUsageMs = 60_000;
+/** Samples of all VMs together in one answer. */
+const mostSamples = 10_000;
 const nameParams = z.object({ name: z.string().max(64) });
 
 /** Pools: look, scale by hand, change, pause. */
@@ -91,14 +95,15 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
 
     const usageDocs = {
       ...{ tags: ['vms'], operationId: 'listUsage', summary: 'CPU, memory, disk and network of every VM' },
-      description: 'A value a second, oldest first.',
-      querystring: z.object({ sinceMs: z.coerce.number().min(0).default(0) }),
+      description: `A value a second, oldest first: of the last minute unless ${'`sinceMs`'} is given. At most ${mostSamples} of all VMs together, then the newest of each.`,
+      querystring: z.object({ sinceMs: z.coerce.number().min(0).optional() }),
       response: { 200: usageListSchema },
     };
     app.get('/usage', { schema: usageDocs, config: reads }, async (request) => {
-      const { sinceMs } = request.query;
-      const samples = (vm: string) => context.usages(vm).filter((usage) => usage.atMs > sinceMs);
+      const { sinceMs = context.jobs.clock.now() - usualUsageMs } = request.query;
       const vms = await store.vms.list();
+      const most = Math.max(1, Math.floor(mostSamples / Math.max(1, vms.length)));
+      const samples = (vm: string) => context.usages(vm, sinceMs).slice(-most);
       return { vms: vms.map((vm) => ({ vm: vm.name, pool: vm.pool, state: vm.state, samples: samples(vm.name) })) };
     });
   };
