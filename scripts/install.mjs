@@ -38,6 +38,8 @@ export async function install(nodePackage) {
   await npmCi(partial);
   const installed = join(partial, 'node_modules');
   checkNode(join(installed, nodePackage, 'bin/node'));
+  // The stamp is trusted from now on, so the packages must be on the disk before it.
+  spawnSync('sync', ['-f', installed], { stdio: 'ignore' });
   writeFileSync(join(installed, stampName), stamp);
   if (existsSync(modules)) renameSync(modules, join(partial, 'replaced'));
   renameSync(installed, modules);

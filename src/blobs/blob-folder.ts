@@ -1,10 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, opendir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { open, opendir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BlobKeeper, StoredBlob } from '../domain/blob-store.ts';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { makeFolder, syncPath } from '../files/durable.ts';
 import { Holds } from './holds.ts';
 
 const idPattern = /^[0-9a-f]{64}$/;
@@ -15,7 +16,7 @@ const idPattern = /^[0-9a-f]{64}$/;
  */
 export async function openBlobFolder(root: string, clock: Pick<Clock, 'now'>): Promise<BlobKeeper> {
   const temporary = join(root, 'tmp');
-  await mkdir(temporary, { recursive: true, mode: 0o700 });
+  await makeFolder(temporary);
   for (const leftover of await readdir(temporary)) await rm(join(temporary, leftover), { force: true });
   const holds = new Holds();
 
@@ -44,9 +45,9 @@ export async function openBlobFolder(root: string, clock: Pick<Clock, 'now'>): P
       // A removal that began before would take the new file for the old one.
       await holds.removed(blob.id);
       const folder = join(root, blob.id.slice(0, 2));
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await makeFolder(folder);
       await rename(draft, pathOf(blob.id));
-      await syncFolder(folder);
+      await syncPath(folder);
       return blob;
     } catch (error) {
       await rm(draft, { force: true });
@@ -141,14 +142,4 @@ function diskProblem(cause: unknown): TidepoolError | undefined {
   const code = (cause as NodeJS.ErrnoException).code ?? '';
   if (!['ENOSPC', 'EDQUOT'].includes(code)) return undefined;
   return new TidepoolError('exhausted', "the server's disk is full; ask its administrator", { cause });
-}
-
-/** The rename itself survives a power cut only after this. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

@@ -1,11 +1,12 @@
-import { type FileHandle, mkdir, open, opendir, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, opendir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LogKeeper } from '../domain/blob-store.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { makeFolder, syncPath } from '../files/durable.ts';
 
 /** LogKeeper in a folder: one file `<root>/<job id>-<attempt>.frames` each. */
 export async function openLogFolder(root: string): Promise<LogKeeper> {
-  await mkdir(root, { recursive: true, mode: 0o700 });
+  await makeFolder(root);
 
   const fileOf = (jobId: string, attempt: number): string => {
     if (!/^[A-Za-z0-9-]+$/.test(jobId))
@@ -16,7 +17,11 @@ export async function openLogFolder(root: string): Promise<LogKeeper> {
   return {
     size: (jobId, attempt) => fileSize(fileOf(jobId, attempt)),
     append: (jobId, attempt, chunk) => withFile(fileOf(jobId, attempt), 'a', (file) => file.writeFile(chunk)),
-    sync: (jobId, attempt) => withFile(fileOf(jobId, attempt), 'a', (file) => file.datasync()),
+    async sync(jobId, attempt) {
+      await withFile(fileOf(jobId, attempt), 'a', (file) => file.datasync());
+      // The name of a new log is in the folder, not in the file.
+      await syncPath(root);
+    },
     async read(jobId, attempt, offset, maxBytes) {
       const path = fileOf(jobId, attempt);
       const available = (await fileSize(path)) - offset;

@@ -27,7 +27,7 @@ export async function openAccounts({ config, dataDir, store, changes, adminPassw
     clock: systemClock,
     changes,
     settings: { signUp, maxAccounts, sessionIdleMs, sessionMaxMs },
-    adminToken: await adminToken(dataDir),
+    adminToken: await adminToken(dataDir, log),
     log,
   });
   const made = await ensureFirstAdmin(context, adminPassword).catch((error: unknown) => {

@@ -1,16 +1,50 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { TidepoolError } from '../domain/errors.ts';
+import { writeFileDurably } from '../files/durable.ts';
 
-/** The administrator's token of a data folder, made at the first start; only the owner can read the file. */
-export async function adminToken(dataDir: string): Promise<string> {
-  const path = join(dataDir, 'admin.token');
+/** A token that we make has 43 characters; an administrator may have chosen another one that is as hard to guess. */
+const shape = /^[\x21-\x7e]{32,512}$/;
+
+function tokenPath(dataDir: string): string {
+  return join(dataDir, 'admin.token');
+}
+
+/**
+ * The administrator's token of a data folder, made at the first start; only the owner can read the file. A file that is
+ * empty, cut off or otherwise no token, as a power cut may leave it, is never taken for one: a new token replaces it.
+ */
+export async function adminToken(dataDir: string, log: (message: string) => void): Promise<string> {
+  const known = await tokenFile(dataDir);
+  if (known !== undefined && shape.test(known)) return known;
   const made = randomBytes(32).toString('base64url');
+  await writeFileDurably(tokenPath(dataDir), `${made}\n`);
+  if (known !== undefined) log(`${tokenPath(dataDir)} was empty or damaged, so a new admin token has been made`);
+  return made;
+}
+
+/** The token of a data folder, for commands. Error: `unauthenticated` when the file cannot be read or has no token. */
+export async function readAdminToken(dataDir: string): Promise<string> {
+  const path = tokenPath(dataDir);
+  let token: string | undefined;
   try {
-    await writeFile(path, `${made}\n`, { flag: 'wx', mode: 0o600 });
-    return made;
+    token = await tokenFile(dataDir);
+  } catch (cause) {
+    throw new TidepoolError('unauthenticated', `${path} cannot be read; set TIDEPOOL_URL and TIDEPOOL_TOKEN instead`, {
+      cause,
+    });
+  }
+  if (token !== undefined && shape.test(token)) return token;
+  throw new TidepoolError('unauthenticated', `${path} has no token in it; a restart of the server makes a new one`);
+}
+
+/** Undefined when there is no file. */
+async function tokenFile(dataDir: string): Promise<string | undefined> {
+  try {
+    return (await readFile(tokenPath(dataDir), 'utf8')).trim();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    return (await readFile(path, 'utf8')).trim();
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }

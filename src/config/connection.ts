@@ -1,6 +1,9 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { TidepoolError } from '../domain/errors.ts';
+import { readJson, writeFileDurably } from '../files/durable.ts';
+import { readAdminToken } from './admin-token.ts';
 import { readLogin } from './login.ts';
 import { defaultDataDir, stateDir } from './paths.ts';
 
@@ -8,11 +11,8 @@ import { defaultDataDir, stateDir } from './paths.ts';
  * How commands find the server on the same machine: each server writes a note into a folder of its user's, with its
  * address and data folder (where `admin.token` is), and removes it when it ends. A note of a dead process is ignored.
  */
-interface ServerNote {
-  readonly url: string;
-  readonly pid: number;
-  readonly dataDir: string;
-}
+const noteSchema = z.object({ url: z.string(), pid: z.int().positive(), dataDir: z.string() });
+type ServerNote = z.output<typeof noteSchema>;
 
 function noteDir(): string {
   return join(stateDir(), 'servers');
@@ -23,7 +23,7 @@ export async function announceServer(url: string, dataDir: string): Promise<() =
   await mkdir(noteDir(), { recursive: true, mode: 0o700 });
   const path = join(noteDir(), `${process.pid}.json`);
   const note: ServerNote = { url, pid: process.pid, dataDir };
-  await writeFile(path, JSON.stringify(note), { mode: 0o600 });
+  await writeFileDurably(path, JSON.stringify(note));
   return () => rm(path, { force: true });
 }
 
@@ -43,7 +43,7 @@ export async function findServer(dataDir: string | undefined): Promise<{ url: st
   const login = dataDir === undefined && !process.env.TIDEPOOL_DATA_DIR ? await readLogin() : undefined;
   if (login !== undefined) return login;
   const note = chooseServer(await runningServers(), dataDir);
-  return { url: note.url, token: await readToken(note.dataDir) };
+  return { url: note.url, token: await readAdminToken(note.dataDir) };
 }
 
 /** The address of the server on this machine that is meant, as `findServer` chooses. */
@@ -68,13 +68,9 @@ async function runningServers(): Promise<ServerNote[]> {
   return notes.filter((note) => note !== undefined && isAlive(note.pid)) as ServerNote[];
 }
 
+/** Undefined for a file that is being removed, or that a power cut has left empty. */
 async function readNote(path: string): Promise<ServerNote | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch {
-    // Being written or removed at this moment.
-    return undefined;
-  }
+  return noteSchema.safeParse(await readJson(path)).data;
 }
 
 function isAlive(pid: number): boolean {
@@ -83,16 +79,5 @@ function isAlive(pid: number): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-async function readToken(dataDir: string): Promise<string> {
-  const path = join(dataDir, 'admin.token');
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch (cause) {
-    throw new TidepoolError('unauthenticated', `${path} cannot be read; set TIDEPOOL_URL and TIDEPOOL_TOKEN instead`, {
-      cause,
-    });
   }
 }

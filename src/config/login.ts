@@ -1,7 +1,8 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { TidepoolError } from '../domain/errors.ts';
+import { makeFolder, writeFileDurably } from '../files/durable.ts';
 import { stateDir } from './paths.ts';
 
 const loginSchema = z.object({ url: z.string(), token: z.string() });
@@ -34,10 +35,8 @@ export async function readLogin(): Promise<Login | undefined> {
 /** Replaces it as a whole, so that a command that runs beside this one reads the old or the new. */
 export async function writeLogin({ url, token }: Login): Promise<void> {
   const path = loginPath();
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const next = `${path}.${process.pid}`;
-  await writeFile(next, JSON.stringify({ url, token }), { mode: 0o600 });
-  await rename(next, path);
+  await makeFolder(dirname(path));
+  await writeFileDurably(path, JSON.stringify({ url, token }));
 }
 
 /** Forgets it. */

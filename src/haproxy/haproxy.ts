@@ -1,8 +1,9 @@
-import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../domain/clock.ts';
 import { hasCode, TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { writeFileDurably } from '../files/durable.ts';
 import { Silence } from '../reconcile/lateness.ts';
 import type { Config } from './config.ts';
 import { answerLimitMs, MasterSocket, type Processes } from './master.ts';
@@ -116,15 +117,13 @@ export class HaproxyProcess {
     }, 'does not serve after its reload');
     if (after.failedReloads === processes.failedReloads) return;
     const reason = await this.#whyRefused();
-    await writeFile(this.#configFile, before);
+    await writeFileDurably(this.#configFile, before);
     throw new TidepoolError('unavailable', `HAProxy refused its new configuration: ${reason}`);
   }
 
   /** For the next start or reload. The file is whole at any moment. */
   async write({ text }: Config): Promise<void> {
-    const fresh = `${this.#configFile}.new`;
-    await writeFile(fresh, text, { mode: 0o600 });
-    await rename(fresh, this.#configFile);
+    await writeFileDurably(this.#configFile, text);
   }
 
   /** Ends it with all that it serves. */

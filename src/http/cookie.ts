@@ -5,13 +5,13 @@ function cookieName(request: FastifyRequest): string {
   return request.protocol === 'https' ? '__Host-tidepool_session' : 'tidepool_session';
 }
 
-/** The session's secret that the browser sent; undefined when there is none, or more than one. */
+/** The session's secret that the browser sent; undefined when there is none, an empty one, or more than one. */
 export function sessionCookie(request: FastifyRequest): string | undefined {
   const name = `${cookieName(request)}=`;
   const pairs = (request.headers.cookie ?? '').split(';').map((pair) => pair.trim());
   const values = pairs.filter((pair) => pair.startsWith(name)).map((pair) => pair.slice(name.length));
   // One of two was set by somebody else.
-  return values.length === 1 ? values[0] : undefined;
+  return values.length === 1 && values[0] !== '' ? values[0] : undefined;
 }
 
 /**

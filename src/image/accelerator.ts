@@ -1,8 +1,9 @@
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { hostname, release } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../domain/clock.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
+import { readJson, writeFileDurably } from '../files/durable.ts';
 import { contentId } from './recipe.ts';
 
 export type AcceleratorSetting = 'auto' | Accelerator;
@@ -40,14 +41,12 @@ export async function chooseAccelerator(options: ChooseAcceleratorOptions): Prom
   }
   const path = join(options.cacheDir, 'accelerator', `${await verdictKey(options)}.json`);
   const now = options.clock.now();
-  const known = parseVerdict(await readFile(path, 'utf8').catch(() => ''));
+  const known = parseVerdict(await readJson(path));
   const isFresh = known !== undefined && (known.accelerator === 'kvm' || now - known.atMs < refusalKeptMs);
   if (known !== undefined && isFresh) return { accelerator: known.accelerator, reason: `${known.reason} (remembered)` };
   const choice = await probe(options);
   await mkdir(dirname(path), { recursive: true });
-  const part = `${path}.${now}.part`;
-  await writeFile(part, `${JSON.stringify({ ...choice, atMs: now })}\n`);
-  await rename(part, path);
+  await writeFileDurably(path, `${JSON.stringify({ ...choice, atMs: now })}\n`, 0o644);
   return choice;
 }
 
@@ -73,13 +72,7 @@ async function probe(options: ChooseAcceleratorOptions): Promise<AcceleratorChoi
 }
 
 /** A file that cannot be read as a verdict counts as none: the probe is asked again. */
-function parseVerdict(text: string): (AcceleratorChoice & { readonly atMs: number }) | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+function parseVerdict(value: unknown): (AcceleratorChoice & { readonly atMs: number }) | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (!('accelerator' in value && 'reason' in value && 'atMs' in value)) return undefined;
   const { accelerator, reason, atMs } = value;

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
+import { makeFolder, syncPath, syncTree } from '../files/durable.ts';
 import type { RunCommand } from './command.ts';
 import { contentId } from './recipe.ts';
 
@@ -128,27 +129,14 @@ async function removeScratch(path: string, run: RunCommand): Promise<void> {
   }
 }
 
-/** Syncs a finished file or folder to disk and gives it its final name. */
+/**
+ * Syncs a finished file or folder to disk and gives it its final name. The caller has found nothing there that is whole, so
+ * whatever has that name is what a power cut has damaged, and goes.
+ */
 export async function publish(from: string, to: string): Promise<void> {
   await syncTree(from);
-  await mkdir(join(to, '..'), { recursive: true });
+  await makeFolder(dirname(to), 0o755);
+  await rm(to, { recursive: true, force: true });
   await rename(from, to);
-  await syncPath(join(to, '..'));
-}
-
-async function syncTree(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  const isFolder = (await handle.stat()).isDirectory();
-  await handle.close();
-  if (isFolder) for (const name of await readdir(path)) await syncTree(join(path, name));
-  await syncPath(path);
-}
-
-async function syncPath(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await syncPath(dirname(to));
 }

@@ -1,6 +1,7 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Image } from '../domain/image.ts';
+import { readJson } from '../files/durable.ts';
 import { folders } from './cache.ts';
 
 export const imageFiles = {
@@ -18,12 +19,12 @@ export const imageFiles = {
  */
 const commandLine = 'console=ttyS0 quiet loglevel=3 panic=-1 no_timer_check cgroup_no_v1=all random.trust_cpu=on';
 
-/** The image of this id, if it is in the cache. */
+/** The image of this id, if it is in the cache and whole: it is built anew after a power cut that has damaged it. */
 export async function findImage(cacheDir: string, id: string): Promise<Image | undefined> {
   const folder = join(cacheDir, folders.images, id);
-  const text = await readFile(join(folder, imageFiles.about), 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  const about: unknown = JSON.parse(text);
+  const about = await readJson(join(folder, imageFiles.about));
+  const disk = await stat(join(folder, imageFiles.disk)).catch(() => undefined);
+  if (disk === undefined || disk.size === 0) return undefined;
   if (typeof about !== 'object' || about === null || !('createdAtMs' in about)) return undefined;
   return {
     id,
@@ -31,7 +32,7 @@ export async function findImage(cacheDir: string, id: string): Promise<Image | u
     kernelPath: join(folder, imageFiles.kernel),
     initrdPath: join(folder, imageFiles.initrd),
     commandLine,
-    sizeBytes: (await stat(join(folder, imageFiles.disk))).blocks * 512,
+    sizeBytes: disk.blocks * 512,
     createdAtMs: Number(about.createdAtMs),
   };
 }

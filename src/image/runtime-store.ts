@@ -1,7 +1,8 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { ImageProcess, Runtime } from '../domain/image.ts';
+import { readJson } from '../files/durable.ts';
 import { folders } from './cache.ts';
 
 export const runtimeFiles = { disk: 'runtime.squashfs', about: 'runtime.json' } as const;
@@ -21,13 +22,11 @@ export type AboutRuntime = z.output<typeof aboutSchema>;
 /** The runtime of this name and id, if it is in the cache. */
 export async function findRuntime(cacheDir: string, name: string, id: string): Promise<Runtime | undefined> {
   const folder = join(cacheDir, folders.runtimes, `${name}-${id}`);
-  const text = await readFile(join(folder, runtimeFiles.about), 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  const about = aboutSchema.safeParse(JSON.parse(text));
+  const about = aboutSchema.safeParse(await readJson(join(folder, runtimeFiles.about)));
   if (!about.success) return undefined;
   const path = join(folder, runtimeFiles.disk);
   const disk = await stat(path).catch(() => undefined);
-  return disk === undefined ? undefined : { name, id, path, sizeBytes: disk.size, ...about.data };
+  return disk === undefined || disk.size === 0 ? undefined : { name, id, path, sizeBytes: disk.size, ...about.data };
 }
 
 /** Every runtime in the cache, newest first; of a name that was built again, the first is the current one. */

@@ -46,6 +46,20 @@ test('images are listed newest first, and a folder without its description is no
   assert.equal(await findImage(cache, 'new'), undefined);
 });
 
+test('what a power cut has damaged counts as not there, and does not end the server', async (t) => {
+  const cache = await freshCache(t);
+  for (const [id, disk, about] of [
+    ['empty', 'disk', ''],
+    ['cut', 'disk', '{"createdAtMs"'],
+    ['no-disk', '', '{"createdAtMs":1}'],
+  ] as const) {
+    await put(join(cache, 'images', id), { 'disk.qcow2': disk, 'image.json': about });
+    await put(join(cache, 'runtimes', `r-${id}`), { 'runtime.squashfs': disk, 'runtime.json': about });
+  }
+  assert.deepEqual(await listImages(cache), []);
+  assert.deepEqual(await listRuntimes(cache), []);
+});
+
 test('a runtime is found by name and id, also a name with dashes', async (t) => {
   const cache = await freshCache(t);
   const runtime = { name: 'my-own', id: 'abc', path: join(cache, 'runtimes', 'my-own-abc', 'runtime.squashfs') };

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:f
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
+import { syncPath, syncTree } from '../files/durable.ts';
 import { buildSite } from './build.ts';
 
 /** Builds of earlier versions that are kept, for servers of other checkouts. */
@@ -26,10 +27,12 @@ export async function cachedSite(root: string, cacheDir: string, onBuild: () => 
   const partial = await mkdtemp(join(folder, 'partial-'));
   try {
     for (const { path, content } of await buildSite(join(root, 'src/web'))) await store(join(partial, path), content);
+    await syncTree(partial);
     await rename(partial, finished).catch(async (error: NodeJS.ErrnoException) => {
       // Another server was faster, with the same.
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     });
+    await syncPath(folder);
   } finally {
     await rm(partial, { recursive: true, force: true });
   }

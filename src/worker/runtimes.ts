@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { TidepoolError } from '../domain/errors.ts';
+import { syncPath } from '../files/durable.ts';
 import { ask, download, type ServerAddress, unreachable } from './server.ts';
 
 const run = promisify(execFile);
@@ -77,6 +78,7 @@ export class WorkerRuntimes {
     const { size } = await stat(part);
     if (size !== sizeBytes)
       throw new TidepoolError('upstream', `the runtime ${name} has ${size} bytes, not ${sizeBytes}`);
+    await syncPath(part);
     await rename(part, disk);
   }
 
@@ -109,6 +111,7 @@ async function attach(disk: string, root: string): Promise<void> {
       const text = `the runtime ${root} can be neither mounted (${String(mounting)}) nor unpacked (${String(cause)})`;
       throw new TidepoolError('internal', text, { cause });
     }
+    await run('sync', ['-f', unpacked]);
     await rename(unpacked, root);
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Identity, identify, isAdmin } from '../../src/accounts/identity.ts';
+import { secretHash } from '../../src/accounts/secrets.ts';
 import { deleteToken, listTokens, makeToken } from '../../src/accounts/tokens.ts';
 import { changeUser, resetPassword } from '../../src/accounts/users.ts';
 import { hasCode } from '../../src/domain/errors.ts';
@@ -112,6 +113,8 @@ test('the admin token of the data folder is the first administrator, whatever be
   await addTestUser(accounts, 'root', 'admin');
   await changeUser(accounts, 'admin', { state: 'disabled' });
   assert.equal(await whoIs(accounts, adminToken), 'admin admin');
+  const empty = { ...accounts, adminTokenHash: secretHash('') };
+  assert.equal(await identify(empty, ''), undefined, 'nothing matches nothing');
   for (const wrong of ['', adminToken.slice(1), `${adminToken} `, adminToken.toUpperCase()]) {
     assert.equal(await whoIs(accounts, wrong), undefined);
   }

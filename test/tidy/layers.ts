@@ -6,8 +6,11 @@ export interface Layer {
   readonly packages: readonly string[];
 }
 
-/** `reconcile` has no decisions of the core, but what all that waits and tries again has in common. */
-const adapter = ['domain', 'protocol', 'reconcile'];
+/**
+ * `reconcile` has no decisions of the core, but what all that waits and tries again has in common; `files` is how files are
+ * written that must be whole.
+ */
+const adapter = ['domain', 'files', 'protocol', 'reconcile'];
 
 /**
  * The architecture (docs/ARCHITECTURE.md) as a table: cmd -> adapters and http -> core -> domain -> protocol. Adapters
@@ -16,6 +19,7 @@ const adapter = ['domain', 'protocol', 'reconcile'];
 export const layers: Readonly<Record<string, Layer>> = {
   protocol: { imports: [], packages: ['zod'] },
   domain: { imports: ['protocol'], packages: [] },
+  files: { imports: ['domain'], packages: [] },
 
   reconcile: { imports: ['domain'], packages: [] },
   accounts: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
@@ -75,7 +79,7 @@ export const layers: Readonly<Record<string, Layer>> = {
 
   agent: { imports: ['protocol', 'domain/errors.ts'], packages: [] },
   // The agent on a machine that is no VM; it dials, which the agent itself never does.
-  worker: { imports: ['agent', 'protocol', 'domain/errors.ts'], packages: [] },
+  worker: { imports: ['agent', 'files', 'protocol', 'domain/errors.ts'], packages: [] },
   cli: { imports: ['loadgen', 'protocol', 'domain/errors.ts'], packages: ['eventsource-parser', 'yazl', 'zod'] },
 
   web: {
@@ -103,6 +107,7 @@ export const layers: Readonly<Record<string, Layer>> = {
         'config',
         'demo',
         'domain',
+        'files',
         'haproxy',
         'http',
         'image',

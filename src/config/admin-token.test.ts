@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { hasCode } from '../domain/errors.ts';
+import { adminToken, readAdminToken } from './admin-token.ts';
+
+async function inFolder(body: (folder: string, log: string[]) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'tidepool-token-'));
+  try {
+    await body(folder, []);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('a token is made once, for its owner only', () =>
+  inFolder(async (folder, log) => {
+    await assert.rejects(readAdminToken(folder), (error) => hasCode(error, 'unauthenticated'));
+    const token = await adminToken(folder, (line) => log.push(line));
+    assert.match(token, /^[\w-]{43}$/);
+    assert.equal(await adminToken(folder, (line) => log.push(line)), token);
+    assert.equal(await readAdminToken(folder), token);
+    assert.equal((await stat(join(folder, 'admin.token'))).mode & 0o777, 0o600);
+    assert.deepEqual(log, []);
+  }));
+
+for (const [what, content] of [
+  ['empty', ''],
+  ['blank', '\n \n'],
+  ['cut off', 'abcdef'],
+  ['zeroed', '\0'.repeat(44)],
+] as const) {
+  test(`a token file that is ${what} is no token: a new one is made, with a warning`, () =>
+    inFolder(async (folder, log) => {
+      const path = join(folder, 'admin.token');
+      await writeFile(path, content);
+      await chmod(path, 0o644);
+      await assert.rejects(readAdminToken(folder), (error) => hasCode(error, 'unauthenticated'));
+      const token = await adminToken(folder, (line) => log.push(line));
+      assert.match(token, /^[\w-]{43}$/);
+      assert.equal(await readFile(path, 'utf8'), `${token}\n`);
+      assert.equal((await stat(path)).mode & 0o777, 0o600);
+      assert.match(log.join(), /empty or damaged/);
+    }));
+}

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { makeFolder, readJson, syncTree, writeFileDurably } from './durable.ts';
+
+async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'tidepool-files-'));
+  try {
+    await body(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('a file is replaced as a whole, with its mode, and leaves no draft', () =>
+  inFolder(async (folder) => {
+    const path = join(folder, 'secret');
+    await writeFile(path, 'an old one', { mode: 0o644 });
+    await writeFileDurably(path, 'new');
+    assert.equal(await readFile(path, 'utf8'), 'new');
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    assert.deepEqual(await readdir(folder), ['secret']);
+  }));
+
+test('a write that fails leaves the old file, and no draft', () =>
+  inFolder(async (folder) => {
+    const path = join(folder, 'taken');
+    await mkdir(path);
+    await assert.rejects(writeFileDurably(path, 'new'));
+    assert.deepEqual(await readdir(folder), ['taken']);
+  }));
+
+test('folders are made with those above them, and flushed with what is in them', () =>
+  inFolder(async (folder) => {
+    await makeFolder(join(folder, 'a', 'b'));
+    await makeFolder(join(folder, 'a', 'b'));
+    await writeFile(join(folder, 'a', 'b', 'c'), '');
+    await syncTree(folder);
+    assert.equal((await stat(join(folder, 'a', 'b'))).mode & 0o777, 0o700);
+  }));
+
+test('a JSON file that is missing, empty or cut off says nothing', () =>
+  inFolder(async (folder) => {
+    const path = join(folder, 'x.json');
+    assert.equal(await readJson(path), undefined);
+    for (const text of ['', '{"a"']) {
+      await writeFile(path, text);
+      assert.equal(await readJson(path), undefined);
+    }
+    await writeFile(path, '{"a":1}');
+    assert.deepEqual(await readJson(path), { a: 1 });
+  }));

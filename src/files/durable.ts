@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/**
+ * Writes a file as a whole: into a draft beside it, flushed, then renamed, and the folder flushed. After a kill or a
+ * power cut the file is the old one or the new one, never a part, and never empty.
+ * @param mode of the file, also where one is there already
+ */
+export async function writeFileDurably(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  const draft = `${path}.${randomUUID()}.part`;
+  try {
+    await using file = await open(draft, 'wx', mode);
+    await file.writeFile(content);
+    await file.chmod(mode);
+    await file.sync();
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+  await syncPath(dirname(path));
+}
+
+/** Flushes one file or folder. A new name in a folder survives a power cut only after the folder is flushed. */
+export async function syncPath(path: string): Promise<void> {
+  await using handle = await open(path, 'r');
+  await handle.sync();
+}
+
+/** Flushes a file, or a folder with all that is in it. Symbolic links are not followed. */
+export async function syncTree(path: string): Promise<void> {
+  await using handle = await open(path, 'r');
+  if ((await handle.stat()).isDirectory()) {
+    for (const entry of await readdir(path, { withFileTypes: true }))
+      if (entry.isFile() || entry.isDirectory()) await syncTree(join(path, entry.name));
+  }
+  await handle.sync();
+}
+
+/** Makes a folder with those above it, and flushes the name of each new one. */
+export async function makeFolder(path: string, mode = 0o700): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode });
+  if (first === undefined) return;
+  for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncPath(dirname(folder));
+}
+
+/** Returns what a JSON file says; undefined when there is none, or when it is no JSON, such as an empty file. */
+export async function readJson(path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
