@@ -1,3 +1,4 @@
+import type { TidepoolError } from './errors.ts';
 import type { PoolSettings } from './pool.ts';
 
 /** A Python handler, or a program that listens on `$PORT`, that answers from every VM of a pool of its own. */
@@ -123,13 +124,17 @@ export interface KeyValueLimits {
 
 export const defaultKeyValueLimits: KeyValueLimits = { maxKeys: 1_000_000, maxBytes: 256 * 1024 ** 2 };
 
+/** Answer to one request; an error is a refusal of this request alone. */
+export type KeyValueAnswer = Uint8Array | TidepoolError | undefined;
+
 /** Port: the small durable store that handlers of a service share. */
 export interface KeyValueStore {
   /**
    * Carries out a batch in its order, in one transaction; durable when it resolves. One answer a request: the value that
-   * then stands, or undefined. Errors, of the whole batch: `exhausted` when the service's keys or bytes would pass their
-   * limit, `not_found` when there is no such service.
+   * then stands, or undefined; or `exhausted`, as a value, for a request with which the service's keys or bytes would pass
+   * their limit: it changes nothing, and the others are carried out. Error, of the whole batch: `not_found` when there is
+   * no such service.
    */
-  apply(service: string, requests: readonly KeyValueRequest[]): Promise<(Uint8Array | undefined)[]>;
+  apply(service: string, requests: readonly KeyValueRequest[]): Promise<KeyValueAnswer[]>;
   count(service: string): Promise<number>;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TidepoolError } from '../domain/errors.ts';
-import type { KeyValueRequest, KeyValueStore } from '../domain/service.ts';
+import type { KeyValueAnswer, KeyValueRequest, KeyValueStore } from '../domain/service.ts';
 import type { StoreRequest } from '../protocol/agent-service.ts';
 import { answerStoreRequests } from './key-values.ts';
 
@@ -15,14 +15,12 @@ class TinyStore implements KeyValueStore {
     this.#maxKeys = maxKeys;
   }
 
-  async apply(service: string, requests: readonly KeyValueRequest[]): Promise<(Uint8Array | undefined)[]> {
+  async apply(service: string, requests: readonly KeyValueRequest[]): Promise<KeyValueAnswer[]> {
     this.applied += 1;
     if (service !== 'fib') throw new TidepoolError('not_found', `there is no service ${service}`);
-    const added = new Set(
-      requests.filter(({ op, key }) => op === 'put' && !this.values.has(key)).map(({ key }) => key),
-    );
-    if (added.size > 0 && this.values.size + added.size > this.#maxKeys) throw new TidepoolError('exhausted', 'full');
     return requests.map(({ op, key, value }) => {
+      if (op === 'put' && !this.values.has(key) && this.values.size >= this.#maxKeys)
+        return new TidepoolError('exhausted', 'full');
       if (op === 'put' && value !== undefined) this.values.set(key, value);
       return this.values.get(key);
     });
@@ -58,6 +56,7 @@ test('of a batch that does not fit only what does not fit is refused', async () 
     ['0', '1', '2', '3', '4', '5', '6 refused', '7 refused', '8 refused', '9'],
   );
   assert.deepEqual([...store.values.keys()], ['k0', 'k1', 'k2', 'k3', 'k4']);
+  assert.equal(store.applied, 1);
 });
 
 test('what cannot be is refused without a look at the store, and the rest is done', async () => {

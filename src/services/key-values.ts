@@ -1,5 +1,5 @@
-import { hasCode, toTidepoolError } from '../domain/errors.ts';
-import type { KeyValueRequest, KeyValueStore } from '../domain/service.ts';
+import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import type { KeyValueAnswer, KeyValueRequest, KeyValueStore } from '../domain/service.ts';
 import {
   maxStoreKeyBytes,
   maxStoreValueBytes,
@@ -30,7 +30,6 @@ export async function answerStoreRequests(
 
 type Outcome = Pick<StoreAnswer, 'value' | 'error'>;
 
-/** A batch that would fill the store is halved until only those are refused that do not fit; the order stays. */
 async function carryOut(
   store: KeyValueStore,
   service: string,
@@ -38,17 +37,16 @@ async function carryOut(
 ): Promise<Outcome[]> {
   if (requests.length === 0) return [];
   try {
-    const values = await store.apply(service, requests);
-    return values.map((value) => ({ value: value === undefined ? null : toBase64(value), error: '' }));
+    return (await store.apply(service, requests)).map(outcomeOf);
   } catch (error) {
-    if (requests.length === 1 || !hasCode(error, 'exhausted')) {
-      const { message } = toTidepoolError(error);
-      return requests.map(() => ({ value: null, error: message }));
-    }
-    const middle = Math.ceil(requests.length / 2);
-    const first = await carryOut(store, service, requests.slice(0, middle));
-    return [...first, ...(await carryOut(store, service, requests.slice(middle)))];
+    const { message } = toTidepoolError(error);
+    return requests.map(() => ({ value: null, error: message }));
   }
+}
+
+function outcomeOf(answer: KeyValueAnswer): Outcome {
+  if (answer instanceof TidepoolError) return { value: null, error: answer.message };
+  return { value: answer === undefined ? null : toBase64(answer), error: '' };
 }
 
 interface Checked {

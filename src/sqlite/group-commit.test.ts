@@ -62,6 +62,24 @@ test('of a group only the one that fails is told so, and nothing of it stays', (
     assert.equal(await group.run(insert('c')), 1, 'it goes on');
   }));
 
+test('those that fail cost the others no flush of their own', async () => {
+  let commits = 0;
+  await withGroup(
+    async (group, db) => {
+      await group.run(insert('taken'));
+      commits = 0;
+      const names = Array.from({ length: 100 }, (_, i) => (i % 10 === 0 ? 'taken' : `n${i}`));
+      const results = await Promise.allSettled(names.map((name) => group.run(insert(name))));
+      assert.equal(results.filter(({ status }) => status === 'rejected').length, 10);
+      assert.equal((await all(db)).length, 91);
+      assert.equal(commits, 1);
+    },
+    (statement) => {
+      if (statement === 'commit') commits += 1;
+    },
+  );
+});
+
 test('settled waits for all that was asked for', () =>
   withGroup(async (group, db) => {
     void group.run(insert('a'));

@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 
 type Work<Tables, T> = (tx: Transaction<Tables>) => Promise<T>;
 
@@ -20,8 +20,9 @@ export function endOfTurn(): Promise<void> {
  * Group commit: writes that come at the same time share one transaction, and so one flush to the disk, which is what a
  * durable write costs most. Each caller still waits until its own write is on the disk.
  *
- * When one of a group fails, the group is rolled back and each is done again in a transaction of its own, so that only
- * the one that fails is told so. A piece of work may therefore run twice, and touches nothing but the database.
+ * Each piece of work stands in a savepoint of its own: one that fails is undone and rejected alone, and the others share
+ * their flush all the same. Where the transaction itself has failed (a full or broken disk), all of the group are
+ * rejected with that cause, and nobody is tried again. A piece of work runs once, and touches nothing but the database.
  */
 export class GroupCommit<Tables> {
   readonly #db: Kysely<Tables>;
@@ -52,30 +53,50 @@ export class GroupCommit<Tables> {
     while (this.#waiting.length > 0) {
       await this.#gather();
       const group = this.#waiting.splice(0, groupSize);
-      if (!(await this.#commit(group))) for (const one of group) await this.#commitAlone(one);
+      await this.#commit(group);
     }
     this.#running = undefined;
   }
 
-  async #commit(group: readonly Waiting<Tables>[]): Promise<boolean> {
+  async #commit(group: readonly Waiting<Tables>[]): Promise<void> {
+    const settle: (() => void)[] = [];
     try {
-      const values = await this.#db.transaction().execute(async (tx) => {
-        const done: unknown[] = [];
-        for (const { work } of group) done.push(await work(tx));
-        return done;
+      await this.#db.transaction().execute(async (tx) => {
+        for (const one of group) settle.push(await carryOut(tx, one));
       });
-      for (const [index, one] of group.entries()) one.resolve(values[index]);
-      return true;
-    } catch {
-      return false;
+      for (const tell of settle) tell();
+    } catch (error) {
+      for (const { reject } of group) reject(error);
     }
   }
+}
 
-  async #commitAlone({ work, resolve, reject }: Waiting<Tables>): Promise<void> {
-    try {
-      resolve(await this.#db.transaction().execute(work));
-    } catch (error) {
-      reject(error);
-    }
+/**
+ * Carries out one piece of work; returns what tells its caller of the outcome once that is committed. Throws when the
+ * transaction has ended under it.
+ */
+async function carryOut<Tables>(
+  tx: Transaction<Tables>,
+  { work, resolve, reject }: Waiting<Tables>,
+): Promise<() => void> {
+  await sql`savepoint piece`.execute(tx);
+  let value: unknown;
+  try {
+    value = await work(tx);
+  } catch (error) {
+    await undo(tx, error);
+    return () => reject(error);
+  }
+  await sql`release piece`.execute(tx);
+  return () => resolve(value);
+}
+
+async function undo<Tables>(tx: Transaction<Tables>, cause: unknown): Promise<void> {
+  try {
+    await sql`rollback to piece`.execute(tx);
+    await sql`release piece`.execute(tx);
+  } catch {
+    // There is no savepoint any more: SQLite has rolled the whole transaction back, and the cause says why.
+    throw cause;
   }
 }

@@ -1,6 +1,6 @@
 import type { Kysely, Transaction } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
-import type { KeyValueLimits, KeyValueRequest, KeyValueStore } from '../domain/service.ts';
+import type { KeyValueAnswer, KeyValueLimits, KeyValueRequest, KeyValueStore } from '../domain/service.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Tables } from './schema.ts';
 
@@ -33,47 +33,73 @@ async function apply(
   limits: KeyValueLimits,
   service: string,
   requests: readonly KeyValueRequest[],
-): Promise<(Uint8Array | undefined)[]> {
+): Promise<KeyValueAnswer[]> {
   const before = await tx
     .selectFrom('service')
     .select(['key_count as keys', 'key_value_bytes as bytes'])
     .where('name', '=', service)
     .executeTakeFirst();
   if (before === undefined) throw new TidepoolError('not_found', `there is no service ${service}`);
-  const batch = new Batch(await read(tx, service, [...new Set(requests.map(({ key }) => key))]));
+  const batch = new Batch(
+    service,
+    limits,
+    before,
+    await read(tx, service, [...new Set(requests.map(({ key }) => key))]),
+  );
   const answers = requests.map((request) => batch.carryOut(request));
-  const after = { keys: before.keys + batch.keysAdded, bytes: before.bytes + batch.bytesAdded };
-  // What is over the limit may still shrink.
-  if (after.keys > limits.maxKeys && batch.keysAdded > 0)
-    throw new TidepoolError('exhausted', `the store of ${service} is full: it may have ${limits.maxKeys} keys`);
-  if (after.bytes > limits.maxBytes && batch.bytesAdded > 0)
-    throw new TidepoolError('exhausted', `the store of ${service} is full: it may have ${limits.maxBytes} bytes`);
-  if (batch.changed.size > 0) await write(tx, service, batch.changed, after);
+  if (batch.changed.size > 0) await write(tx, service, batch.changed, batch);
   return answers;
 }
 
-/** What stood before, and what a batch makes of it. */
+/** The values that stood before, and what a batch makes of them. */
 class Batch {
+  readonly #service: string;
+  readonly #limits: KeyValueLimits;
   readonly #values: Map<string, Uint8Array>;
   readonly changed = new Map<string, Uint8Array | undefined>();
-  keysAdded = 0;
-  bytesAdded = 0;
+  /** Of the whole service. */
+  keys: number;
+  bytes: number;
 
-  constructor(values: Map<string, Uint8Array>) {
+  constructor(
+    service: string,
+    limits: KeyValueLimits,
+    before: { readonly keys: number; readonly bytes: number },
+    values: Map<string, Uint8Array>,
+  ) {
+    this.#service = service;
+    this.#limits = limits;
     this.#values = values;
+    this.keys = before.keys;
+    this.bytes = before.bytes;
   }
 
-  carryOut({ op, key, value }: KeyValueRequest): Uint8Array | undefined {
+  carryOut({ op, key, value }: KeyValueRequest): KeyValueAnswer {
     const old = this.#values.get(key);
     if (op === 'get' || (op === 'add' && old !== undefined)) return old;
     const next = op === 'delete' ? undefined : (value ?? new Uint8Array());
     if (old === undefined && next === undefined) return undefined;
-    this.keysAdded += (next === undefined ? 0 : 1) - (old === undefined ? 0 : 1);
-    this.bytesAdded += entryBytes(key, next) - entryBytes(key, old);
+    const keysAdded = (next === undefined ? 0 : 1) - (old === undefined ? 0 : 1);
+    const bytesAdded = entryBytes(key, next) - entryBytes(key, old);
+    const refusal = this.#refusal(keysAdded, bytesAdded);
+    if (refusal !== undefined) return refusal;
+    this.keys += keysAdded;
+    this.bytes += bytesAdded;
     if (next === undefined) this.#values.delete(key);
     else this.#values.set(key, next);
     this.changed.set(key, next);
     return next;
+  }
+
+  /** A store that is over its limit may still shrink. */
+  #refusal(keysAdded: number, bytesAdded: number): TidepoolError | undefined {
+    const { maxKeys, maxBytes } = this.#limits;
+    const full = `the store of ${this.#service} is full: it may have`;
+    if (keysAdded > 0 && this.keys + keysAdded > maxKeys)
+      return new TidepoolError('exhausted', `${full} ${maxKeys} keys`);
+    if (bytesAdded > 0 && this.bytes + bytesAdded > maxBytes)
+      return new TidepoolError('exhausted', `${full} ${maxBytes} bytes`);
+    return undefined;
   }
 }
 
