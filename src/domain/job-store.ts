@@ -16,6 +16,8 @@ export interface JobStore {
   /** In one transaction with the check that the key is new. The job is there only when the answer is `first`. */
   insertOnce(job: Job, once: OnceKey): Promise<OnceAnswer>;
   get(id: string): Promise<Job | undefined>;
+  /** The largest id of all jobs. */
+  newestId(): Promise<string | undefined>;
   /** Newest first. */
   list(page: JobPage): Promise<Job[]>;
   /** Users who have queued jobs, by name. */

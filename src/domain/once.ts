@@ -19,6 +19,8 @@ export const maxOnceKeys = 10_000;
 export interface OnceStore {
   /** What came of an earlier request; undefined when there was none. */
   find(key: OnceKey, nowMs: number): Promise<OnceAnswer | undefined>;
+  /** Whether an earlier request had this key, whatever it asked for. */
+  isKnown(key: Pick<OnceKey, 'owner' | 'key'>, nowMs: number): Promise<boolean>;
   /** Writes down what came of the request, unless an earlier one has the key. */
   remember(key: OnceKey, outcome: string, nowMs: number): Promise<OnceAnswer>;
   /** Forgets keys of requests from before this time. */

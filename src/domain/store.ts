@@ -25,6 +25,8 @@ export interface Store {
   readonly once: OnceStore;
   /** A value made once per installation, e.g. its id. */
   setting(name: string, makeDefault: () => string): Promise<string>;
+  /** Gives disk back that deleted rows have left, a little at a time; the store can be used meanwhile. */
+  compact(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { TidepoolError } from '../domain/errors.ts';
 import type { OnceKey } from '../domain/once.ts';
+import type { StorageContext } from '../storage/context.ts';
 import { hashOf } from './multipart.ts';
 
 /**
@@ -9,9 +10,28 @@ import { hashOf } from './multipart.ts';
  * @param hash of what the request asks for
  */
 export function onceKey(request: FastifyRequest, owner: string, hash: string): OnceKey | undefined {
+  const key = keyOf(request);
+  if (key === undefined) return undefined;
+  return { owner, key, requestHash: hashOf([request.method, request.url, hash]) };
+}
+
+/**
+ * Whether the request has the key of an earlier one: its answer is owed then, whatever quotas and limits say by now. Error:
+ * `invalid`.
+ */
+export async function isRepeated(
+  request: FastifyRequest,
+  owner: string,
+  { store, clock }: Pick<StorageContext, 'store' | 'clock'>,
+): Promise<boolean> {
+  const key = keyOf(request);
+  return key !== undefined && (await store.once.isKnown({ owner, key }, clock.now()));
+}
+
+function keyOf(request: FastifyRequest): string | undefined {
   const key = request.headers['idempotency-key'];
   if (key === undefined) return undefined;
   if (typeof key !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(key))
     throw new TidepoolError('invalid', 'an Idempotency-Key has 1 to 255 letters, digits and signs of ASCII, no spaces');
-  return { owner, key, requestHash: hashOf([request.method, request.url, hash]) };
+  return key;
 }

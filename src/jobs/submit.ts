@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type ArchiveFacts, defaultArchiveLimits } from '../domain/archive.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Flavor } from '../domain/flavor.ts';
-import { sortableId } from '../domain/id.ts';
+import { sortableIdAfter } from '../domain/id.ts';
 import type { InputBytes, Job, JobSpec } from '../domain/job.ts';
 import type { JobLimits } from '../domain/limits.ts';
 import type { OnceAnswer, OnceKey } from '../domain/once.ts';
@@ -65,7 +65,7 @@ export async function submitJob(
   await checkQuota({ store: context.store, rules: context.storage }, submission.owner, blobsOf(submission));
   await checkRequirements(context, submission.requirementsBlob);
   const entrypoint = await checkFiles(context, submission, limits);
-  const job = queuedJob(submission, entrypoint, limits, context.clock.now());
+  const job = queuedJob(await newId(context), submission, entrypoint, limits, context.clock.now());
   if (once === undefined) await context.store.jobs.insert(job);
   else {
     const answer = await context.store.jobs.insertOnce(job, once);
@@ -134,11 +134,15 @@ async function checkFiles(context: JobContext, submission: Submission, { diskByt
   return entrypoint;
 }
 
-function queuedJob(submission: Submission, entrypoint: string, limits: JobLimits, nowMs: number): Job {
+async function newId({ store, clock }: JobContext): Promise<string> {
+  return sortableIdAfter(await store.jobs.newestId(), clock.now(), randomBytes(10));
+}
+
+function queuedJob(id: string, submission: Submission, entrypoint: string, limits: JobLimits, nowMs: number): Job {
   const { owner, name = entrypoint === '' ? submission.runtime : entrypoint, limits: _asked, ...rest } = submission;
   const spec: JobSpec = { ...rest, name, entrypoint, limits };
   return {
-    id: sortableId(nowMs, randomBytes(10)),
+    id,
     owner,
     state: 'queued',
     spec,

@@ -24,6 +24,9 @@ export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: numb
     insert: (job) => group.run((tx) => insert(tx, job)),
     insertOnce: (job, once) => group.run((tx) => insertOnce(tx, job, once)),
     get: (id) => getJob(db, id),
+    async newestId() {
+      return (await db.selectFrom('job').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst())?.id;
+    },
     list: (page) => listJobs(db, page),
     queueUsers: () => queue.queueUsers(db),
     queuedOf: (users, limit) => queue.queuedOf(db, users, limit),

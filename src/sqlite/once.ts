@@ -10,19 +10,24 @@ const trimEvery = 100n;
 export function sqlOnceStore(db: Kysely<Tables>, group: GroupCommit<Tables>): OnceStore {
   return {
     find: (key, nowMs) => findOnce(db, key, nowMs),
+    isKnown: async (key, nowMs) => (await findRow(db, key, nowMs)) !== undefined,
     remember: (key, outcome, nowMs) => group.run((tx) => rememberOnce(tx, key, outcome, nowMs)),
     purge: async (beforeMs) => void (await db.deleteFrom('once').where('created_at_ms', '<', beforeMs).execute()),
   };
 }
 
-async function findOnce(db: Kysely<Tables>, once: OnceKey, nowMs: number): Promise<OnceAnswer | undefined> {
-  const row = await db
+function findRow(db: Kysely<Tables>, { owner, key }: Pick<OnceKey, 'owner' | 'key'>, nowMs: number) {
+  return db
     .selectFrom('once')
     .select(['request_hash', 'outcome'])
-    .where('owner', '=', once.owner)
-    .where('key', '=', once.key)
+    .where('owner', '=', owner)
+    .where('key', '=', key)
     .where('created_at_ms', '>=', nowMs - onceForMs)
     .executeTakeFirst();
+}
+
+async function findOnce(db: Kysely<Tables>, once: OnceKey, nowMs: number): Promise<OnceAnswer | undefined> {
+  const row = await findRow(db, once, nowMs);
   if (row === undefined) return undefined;
   return row.request_hash === once.requestHash ? { state: 'again', outcome: row.outcome } : { state: 'other' };
 }

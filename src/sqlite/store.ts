@@ -5,6 +5,7 @@ import { defaultKeyValueLimits, type KeyValueLimits } from '../domain/service.ts
 import type { Store } from '../domain/store.ts';
 import { defaultHalfLifeMs } from '../domain/usage.ts';
 import { sqlAccountStore } from './accounts.ts';
+import { compact } from './compact.ts';
 import { sqliteDialect } from './dialect.ts';
 import { sqlEventStore } from './events.ts';
 import { databaseFault } from './faults.ts';
@@ -55,6 +56,7 @@ export async function openSqliteStore(
     storage: sqlStorageStore(db, group),
     once: sqlOnceStore(db, group),
     setting: (name, makeDefault) => setting(db, name, makeDefault),
+    compact: () => compact(db),
     async close() {
       await group.settled();
       await db.destroy();

@@ -5,7 +5,7 @@ import type { Store } from '../domain/store.ts';
 
 /** What keeping and removing works with. */
 export interface StorageContext {
-  readonly store: Pick<Store, 'storage' | 'services' | 'once'>;
+  readonly store: Pick<Store, 'compact' | 'storage' | 'services' | 'once'>;
   readonly blobs: BlobKeeper;
   readonly logs: LogKeeper;
   readonly rules: StorageRules;

@@ -1,3 +1,4 @@
+import { eachApart } from './apart.ts';
 import type { StorageContext } from './context.ts';
 
 /** What is younger than this may belong to something that is just being written down. */
@@ -19,7 +20,11 @@ export async function sweepStorage(context: StorageContext): Promise<{ blobs: nu
       context,
       blobs.map(({ id }) => id),
     );
-    const removed = await removeAll(
+    // All at once, in the turn in which the answer came that nobody needs them: one that waited for another could find
+    // that somebody has written down meanwhile that it is needed, and let go of it.
+    const removed = await eachApart(
+      context,
+      'removing blobs',
       blobs.filter(({ id }) => !used.has(id)),
       ({ id }) => context.blobs.remove(id, olderThanMs),
     );
@@ -34,19 +39,12 @@ export async function sweepStorage(context: StorageContext): Promise<{ blobs: nu
 /** Removes those of these blobs at once that nobody holds or refers to. */
 export async function discardBlobs(context: StorageContext, ids: readonly string[]): Promise<void> {
   const used = await inUse(context, ids);
-  await removeAll(
+  await eachApart(
+    context,
+    'removing blobs',
     ids.filter((id) => !used.has(id)),
     (id) => context.blobs.remove(id, Number.POSITIVE_INFINITY),
   );
-}
-
-/**
- * Begins all removals at once, in the turn in which the answer came that nobody needs them: one that waited for another could
- * find that somebody has written down meanwhile that it is needed, and let go of it. Gives those that were removed.
- */
-async function removeAll<T>(them: readonly T[], remove: (one: T) => Promise<boolean>): Promise<T[]> {
-  const isRemoved = await Promise.all(them.map(remove));
-  return them.filter((_, i) => isRemoved[i]);
 }
 
 async function inUse({ store }: StorageContext, ids: readonly string[]): Promise<Set<string>> {
@@ -57,14 +55,17 @@ async function inUse({ store }: StorageContext, ids: readonly string[]): Promise
   return used;
 }
 
-async function sweepLogs({ store, logs }: StorageContext, olderThanMs: number): Promise<number> {
+async function sweepLogs(context: StorageContext, olderThanMs: number): Promise<number> {
+  const { store, logs } = context;
   let removed = 0;
   for await (const some of batches(logs.list(), ({ changedAtMs }) => changedAtMs <= olderThanMs)) {
     const known = await store.storage.known(some.map(({ jobId }) => jobId));
-    for (const { jobId, attempt } of some.filter((one) => !known.has(one.jobId))) {
+    const strays = some.filter((one) => !known.has(one.jobId));
+    const gone = await eachApart(context, 'removing logs', strays, async ({ jobId, attempt }) => {
       await logs.remove(jobId, attempt);
-      removed += 1;
-    }
+      return true;
+    });
+    removed += gone.length;
   }
   return removed;
 }

@@ -3,6 +3,7 @@ import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { TidepoolError } from '../../src/domain/errors.ts';
 import { emptyResult } from '../../src/domain/job.ts';
 import type { StorageRules } from '../../src/domain/storage.ts';
 import { unlimitedStorage } from '../../src/domain/storage.ts';
@@ -199,6 +200,60 @@ test('ended jobs go by their age, by their number, by their size', async () => {
   assert.deepEqual(await kept({ maxBytes: 250 }), newestFirst.slice(0, 2));
   assert.deepEqual(await kept({ maxBytes: 0 }), newestFirst.slice(0, 1), 'what has not ended stays');
   limits.retention = unlimitedStorage.retention;
+});
+
+test('retention goes on when a job is deleted at the same time, or cannot be deleted', async () => {
+  await deleteAll();
+  const ids: string[] = [];
+  for (const name of ['a.py', 'b.py', 'c.py']) {
+    const { id } = await submit(name, name);
+    await end(id);
+    ids.push(id);
+  }
+  const [gone = '', stuck = ''] = ids;
+  const lines: string[] = [];
+  const { store } = storage();
+  const deleteJob = async (id: string) => {
+    if (id === stuck) throw new TidepoolError('unavailable', 'the disk cannot be read');
+    const done = await store.storage.deleteJob(id);
+    return id === gone ? 'unknown' : done;
+  };
+  const faulty = { ...store, storage: { ...store.storage, deleteJob } };
+  limits.retention = { ...unlimitedStorage.retention, maxJobs: 0 };
+  await keepStorage({ ...storage(), store: faulty, log: (line) => lines.push(line) });
+  assert.deepEqual(await jobIds(), [stuck]);
+  assert.match(lines.join('; '), /removing ended jobs of ann: the disk cannot be read/);
+  await keepStorage(storage());
+  assert.deepEqual(await jobIds(), [], 'the next run does it');
+  limits.retention = unlimitedStorage.retention;
+});
+
+test('a repeated request gets its answer, also when the quota has been used up since', async () => {
+  await deleteAll();
+  const headers = { 'idempotency-key': 'answer-was-lost' };
+  const send = () => api.get('POST', '/jobs', jobSchema, { body: form({ script: ['x.py', 'x = 1'] }), headers });
+  const first = await send();
+  const again = { headers: { 'idempotency-key': 'rerun-answer-was-lost' } };
+  const rerun = () => api.get('POST', `/jobs/${first.id}/rerun`, jobSchema, again);
+  const second = await rerun();
+  limits.stored = 0;
+  assert.equal((await send()).id, first.id);
+  assert.equal((await rerun()).id, second.id);
+  await api.refused(429, 'POST', '/jobs', { body: form({ script: ['y.py', 'y = 1'] }) });
+  limits.stored = Number.POSITIVE_INFINITY;
+  await api.ask('POST', `/jobs/${first.id}/cancel`);
+  assert.equal((await api.ask('DELETE', `/jobs/${first.id}`)).status, 204);
+  assert.equal((await rerun()).id, second.id, 'the job that was run again is gone');
+});
+
+test('jobs keep the order in which they were submitted when the clock is set back', async () => {
+  await deleteAll();
+  const before = (await submit('x.py', 'x')).id;
+  clock().jump(-3_600_000);
+  const after = (await submit('y.py', 'y')).id;
+  clock().jump(3_600_000);
+  assert.ok(after > before);
+  assert.deepEqual(await jobIds(), [after, before]);
 });
 
 async function deleteAll(): Promise<void> {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Job } from '../../domain/job.ts';
 import { cancelJob, cancelJobs } from '../../jobs/cancel.ts';
 import { rerunJob } from '../../jobs/rerun.ts';
-import { submitJob } from '../../jobs/submit.ts';
+import { jobOfEarlier, submitJob } from '../../jobs/submit.ts';
 import {
   attemptListSchema,
   cancelledSchema,
@@ -21,7 +21,7 @@ import { needs, reads, viewer, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { binary, onceHeaders } from '../docs.ts';
 import { findJob } from '../log-stream.ts';
-import { onceKey } from '../once.ts';
+import { isRepeated, onceKey } from '../once.ts';
 import { pageOf, pageQuery } from '../page.ts';
 import { readSubmission } from '../submission.ts';
 import { jobView } from '../views.ts';
@@ -54,7 +54,7 @@ export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
     };
     app.post('/jobs', { schema: submitDocs, config: { ...makes, form: submissionForm } }, async (request, reply) => {
       const owner = viewer(request).name;
-      await checkQuota(context.storage, owner, []);
+      if (!(await isRepeated(request, owner, context.storage))) await checkQuota(context.storage, owner, []);
       const job = await withUpload(context.storage, async (blobs) => {
         const { submission, hash } = await readSubmission(request, blobs, context.maxUploadBytes);
         return submitJob(context.jobs, context.rules, { ...submission, owner }, onceKey(request, owner, hash));
@@ -125,8 +125,11 @@ export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
       response: { 201: jobSchema },
     };
     app.post('/jobs/:id/rerun', { schema: rerunDocs, config: makes }, async (request, reply) => {
+      const once = onceKey(request, viewer(request).name, request.params.id);
+      const earlier = once && (await jobOfEarlier(context.jobs, once));
+      // The job that was run again may be gone since, and what it began with.
+      if (earlier !== undefined) return reply.code(201).send(await jobView(context, earlier));
       const job = await find(request);
-      const once = onceKey(request, viewer(request).name, job.id);
       const rerun = await withUpload(context.storage, (blobs) =>
         rerunJob(context.jobs, context.rules, job, blobs, once),
       );
