@@ -51,7 +51,7 @@ export const systemRequirements: readonly SystemRequirement[] = [
     anyOf: ['sh'],
     also: [
       ...['cat', 'chgrp', 'chmod', 'chown', 'chroot', 'date', 'du', 'echo', 'env', 'id', 'ln', 'ls', 'mkdir', 'mkfifo'],
-      ...['dirname', 'printf', 'readlink', 'rm', 'seq', 'sha256sum', 'sleep', 'timeout', 'true', 'uname', 'wc'],
+      ...['dirname', 'printf', 'readlink', 'rm', 'seq', 'sha256sum', 'sleep', 'sync', 'timeout', 'true', 'uname', 'wc'],
       ...[
         'fallocate',
         'flock',
