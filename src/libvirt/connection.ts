@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../domain/clock.ts';
 import { hasCode, TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { Calls } from './calls.ts';
 import type { Codec } from './codec.ts';
 import { fromLibvirt } from './errors.ts';
 import { Keepalive, keepaliveProgram } from './keepalive.ts';
@@ -18,22 +19,14 @@ export interface ConnectionOptions {
   onMessage(procedure: number, payload: Uint8Array): void;
 }
 
-interface PendingCall {
-  readonly name: string;
-  resolve(payload: Uint8Array): void;
-  reject(error: TidepoolError): void;
-}
-
-/** More calls than this at once are a mistake of the caller. */
-const maxPending = 1024;
 const maxSerial = 0xffff_ffff;
 /** libvirt's own values: a peer is dead after 30 s of silence. */
 const keepaliveIntervalMs = 5_000;
 const keepaliveSilentIntervals = 5;
 
 /**
- * One connection to a libvirt daemon. Calls may overlap; each has its deadline; when the connection ends, every caller
- * that waits gets `unavailable`, and so does every later one.
+ * One connection to a libvirt daemon. Calls may overlap (calls.ts); each has its deadline; when the connection ends, every
+ * caller that waits gets `unavailable`, and so does every later one.
  */
 export class Connection {
   /** Resolves, with the reason, when the connection has ended. */
@@ -42,7 +35,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #keepalive: Keepalive;
   readonly #reader = new PacketReader();
-  readonly #pending = new Map<number, PendingCall>();
+  readonly #calls: Calls;
   readonly #streams = new Map<number, LibvirtStream>();
   readonly #fullStreams = new Set<number>();
   #serial = 0;
@@ -54,6 +47,11 @@ export class Connection {
     this.#options = options;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
+    });
+    this.#calls = new Calls({
+      clock: options.clock,
+      uri: options.uri,
+      onHopeless: (what) => this.#end(this.#lost(what)),
     });
     this.#keepalive = new Keepalive({
       clock: options.clock,
@@ -79,7 +77,7 @@ export class Connection {
     if (this.isOpen) this.#keepalive.start();
   }
 
-  /** Errors: `unavailable`, `timeout`, and what libvirt's own answer maps to (errors.ts). */
+  /** Errors: `unavailable`, `timeout`, `exhausted`, and what libvirt's own answer maps to (errors.ts). */
   async call<A, R>(procedure: Procedure<A, R>, args: A): Promise<R> {
     const serial = this.#nextSerial();
     return this.#exchange(serial, procedure, args);
@@ -105,31 +103,13 @@ export class Connection {
 
   async #exchange<A, R>(serial: number, procedure: Procedure<A, R>, args: A): Promise<R> {
     if (this.#endReason !== undefined) throw this.#endReason;
-    if (this.#pending.size >= maxPending) {
-      throw new TidepoolError('exhausted', `${maxPending} calls to libvirt at ${this.#options.uri} wait already`);
-    }
     const sent = encode(procedure.args, args);
-    const payload = await new Promise<Uint8Array>((resolve, reject) => {
-      const cancelDeadline = this.#options.clock.after(procedure.deadlineMs, () => {
-        this.#pending.delete(serial);
-        reject(this.#late(procedure.name, procedure.deadlineMs));
-      });
-      const settle = () => {
-        cancelDeadline();
-        this.#pending.delete(serial);
-      };
-      this.#pending.set(serial, {
-        name: procedure.name,
-        resolve: (value) => {
-          settle();
-          resolve(value);
-        },
-        reject: (error) => {
-          settle();
-          reject(error);
-        },
-      });
-      this.#send(packetType.call, procedure.number, serial, packetStatus.ok, sent);
+    const payload = await this.#calls.make({
+      serial,
+      name: procedure.name,
+      deadlineMs: procedure.deadlineMs,
+      key: procedure.sameFor === undefined ? undefined : `${procedure.number} ${procedure.sameFor(args)}`,
+      send: () => this.#send(packetType.call, procedure.number, serial, packetStatus.ok, sent),
     });
     return decode(procedure.reply, payload);
   }
@@ -170,13 +150,12 @@ export class Connection {
   }
 
   #onReply(packet: Packet): void {
-    const call = this.#pending.get(packet.serial);
-    // A reply that comes after its deadline has nobody who waits for it.
-    if (call === undefined) return;
-    if (packet.status === packetStatus.ok) call.resolve(packet.payload);
-    else if (packet.status === packetStatus.error)
-      call.reject(fromLibvirt(call.name, decode(remoteError, packet.payload)));
-    else throw malformed(`a reply of status ${packet.status}`);
+    const { serial, status, payload } = packet;
+    const name = this.#calls.nameOf(serial);
+    if (name === undefined) return;
+    if (status === packetStatus.ok) this.#calls.resolve(serial, payload);
+    else if (status === packetStatus.error) this.#calls.reject(serial, fromLibvirt(name, decode(remoteError, payload)));
+    else throw malformed(`a reply of status ${status}`);
   }
 
   #onStream(packet: Packet): void {
@@ -215,11 +194,6 @@ export class Connection {
     });
   }
 
-  #late(name: string, deadlineMs: number): TidepoolError {
-    const message = `libvirt at ${this.#options.uri} did not answer ${name} within ${deadlineMs / 1000} s`;
-    return new TidepoolError('timeout', message, { details: { procedure: name } });
-  }
-
   /** The first reason stands. Everything that waits is woken. */
   #end(reason: TidepoolError): void {
     if (this.#endReason !== undefined) return;
@@ -227,7 +201,7 @@ export class Connection {
     this.#endReason = error;
     this.#keepalive.stop();
     this.#transport.destroy();
-    for (const call of [...this.#pending.values()]) call.reject(error);
+    this.#calls.end(error);
     for (const stream of [...this.#streams.values()]) stream.destroy(error);
     this.#streams.clear();
     this.#resolveEnded(error);

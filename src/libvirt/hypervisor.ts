@@ -20,7 +20,7 @@ import { type CreateContext, createMachine, deleteFiles, undefineDomain } from '
 import { DatagramGateways } from './datagrams/gateways.ts';
 import { isLibvirtError, libvirtCode } from './errors.ts';
 import { readHostInfo } from './host-info.ts';
-import { LibvirtLink, type LifecycleEvent } from './link.ts';
+import { type LaneName, LibvirtLink, type LifecycleEvent } from './link.ts';
 import { checkLocalFiles } from './local-files.ts';
 import { MachineReader, type OwnDomain } from './machine-reader.ts';
 import { PortPicker } from './ports.ts';
@@ -69,6 +69,8 @@ class LibvirtHypervisor implements Hypervisor {
   readonly #listeners = new Set<(event: MachineEvent) => void>();
   /** Names that are being created: libvirt knows them only later. */
   readonly #creating = new Set<string>();
+  /** Removals under way, by name: one that is asked for again is not begun again. */
+  readonly #removing = new Map<string, Promise<void>>();
   readonly #isLocal: boolean;
   #refreshing: Promise<void> | undefined;
   #refreshAgain = false;
@@ -154,12 +156,18 @@ class LibvirtHypervisor implements Hypervisor {
   }
 
   async destroy(name: string): Promise<void> {
-    await this.#pullPlug((await this.#mustFind(name)).domain);
+    await this.#pullPlug((await this.#mustFind(name, 'end')).domain);
   }
 
   async remove(name: string): Promise<void> {
     if (this.#creating.has(name)) throw new TidepoolError('conflict', `machine ${name} is being created`);
-    const found = await this.#reader.find(name);
+    const removal = this.#removing.get(name) ?? this.#remove(name).finally(() => this.#removing.delete(name));
+    this.#removing.set(name, removal);
+    await removal;
+  }
+
+  async #remove(name: string): Promise<void> {
+    const found = await this.#reader.find(name, 'end');
     if (found !== undefined) {
       await this.#pullPlug(found.domain);
       await this.#undefine(found.domain);
@@ -211,8 +219,8 @@ class LibvirtHypervisor implements Hypervisor {
     };
   }
 
-  async #mustFind(name: string): Promise<OwnDomain> {
-    const found = await this.#reader.find(name);
+  async #mustFind(name: string, lane?: LaneName): Promise<OwnDomain> {
+    const found = await this.#reader.find(name, lane);
     if (found === undefined) throw new TidepoolError('not_found', `there is no machine ${name} at ${this.uri}`);
     return found;
   }

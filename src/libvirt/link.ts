@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
-import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { TidepoolError } from '../domain/errors.ts';
 import { type Connection, decode } from './connection.ts';
+import { Lane } from './lane.ts';
 import { type LibvirtOptions, openConnection } from './open-connection.ts';
 import { lifecycleEventNumber, type Procedure, procedures } from './procedures.ts';
 import { type DomainRef, lifecycleMessage } from './types.ts';
@@ -15,41 +16,74 @@ export interface LifecycleEvent {
 export interface LinkOptions extends LibvirtOptions {
   log(message: string): void;
   onLifecycle(event: LifecycleEvent): void;
-  /** The connection was lost; it is being opened again. */
+  /** A connection was lost, and with it events or probes; it is being opened again. */
   onLost(reason: TidepoolError): void;
-  /** The connection was lost and is there again; events of the time between are lost. */
+  /** The connection of the events was lost and is there again; events of the time between are lost. */
   onReconnect(): void;
 }
 
+/**
+ * `look`: lists, statistics and events. `end`: what waits for a process to end, up to 45 s a call. `make`: everything else.
+ * The daemon takes few calls of a connection at a time, so each lane is a connection of its own, and calls that last hold back
+ * only those of their kind.
+ */
+export type LaneName = 'look' | 'make' | 'end';
+
 /** VIR_DOMAIN_EVENT_ID_LIFECYCLE */
 const lifecycleId = 0;
-const firstRetryMs = 100;
-const longestRetryMs = 5_000;
 
-/**
- * A connection that comes back. While it is lost, calls fail with `unavailable` at once; a loop opens it again, waiting
- * longer after each failure up to 5 s, and registers for events again.
- */
+const looking: ReadonlySet<number> = new Set(
+  [
+    ...[procedures.connectGetCapabilities, procedures.connectGetHostname, procedures.connectGetLibVersion],
+    ...[procedures.connectGetUri, procedures.connectGetVersion, procedures.nodeGetInfo],
+    ...[procedures.connectListAllDomains, procedures.connectGetAllDomainStats],
+    ...[procedures.domainGetMetadata, procedures.domainInterfaceAddresses],
+  ].map(({ number }) => number),
+);
+const ending: ReadonlySet<number> = new Set([procedures.domainDestroy.number, procedures.domainUndefine.number]);
+
+/** The connections to one libvirt daemon, each of which comes back when it is lost (lane.ts). */
 export class LibvirtLink {
   readonly #options: LinkOptions;
-  readonly #closing = new AbortController();
-  #connection: Connection;
-  #reopening: Promise<void> | undefined;
+  readonly #lanes: Readonly<Record<LaneName, Lane>>;
 
-  private constructor(options: LinkOptions, connection: Connection) {
+  private constructor(options: LinkOptions, lanes: Readonly<Record<LaneName, Lane>>) {
     this.#options = options;
-    this.#connection = connection;
+    this.#lanes = lanes;
   }
 
-  /** The first connection must succeed. */
+  /** The first connections must succeed. */
   static async open(options: LinkOptions): Promise<LibvirtLink> {
-    const link = new LibvirtLink(options, await connect(options));
-    link.#watch();
-    return link;
+    const { onLost, onReconnect } = options;
+    const nothing = (): void => undefined;
+    const unused = async (): Promise<void> => undefined;
+    const onMessage = (procedure: number, payload: Uint8Array): void => {
+      if (procedure === lifecycleEventNumber) options.onLifecycle(decode(lifecycleMessage, payload));
+    };
+    const plain = { ...options, onMessage: nothing, prepare: unused, onLost: nothing, onReconnect: nothing };
+    const prepare = (connection: Connection): Promise<void> => hearEvents(connection, options.uri);
+    const opened: Lane[] = [];
+    const open = async (...lane: Parameters<typeof Lane.open>): Promise<Lane> => {
+      const made = await Lane.open(...lane);
+      opened.push(made);
+      return made;
+    };
+    try {
+      // One after the other: the first may have to start the daemon.
+      const look = await open({ ...options, name: 'look', onMessage, prepare, onLost, onReconnect });
+      // Probes end with the connection that made them.
+      const make = await open({ ...plain, name: 'make', onLost });
+      const end = await open({ ...plain, name: 'end' });
+      return new LibvirtLink(options, { look, make, end });
+    } catch (error) {
+      await Promise.all(opened.map((lane) => lane.close()));
+      throw error;
+    }
   }
 
-  async call<A, R>(procedure: Procedure<A, R>, args: A): Promise<R> {
-    return this.#connection.call(procedure, args);
+  /** @param lane where it waits for its turn; that of its kind unless given */
+  async call<A, R>(procedure: Procedure<A, R>, args: A, lane?: LaneName): Promise<R> {
+    return this.#lanes[lane ?? usualLane(procedure.number)].call(procedure, args);
   }
 
   /** Opens a stream on a connection of its own, which ends with it. */
@@ -66,54 +100,19 @@ export class LibvirtLink {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
-    const connection = this.#connection;
-    if (connection.isOpen) {
-      // The daemon frees what we hold when it hears this; when it does not, it sees the socket close.
-      await connection.call(procedures.connectClose, undefined).catch(() => undefined);
-      connection.close();
-    }
-    await this.#reopening;
-  }
-
-  #watch(): void {
-    void this.#connection.ended.then((reason) => {
-      if (this.#closing.signal.aborted) return;
-      this.#options.log(`${reason.message}; connecting again`);
-      this.#options.onLost(reason);
-      this.#reopening = this.#reopen();
-    });
-  }
-
-  async #reopen(): Promise<void> {
-    const { clock, log, uri } = this.#options;
-    for (let waitMs = firstRetryMs; ; waitMs = Math.min(waitMs * 2, longestRetryMs)) {
-      await clock.sleep(waitMs, this.#closing.signal).catch(() => undefined);
-      if (this.#closing.signal.aborted) return;
-      try {
-        this.#connection = await connect(this.#options);
-        break;
-      } catch (error) {
-        log(`libvirt at ${uri} is not back: ${toTidepoolError(error).message}`);
-      }
-    }
-    if (this.#closing.signal.aborted) return this.#connection.close();
-    log(`libvirt at ${uri} is back`);
-    this.#watch();
-    this.#options.onReconnect();
+    await Promise.all(Object.values(this.#lanes).map((lane) => lane.close()));
   }
 }
 
-async function connect(options: LinkOptions): Promise<Connection> {
-  const onMessage = (procedure: number, payload: Uint8Array): void => {
-    if (procedure === lifecycleEventNumber) options.onLifecycle(decode(lifecycleMessage, payload));
-  };
-  const connection = await openConnection(options, onMessage, true);
+function usualLane(procedure: number): LaneName {
+  if (looking.has(procedure)) return 'look';
+  return ending.has(procedure) ? 'end' : 'make';
+}
+
+async function hearEvents(connection: Connection, uri: string): Promise<void> {
   try {
     await connection.call(procedures.eventRegister, { eventId: lifecycleId, domain: null });
-    return connection;
   } catch (error) {
-    connection.close();
-    throw new TidepoolError('unavailable', `libvirt at ${options.uri} gives no events`, { cause: error });
+    throw new TidepoolError('unavailable', `libvirt at ${uri} gives no events`, { cause: error });
   }
 }

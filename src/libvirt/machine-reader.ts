@@ -1,8 +1,10 @@
+import { TidepoolError } from '../domain/errors.ts';
 import type { Endpoint, Machine, MachineState, MachineStats } from '../domain/hypervisor.ts';
+import { eachOf } from '../reconcile/places.ts';
 import type { DatagramPlan } from './datagrams/gateway.ts';
 import { isLibvirtError, libvirtCode } from './errors.ts';
 import { machineState } from './lifecycle.ts';
-import type { LibvirtLink } from './link.ts';
+import type { LaneName, LibvirtLink } from './link.ts';
 import { datagramPlan, type MachineRecord, metadataNamespace, parseMetadata } from './metadata.ts';
 import { Parameters } from './parameters.ts';
 import { procedures } from './procedures.ts';
@@ -23,6 +25,8 @@ const metadataElement = 2;
 const addressSource = { lease: 0, arp: 2 } as const;
 const ipv4 = 0;
 const loopback = '127.0.0.1';
+/** Maximum number of questions on single domains that one list has under way, so that other lists come to their turn. */
+const mostAsked = 2;
 
 export interface OwnDomain {
   readonly domain: DomainRef;
@@ -35,7 +39,13 @@ export class MachineReader {
   readonly #link: LibvirtLink;
   readonly #installationId: string;
   /** Metadata never changes while a domain lives; null marks a stranger. */
-  #records = new Map<string, MachineRecord | null>();
+  readonly #records = new Map<string, MachineRecord | null>();
+  /** Addresses of machines while they run: an id of libvirt's is that of one run. By UUID. */
+  readonly #addresses = new Map<string, { readonly id: number; readonly host: string }>();
+  /** Number of our machines at the last list. */
+  #lastCount = 0;
+  #listing: Promise<Machine[]> | undefined;
+  #listingNext: Promise<Machine[]> | undefined;
   #asking: Promise<MachineStats[]> | undefined;
   #lastStats = new Map<string, MachineStats>();
 
@@ -44,9 +54,19 @@ export class MachineReader {
     this.#installationId = installationId;
   }
 
-  async list(): Promise<Machine[]> {
-    const own = await this.#ownStats([], statsOf.state);
-    return Promise.all(own.map(({ found, params }) => this.#machine(found, params)));
+  /**
+   * Every machine of ours. Callers that come while a list is read share the next one: that one has what they did before. At
+   * most two lists are under way, however many pools ask.
+   */
+  list(): Promise<Machine[]> {
+    if (this.#listing === undefined) return this.#beginList();
+    this.#listingNext ??= this.#listing
+      .catch(() => undefined)
+      .then(() => {
+        this.#listingNext = undefined;
+        return this.list();
+      });
+    return this.#listingNext;
   }
 
   /** How datagrams get to those of our machines that run, by name. */
@@ -71,16 +91,16 @@ export class MachineReader {
     return this.#asking;
   }
 
-  /** Undefined when there is no such domain, or it is not ours. */
-  async find(name: string): Promise<OwnDomain | undefined> {
-    const domain = await this.lookup(name);
-    return domain === undefined ? undefined : this.#own(domain);
+  /** Undefined when there is no such domain, or it is not ours. A domain whose process is being ended holds up its lane. */
+  async find(name: string, lane?: LaneName): Promise<OwnDomain | undefined> {
+    const domain = await this.lookup(name, lane);
+    return domain === undefined ? undefined : this.#own(domain, lane);
   }
 
   /** Any domain of that name, a stranger's too. */
-  async lookup(name: string): Promise<DomainRef | undefined> {
+  async lookup(name: string, lane?: LaneName): Promise<DomainRef | undefined> {
     try {
-      return (await this.#link.call(procedures.domainLookupByName, { name })).domain;
+      return (await this.#link.call(procedures.domainLookupByName, { name }, lane)).domain;
     } catch (error) {
       if (isLibvirtError(error, libvirtCode.noDomain)) return undefined;
       throw error;
@@ -107,35 +127,64 @@ export class MachineReader {
     return entries.map(([, stats]) => stats);
   }
 
+  #beginList(): Promise<Machine[]> {
+    this.#listing = this.#readList().finally(() => {
+      this.#listing = undefined;
+    });
+    return this.#listing;
+  }
+
+  async #readList(): Promise<Machine[]> {
+    const own = await this.#ownStats([], statsOf.state);
+    return eachOf(own, mostAsked, ({ found, params }) => this.#machine(found, params));
+  }
+
   /** The statistics of these domains, or of all, as far as they are ours. */
   async #ownStats(domains: readonly DomainRef[], stats: number): Promise<{ found: OwnDomain; params: Parameters }[]> {
-    const call = this.#link.call(procedures.connectGetAllDomainStats, { domains, stats, flags: noWait });
+    const isAll = domains.length === 0;
+    // A single machine may be locked for long, which must not hold up the lists.
+    const lane = isAll ? 'look' : 'make';
+    const call = this.#link.call(procedures.connectGetAllDomainStats, { domains, stats, flags: noWait }, lane);
     const { records } = await call.catch((error: unknown) => {
-      if (isLibvirtError(error, libvirtCode.noDomain)) return { records: [] };
+      // It says that a machine is gone only when that machine was asked for. Nothing else may mean that there is none.
+      if (!isAll && isLibvirtError(error, libvirtCode.noDomain)) return { records: [] };
       throw error;
     });
-    if (domains.length === 0) this.#forgetAllBut(records.map(({ domain }) => uuidText(domain.uuid)));
-    const owners = await Promise.all(records.map(({ domain }) => this.#own(domain)));
-    return records.flatMap(({ params }, index) => {
+    if (isAll) {
+      if (records.length === 0 && this.#lastCount > 0) await this.#checkThatNoneIsThere();
+      this.#forgetAllBut(records.map(({ domain }) => uuidText(domain.uuid)));
+    }
+    const owners = await eachOf(records, mostAsked, ({ domain }) => this.#own(domain, lane));
+    const own = records.flatMap(({ params }, index) => {
       const found = owners[index];
       return found === undefined ? [] : [{ found, params: new Parameters(params) }];
     });
+    if (isAll) this.#lastCount = own.length;
+    return own;
   }
 
-  async #own(domain: DomainRef): Promise<OwnDomain | undefined> {
+  /** All machines gone at once is far less likely than an answer that is wrong: libvirt is asked in another way first. */
+  async #checkThatNoneIsThere(): Promise<void> {
+    const { domains } = await this.#link.call(procedures.connectListAllDomains, { needResults: 1, flags: 0 });
+    if (domains.length === 0) return;
+    const message = `libvirt tells of no statistics, and of ${domains.length} domains: its list is not to be trusted`;
+    throw new TidepoolError('upstream', message);
+  }
+
+  async #own(domain: DomainRef, lane?: LaneName): Promise<OwnDomain | undefined> {
     const uuid = uuidText(domain.uuid);
     let record = this.#records.get(uuid);
     if (record === undefined) {
-      record = await this.#readRecord(domain);
+      record = await this.#readRecord(domain, lane);
       this.#records.set(uuid, record);
     }
     return record === null ? undefined : { domain, uuid, record };
   }
 
-  async #readRecord(domain: DomainRef): Promise<MachineRecord | null> {
+  async #readRecord(domain: DomainRef, lane?: LaneName): Promise<MachineRecord | null> {
     try {
       const args = { domain, type: metadataElement, uri: metadataNamespace, flags: 0 };
-      const { metadata } = await this.#link.call(procedures.domainGetMetadata, args);
+      const { metadata } = await this.#link.call(procedures.domainGetMetadata, args, lane);
       const record = parseMetadata(metadata);
       return record?.installationId === this.#installationId ? record : null;
     } catch (error) {
@@ -146,7 +195,8 @@ export class MachineReader {
 
   #forgetAllBut(uuids: readonly string[]): void {
     const there = new Set(uuids);
-    this.#records = new Map([...this.#records].filter(([uuid]) => there.has(uuid)));
+    for (const uuid of this.#records.keys()) if (!there.has(uuid)) this.#records.delete(uuid);
+    for (const uuid of this.#addresses.keys()) if (!there.has(uuid)) this.#addresses.delete(uuid);
   }
 
   async #machine({ domain, uuid, record }: OwnDomain, params: Parameters): Promise<Machine> {
@@ -157,19 +207,27 @@ export class MachineReader {
       state,
       tags: record.tags,
       flavor: { vcpus: record.vcpus, memoryMiB: record.memoryMiB },
-      endpoints: await this.#endpoints(domain, record, state),
+      endpoints: await this.#endpoints(domain, uuid, record, state),
     };
   }
 
-  async #endpoints(domain: DomainRef, record: MachineRecord, state: MachineState): Promise<Endpoint[]> {
+  async #endpoints(domain: DomainRef, uuid: string, record: MachineRecord, state: MachineState): Promise<Endpoint[]> {
     if (record.network === 'user') {
       return record.ports.flatMap(({ name, protocol, hostPort }) =>
         hostPort === null ? [] : [{ name, protocol, host: loopback, port: hostPort }],
       );
     }
-    const host = isUp(state) ? await this.#guestAddress(domain, record) : undefined;
+    const host = isUp(state) ? await this.#knownAddress(domain, uuid, record) : undefined;
     if (host === undefined) return [];
     return record.ports.map(({ name, protocol, guestPort }) => ({ name, protocol, host, port: guestPort }));
+  }
+
+  async #knownAddress(domain: DomainRef, uuid: string, record: MachineRecord): Promise<string | undefined> {
+    const known = this.#addresses.get(uuid);
+    if (known?.id === domain.id) return known.host;
+    const host = await this.#guestAddress(domain, record);
+    if (host !== undefined) this.#addresses.set(uuid, { id: domain.id, host });
+    return host;
   }
 
   /** From the leases of libvirt's network, or from the host's own neighbour table. Undefined while there is none. */

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Clock } from '../domain/clock.ts';
 import { hasCode, type TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { ProbeResult, ProbeSpec } from '../domain/hypervisor.ts';
+import { afterListening } from '../reconcile/lateness.ts';
 import { probeXml } from './domain-xml.ts';
 import { isLibvirtError, libvirtCode } from './errors.ts';
 import { eventMeaning } from './lifecycle.ts';
@@ -44,10 +45,10 @@ export class Probes {
 
   async run(spec: ProbeSpec): Promise<ProbeResult> {
     const uuid = randomUUID();
-    const startedAtMs = this.#clock.now();
+    const startedAtMs = this.#clock.uptimeMs();
     const result = (booted: boolean, reason: string): ProbeResult => ({
       booted,
-      elapsedMs: this.#clock.now() - startedAtMs,
+      elapsedMs: this.#clock.uptimeMs() - startedAtMs,
       reason,
     });
     // It may end before its start is answered.
@@ -58,8 +59,12 @@ export class Probes {
     try {
       const domain = await this.#start(uuid, spec);
       // From now: how long the daemon took to start it says nothing of the guest.
-      cancel = this.#clock.after(spec.timeoutMs, () => this.#waiting.get(uuid)?.end({ kind: 'late' }));
-      const end = await ending;
+      cancel = afterListening(this.#clock, spec.timeoutMs, () => this.#waiting.get(uuid)?.end({ kind: 'late' }));
+      const end = await ending.catch(async (error: unknown) => {
+        // The connection that told of events was lost; the one that made the probe may be there still.
+        await this.#destroy(domain).catch(() => undefined);
+        throw error;
+      });
       if (end.kind === 'late') await this.#destroy(domain);
       return result(end.kind === 'stopped' && end.detail === 'shutdown', explain(end, spec.timeoutMs));
     } catch (error) {

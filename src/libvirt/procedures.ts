@@ -15,6 +15,7 @@ import {
   string,
   typedParameter,
 } from './types.ts';
+import { uuidText } from './uuid.ts';
 
 /** One remote procedure: its number in libvirt's remote program, how its arguments and reply look, its time limit. */
 export interface Procedure<A, R> {
@@ -24,6 +25,11 @@ export interface Procedure<A, R> {
   readonly args: Codec<A>;
   readonly reply: Codec<R>;
   readonly deadlineMs: number;
+  /**
+   * For what must not be asked twice at a time: names what it is done to. A second call for the same, while the first waits
+   * or is carried out, gets the answer of the first.
+   */
+  readonly sameFor?: (args: A) => string;
 }
 
 /** REMOTE_PROGRAM and its only version. */
@@ -56,6 +62,10 @@ function procedure<A, R>(
   deadlineMs = quickMs,
 ): Procedure<A, R> {
   return { name, number, args, reply, deadlineMs };
+}
+
+function uuidOf({ domain: { uuid } }: { readonly domain: { readonly uuid: Uint8Array } }): string {
+  return uuidText(uuid);
 }
 
 /** Everything that Tidepool asks of libvirt (numbers and structures: libvirt, src/remote/remote_protocol.x). */
@@ -119,8 +129,8 @@ export const procedures = {
   domainResume: procedure('DomainResume', 28, domainOnly, noReply, slowMs),
   domainManagedSave: procedure('DomainManagedSave', 182, domainFlags, noReply, longMs),
   domainShutdown: procedure('DomainShutdownFlags', 258, domainFlags, noReply, slowMs),
-  domainDestroy: procedure('DomainDestroyFlags', 234, domainFlags, noReply, slowMs),
-  domainUndefine: procedure('DomainUndefineFlags', 231, domainFlags, noReply, slowMs),
+  domainDestroy: { ...procedure('DomainDestroyFlags', 234, domainFlags, noReply, slowMs), sameFor: uuidOf },
+  domainUndefine: { ...procedure('DomainUndefineFlags', 231, domainFlags, noReply, slowMs), sameFor: uuidOf },
   domainGetXml: procedure('DomainGetXMLDesc', 14, domainFlags, struct({ xml: string }), slowMs),
   domainGetState: procedure('DomainGetState', 212, domainFlags, struct({ state: int, reason: int }), slowMs),
   domainGetMetadata: procedure(

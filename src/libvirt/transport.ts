@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { afterListening } from '../reconcile/lateness.ts';
 import { startSessionDaemon } from './session-daemon.ts';
 import { type Environment, sessionSockets, systemSockets } from './socket-paths.ts';
 import { openSsh } from './ssh.ts';
@@ -132,7 +133,7 @@ function withLimit<T>(
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const message = `libvirt at ${uri.text} did not take the connection within ${connectLimitMs / 1000} s`;
-    const cancel = clock.after(connectLimitMs, () => reject(new TidepoolError('timeout', message)));
+    const cancel = afterListening(clock, connectLimitMs, () => reject(new TidepoolError('timeout', message)));
     start(
       (value) => {
         cancel();

@@ -10,7 +10,9 @@ import { encoded, type PeerConnection, ScriptedPeer } from '../support/scripted-
 const clock = new FakeClock();
 const spec = { accelerator: 'tcg', kernelPath: '/k', initrdPath: '/i', commandLine: '', timeoutMs: 1_000 } as const;
 let peer: ScriptedPeer;
+/** The connection that makes machines, and the one that tells of them. */
 let far: PeerConnection;
+let teller: PeerConnection;
 let link: LibvirtLink;
 let probes: Probes;
 
@@ -25,12 +27,15 @@ before(async () => {
     onLost: () => undefined,
     onReconnect: () => undefined,
   });
-  far = await peer.connection(0);
+  teller = await peer.connection(0);
+  far = await peer.connection(1);
   probes = new Probes(link, clock);
 });
 after(async () => {
   const closing = link.close();
-  far.reply(await far.takeCall(call.connectClose), call.connectClose, undefined);
+  for (const connection of peer.connections) {
+    connection.reply(await connection.takeCall(call.connectClose), call.connectClose, undefined);
+  }
   await closing;
   await peer.stop();
 });
@@ -43,7 +48,7 @@ async function start(tookMs: number) {
   await clock.advance(tookMs);
   const answer = (): void => far.reply(taken, call.domainCreateXml, { domain });
   const powerOff = (): void =>
-    far.event(lifecycleEventNumber, encoded(lifecycleMessage, { callbackId: 0, domain, event: 5, detail: 0 }));
+    teller.event(lifecycleEventNumber, encoded(lifecycleMessage, { callbackId: 0, domain, event: 5, detail: 0 }));
   return { answer, powerOff };
 }
 

@@ -12,15 +12,26 @@ import { XdrWriter } from '../../src/libvirt/xdr.ts';
 export class PeerConnection {
   readonly received: Packet[] = [];
   readonly socket: Socket;
+  /** Calls that were not answered yet, and the most of them at a time. */
+  unanswered = 0;
+  mostUnanswered = 0;
+  readonly #mostCalls: number;
   readonly #reader = new PacketReader();
   #wake = (): void => undefined;
 
-  constructor(socket: Socket, onPacket: (connection: PeerConnection, packet: Packet) => void) {
+  /** @param mostCalls with this many calls unanswered it reads no more, as libvirt's daemon does */
+  constructor(
+    socket: Socket,
+    onPacket: (connection: PeerConnection, packet: Packet) => void,
+    mostCalls = Number.POSITIVE_INFINITY,
+  ) {
     this.socket = socket;
+    this.#mostCalls = mostCalls;
     socket.on('error', () => undefined);
     socket.on('data', (chunk: Buffer) => {
       for (const packet of this.#reader.push(chunk)) {
         this.received.push(packet);
+        if (packet.type === packetType.call) this.#count(1);
         onPacket(this, packet);
         this.#wake();
       }
@@ -63,8 +74,27 @@ export class PeerConnection {
   }
 
   send(packet: Packet): void {
+    if (packet.type === packetType.reply) this.#count(-1);
     this.socket.write(encodePacket(packet));
   }
+
+  #count(change: 1 | -1): void {
+    this.unanswered += change;
+    this.mostUnanswered = Math.max(this.mostUnanswered, this.unanswered);
+    if (this.unanswered >= this.#mostCalls) this.socket.pause();
+    else this.socket.resume();
+  }
+}
+
+interface PeerOptions {
+  /** Whether it says that it knows keepalive. */
+  readonly keepalive?: boolean;
+  /** Whether it takes the hand-shake by itself. */
+  readonly answers?: boolean;
+  /** Maximum number of calls that a connection may have unanswered before it is not read any more. */
+  readonly mostCalls?: number;
+  /** Gets each packet after the hand-shake. */
+  onPacket?(connection: PeerConnection, packet: Packet): void;
 }
 
 /** A daemon that does what the test says. It takes the hand-shake by itself. */
@@ -81,11 +111,15 @@ export class ScriptedPeer {
     this.uri = `test+unix:///default?socket=${join(folder, 'sock')}`;
   }
 
-  /** @param keepalive whether it says that it knows keepalive */
-  static async start({ keepalive = false, answers = true } = {}): Promise<ScriptedPeer> {
+  static async start(options: PeerOptions = {}): Promise<ScriptedPeer> {
+    const { keepalive = false, answers = true, mostCalls, onPacket } = options;
     const folder = await mkdtemp(join(tmpdir(), 'tidepool-peer-'));
+    const shakeHands = handshake(keepalive);
+    const take = (connection: PeerConnection, packet: Packet): void => {
+      if (!(answers && shakeHands(connection, packet))) onPacket?.(connection, packet);
+    };
     const server = createServer((socket) => {
-      const connection = new PeerConnection(socket, answers ? handshake(keepalive) : () => undefined);
+      const connection = new PeerConnection(socket, take, mostCalls);
       peer.connections.push(connection);
       peer.#wake();
     });
@@ -112,23 +146,29 @@ export class ScriptedPeer {
   }
 }
 
-/** What a healthy daemon answers before anything else is asked of it. */
+/** What a healthy daemon answers before anything else is asked of it. Tells whether the packet was part of that. */
 function handshake(keepalive: boolean) {
-  return (connection: PeerConnection, packet: Packet): void => {
-    if (packet.type !== packetType.call) return;
-    const answer = (): void => void connection.received.splice(connection.received.indexOf(packet), 1);
-    if (packet.procedure === procedures.authList.number) {
-      connection.reply(packet, procedures.authList, { types: [] });
-      answer();
-    } else if (packet.procedure === procedures.connectOpen.number) {
-      connection.reply(packet, procedures.connectOpen, undefined);
-      answer();
-    } else if (packet.procedure === procedures.connectSupportsFeature.number) {
-      connection.reply(packet, procedures.connectSupportsFeature, { supported: keepalive ? 1 : 0 });
-      answer();
-    } else if (packet.procedure === procedures.eventRegister.number) {
-      connection.reply(packet, procedures.eventRegister, { callbackId: 0 });
-      answer();
+  return (connection: PeerConnection, packet: Packet): boolean => {
+    if (packet.type !== packetType.call) return false;
+    const answer = (): true => {
+      connection.received.splice(connection.received.indexOf(packet), 1);
+      return true;
+    };
+    switch (packet.procedure) {
+      case procedures.authList.number:
+        connection.reply(packet, procedures.authList, { types: [] });
+        return answer();
+      case procedures.connectOpen.number:
+        connection.reply(packet, procedures.connectOpen, undefined);
+        return answer();
+      case procedures.connectSupportsFeature.number:
+        connection.reply(packet, procedures.connectSupportsFeature, { supported: keepalive ? 1 : 0 });
+        return answer();
+      case procedures.eventRegister.number:
+        connection.reply(packet, procedures.eventRegister, { callbackId: 0 });
+        return answer();
+      default:
+        return false;
     }
   };
 }
