@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { newReport } from '../protocol/agent.ts';
+import { encodeFrame } from '../protocol/output-frames.ts';
 import { AttemptStore } from './attempt-store.ts';
 import { removeTree } from './remove-tree.ts';
 
@@ -14,10 +15,15 @@ test('attempts outlive the agent: those with a record and a log are found, what 
     const store = new AttemptStore(records, logs);
     assert.deepEqual(await store.load(), []);
     for (const [index, id] of ['a-1', 'b-1'].entries()) {
-      await writeFile(store.logPath(id), 'x'.repeat(index));
+      const frame = encodeFrame({ stream: 'stdout', atMs: index, data: Buffer.from('whole') });
+      await writeFile(store.logPath(id), Buffer.concat([frame, frame.subarray(0, frame.length - 1)]));
       store.save({ report: newReport(id), place: { slotNumber: index, workPath: '/w' }, diskBytes: 5 });
     }
-    store.save({ report: { ...newReport('b-1'), state: 'ended', outcome: 'lost' }, place: null, diskBytes: 5 });
+    store.save({
+      report: { ...newReport('b-1'), state: 'ended', outcome: 'lost', outputLogBytes: 16 },
+      place: null,
+      diskBytes: 5,
+    });
     store.save({ report: newReport('no-log'), place: null, diskBytes: 5 });
     await writeFile(join(records, 'b-1.json.new'), '{');
     await writeFile(join(records, 'cut.jsonl'), '{"report":');
@@ -31,8 +37,8 @@ test('attempts outlive the agent: those with a record and a log are found, what 
       logBytes,
     ]);
     assert.deepEqual(told.sort(), [
-      ['a-1', 'preparing', 0, 0],
-      ['b-1', 'ended', undefined, 1],
+      ['a-1', 'preparing', 0, 16],
+      ['b-1', 'ended', undefined, 16],
     ]);
     assert.deepEqual((await readdir(records)).sort(), ['a-1.jsonl', 'b-1.jsonl']);
     await store.remove('a-1');

@@ -6,6 +6,7 @@ import type { AttemptReport } from '../protocol/agent.ts';
 import type { AttemptPlace } from './attempt.ts';
 import { removeFile, removeTree } from './remove-tree.ts';
 import { isId } from './spec-fields.ts';
+import { wholeFrameBytes } from './whole-frames.ts';
 
 /** What is known of an attempt, beside its output log and its folder. */
 export interface AttemptRecord {
@@ -31,9 +32,9 @@ export class AttemptStore {
     return `${this.#logs}/${id}.log`;
   }
 
-  /** Adds a line, of which the last whole one counts. */
+  /** Adds a line, of which the last whole one counts. It begins one of its own, since the write before may have broken off. */
   save(record: AttemptRecord): void {
-    appendFileSync(this.#recordPath(record.report.id), `${JSON.stringify(record)}\n`, { mode: 0o600 });
+    appendFileSync(this.#recordPath(record.report.id), `\n${JSON.stringify(record)}\n`, { mode: 0o600 });
   }
 
   /** Every attempt with a record; what has none never got as far as to be known to anybody, and is removed. */
@@ -45,7 +46,7 @@ export class AttemptStore {
       try {
         if (!isId(id)) throw new TidepoolError('invalid', `${name} is no record of an attempt`);
         const record = lastRecord(await readFile(this.#recordPath(id), 'utf8'));
-        found.set(id, { record, logBytes: (await stat(this.logPath(id))).size });
+        found.set(id, { record, logBytes: await this.#logBytes(record.report) });
       } catch {
         await removeTree(join(this.#records, name));
       }
@@ -55,9 +56,19 @@ export class AttemptStore {
     return [...found.values()];
   }
 
+  /** Removes both, also when one of them cannot be. */
   async remove(id: string): Promise<void> {
-    rmSync(this.#recordPath(id), { force: true });
-    await removeFile(this.logPath(id));
+    try {
+      rmSync(this.#recordPath(id), { force: true });
+    } finally {
+      await removeFile(this.logPath(id));
+    }
+  }
+
+  /** The record of an attempt that ended says how long its log is; of another it may end in the middle of a frame. */
+  async #logBytes({ id, state, outputLogBytes }: AttemptReport): Promise<number> {
+    const { size } = await stat(this.logPath(id));
+    return state === 'ended' ? Math.min(size, outputLogBytes) : wholeFrameBytes(this.logPath(id));
   }
 
   #recordPath(id: string): string {

@@ -1,11 +1,11 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { TidepoolError } from '../domain/errors.ts';
+import { hasCode } from '../domain/errors.ts';
 import type { AttemptOutcome, AttemptReport, AttemptSpec, SyntaxProblem } from '../protocol/agent.ts';
 import { type Checker, maxSourceBytes } from './checker.ts';
 import type { AgentClock } from './clock.ts';
 import type { ContainerRun } from './container-run.ts';
-import { endingOf } from './outcome.ts';
+import { endingOf, lapsedMessage } from './outcome.ts';
 import type { OutputLog } from './output-log.ts';
 import { listProduced } from './produced-files.ts';
 import { Wakeup } from './wakeup.ts';
@@ -26,6 +26,7 @@ export class Attempt {
   #place: AttemptPlace | null;
   #run: ContainerRun | undefined;
   #isStopAsked = false;
+  #isLapsed = false;
 
   constructor(fields: {
     report: AttemptReport;
@@ -92,36 +93,54 @@ export class Attempt {
       const hasCommand = spec.image !== null && spec.image.command !== null;
       const syntaxProblem = hasCommand ? undefined : await compile(spec, workPath, checker);
       if (syntaxProblem !== undefined) return await this.end('rejected', { syntaxProblem });
-      if (this.#isStopAsked) return await this.end('stopped', {});
+      const refusal = this.#refusal;
+      if (refusal !== undefined) return await this.end(refusal.outcome, refusal.fields);
       await this.#runContainer(spec, workPath, run);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      await this.end('failed', { message: `the worker could not run it: ${message}` });
+      // What the job's own image lacks, it lacks on every worker; everything else is trouble of this one.
+      if (spec.image !== null && hasCode(error, 'invalid')) await this.end('failed', { message });
+      else await this.end('lost', { fault: 'worker', message: `its worker could not run it: ${message}` });
     }
   }
 
-  /** Writes down the end. */
+  /** Writes down the end; without effect on one that ended. */
   async end(outcome: AttemptOutcome, fields: Partial<AttemptReport>): Promise<void> {
     await this.log.close();
+    if (this.isEnded) return;
     this.#report = { ...this.#report, endedAtMs: this.#clock.now(), ...fields, state: 'ended', outcome };
     this.#changed.notify();
+  }
+
+  /** Ends it at once, because this worker may not work any more. Without effect on one that ended. */
+  lapse(): void {
+    this.#isLapsed = true;
+    this.#run?.stop('lapsed', true);
+  }
+
+  /** What an attempt ends with that must not start; undefined: it may. */
+  get #refusal(): { readonly outcome: AttemptOutcome; readonly fields: Partial<AttemptReport> } | undefined {
+    if (this.#isLapsed) return { outcome: 'lost', fields: { fault: 'worker', message: lapsedMessage } };
+    return this.#isStopAsked ? { outcome: 'stopped', fields: {} } : undefined;
   }
 
   async #runContainer(spec: AttemptSpec, workPath: string, run: ContainerRun): Promise<void> {
     this.#run = run;
     let startedAtMs = this.#clock.now();
+    let startedMs = this.#clock.uptimeMs();
     const facts = await run.run(this.log, () => {
       startedAtMs = this.#clock.now();
+      startedMs = this.#clock.uptimeMs();
       this.#report = { ...this.#report, state: 'running', startedAtMs };
       this.#changed.notify();
     });
-    const endedAtMs = this.#clock.now();
+    // The clock may have been set meanwhile.
+    const wallMs = Math.round(this.#clock.uptimeMs() - startedMs);
     const { files, notice } = await listProduced(workPath, spec.limits.diskBytes);
     if (notice !== '') await this.log.notice(notice);
     const { outcome, ...ending } = endingOf(facts);
-    if (outcome === null) throw new TidepoolError('internal', 'an ended run has no outcome');
     const { cpuMs, peakMemoryBytes } = facts.usage;
-    const used = { endedAtMs, wallMs: endedAtMs - startedAtMs, cpuMs, peakMemoryBytes };
+    const used = { endedAtMs: startedAtMs + wallMs, wallMs, cpuMs, peakMemoryBytes };
     await this.end(outcome, { ...ending, ...used, producedFiles: files.length });
   }
 }

@@ -10,12 +10,14 @@ import { ContainerRun, type SendTerm } from './container-run.ts';
 import { jobUid } from './container-spec.ts';
 import { copyFolder } from './copy-folder.ts';
 import { diskQuota } from './limits.ts';
+import { endWithoutStart, lapsedMessage } from './outcome.ts';
 import { OutputLog } from './output-log.ts';
 import type { AgentPaths } from './paths.ts';
 import type { Runtimes } from './runtimes.ts';
 import type { Slot } from './slot.ts';
 import type { Slots } from './slots.ts';
 import { type UnpackOptions, unpackFiles } from './unpack.ts';
+import type { WorkLease } from './work-lease.ts';
 
 /** All attempts that this agent knows: those that run, and those that ended and were not removed yet. */
 export class Attempts {
@@ -28,6 +30,7 @@ export class Attempts {
   readonly #slots: Slots;
   readonly #runtimes: Runtimes;
   readonly #clock: AgentClock;
+  readonly #lease: WorkLease;
   readonly #sendTerm: SendTerm;
   /** Asking for it reads much more than a number. */
   readonly #cpus = cpus().length;
@@ -38,6 +41,7 @@ export class Attempts {
     runtimes: Runtimes;
     paths: AgentPaths;
     clock: AgentClock;
+    lease: WorkLease;
     sendTerm: SendTerm;
     log: (line: string) => void;
   }) {
@@ -45,6 +49,7 @@ export class Attempts {
     this.#slots = fields.slots;
     this.#runtimes = fields.runtimes;
     this.#clock = fields.clock;
+    this.#lease = fields.lease;
     this.#log = fields.log;
     const { records, state } = fields.paths;
     this.#store = new AttemptStore(records, join(state, 'logs'));
@@ -86,14 +91,17 @@ export class Attempts {
   }
 
   /**
-   * Takes an attempt's files in and starts it; a known one (also one whose files arrive now) is only reported. An upload that fails leaves an attempt that ended `lost`, so that whoever
-   * asks for it later learns that it will not run. Errors: `not_found` (no such runtime), `exhausted`, `too_large`, `invalid`.
+   * Takes an attempt's files in and starts it; a known one (also one whose files arrive now) is only reported. One that does
+   * not start has ended, and its report says whose fault it was, so that whoever asks for it later learns that it will not run.
+   * Errors: `invalid`, `too_large` (the job's own); `not_found` (no such runtime), `exhausted`, `internal` (this worker's);
+   * `aborted` (the files did not arrive); `unavailable` (this worker may not work now).
    */
   async start(spec: AttemptSpec, files: AsyncIterable<Uint8Array>): Promise<AttemptReport> {
     const runtimePath = await this.#runtimes.find(spec.runtime);
     // From here to the end of this function nothing else runs, so of two requests only one gets to start it.
     const known = this.#known.get(spec.id)?.report ?? this.#arriving.get(spec.id);
     if (known !== undefined) return known;
+    if (this.#lease.isLapsed) throw new TidepoolError('unavailable', lapsedMessage);
     const started = this.#startNew(spec, runtimePath, files).finally(() => this.#arriving.delete(spec.id));
     this.#arriving.set(spec.id, started);
     return started;
@@ -105,16 +113,18 @@ export class Attempts {
     try {
       await receiveFiles(spec, slot, runtimePath, untilStopped(files, attempt));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      const message = `its files did not arrive: ${reason}`;
-      if (attempt.isStopAsked) await attempt.end('stopped', { message });
-      else await attempt.end('lost', { fault: 'transfer', message });
+      await attempt.end(...endWithoutStart(error, attempt.isStopAsked));
       this.#settle(attempt);
       throw error;
     }
     const running = this.#run(attempt, spec, slot, runtimePath).finally(() => this.#running.delete(spec.id));
     this.#running.set(spec.id, running);
     return attempt.report;
+  }
+
+  /** Ends all that runs or is about to, because this worker may not work any more. */
+  lapse(): void {
+    for (const attempt of this.#known.values()) if (!attempt.isEnded) attempt.lapse();
   }
 
   /** Forgets attempts and frees their disk; those that run are killed first. Unknown ones are passed over. */
@@ -130,39 +140,48 @@ export class Attempts {
     await this.#running.get(id);
     // Of two removals at a time one is too late.
     if (attempt === undefined || !this.#known.delete(id)) return;
-    await this.#store.remove(id);
     this.#freeSlot(attempt);
+    await this.#store.remove(id);
   }
 
+  /** Writes down that it is there. When that fails it is not, and the slot is free again. */
   #create(spec: AttemptSpec, slot: Slot): Attempt {
-    const log = OutputLog.create(this.#store.logPath(spec.id), this.#clock, spec.limits.outputBytes);
-    const attempt = new Attempt({
-      report: newReport(spec.id),
-      log,
-      place: { slotNumber: slot.number, workPath: slot.workPath },
-      diskBytes: spec.limits.diskBytes,
-      clock: this.#clock,
-    });
-    this.#known.set(spec.id, attempt);
-    this.#save(attempt);
-    return attempt;
-  }
-
-  async #run(attempt: Attempt, spec: AttemptSpec, slot: Slot, runtimePath: string): Promise<void> {
+    const { id, limits } = spec;
+    let log: OutputLog | undefined;
     try {
-      const plan = attemptPlan(spec, slot, runtimePath, this.#cpus);
-      const run = new ContainerRun(plan, slot, this.#clock, this.#sendTerm);
-      await attempt.runToEnd(spec, slot.workPath, run, this.#runtimes.checker(spec.runtime));
-      this.#settle(attempt);
-    } catch (error) {
-      this.#log(`attempt ${spec.id}: ${error instanceof Error ? error.message : String(error)}`);
+      log = OutputLog.create(this.#store.logPath(id), this.#clock, limits.outputBytes);
+      const place = { slotNumber: slot.number, workPath: slot.workPath };
+      const report = newReport(id);
+      const attempt = new Attempt({ report, log, place, diskBytes: limits.diskBytes, clock: this.#clock });
+      this.#save(attempt);
+      this.#known.set(id, attempt);
+      return attempt;
+    } catch (cause) {
+      void this.#slots.release(slot.number);
+      void log?.close();
+      this.#store.remove(id).catch((error: unknown) => this.#log(`attempt ${id}: ${textOf(error)}`));
+      throw new TidepoolError('internal', `this worker cannot keep an attempt: ${textOf(cause)}`, { cause });
     }
   }
 
-  /** Writes an end down. Without files to be fetched the slot is another's from now on. */
+  async #run(attempt: Attempt, spec: AttemptSpec, slot: Slot, runtimePath: string): Promise<void> {
+    const plan = attemptPlan(spec, slot, runtimePath, this.#cpus);
+    const run = new ContainerRun(plan, slot, this.#clock, this.#sendTerm);
+    await attempt.runToEnd(spec, slot.workPath, run, this.#runtimes.checker(spec.runtime));
+    this.#settle(attempt);
+  }
+
+  /**
+   * Writes an end down. Without files to be fetched the slot is another's from now on. When it cannot be written down, it is
+   * known all the same until the agent is restarted.
+   */
   #settle(attempt: Attempt): void {
     if (attempt.report.producedFiles === 0) this.#freeSlot(attempt);
-    this.#save(attempt);
+    try {
+      this.#save(attempt);
+    } catch (error) {
+      this.#log(`attempt ${attempt.report.id}: its end cannot be written down: ${textOf(error)}`);
+    }
   }
 
   /** Emptying the folder may take long, and nobody need wait for it. */
@@ -175,6 +194,10 @@ export class Attempts {
     const { report, place, diskBytes } = attempt;
     this.#store.save({ report, place, diskBytes });
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function receiveFiles(
@@ -197,8 +220,13 @@ async function receiveFiles(
 }
 
 async function* untilStopped(files: AsyncIterable<Uint8Array>, attempt: Attempt): AsyncGenerator<Uint8Array> {
-  for await (const chunk of files) {
-    if (attempt.isStopAsked) throw new TidepoolError('aborted', 'it was stopped');
-    yield chunk;
+  try {
+    for await (const chunk of files) {
+      if (attempt.isStopAsked) throw new TidepoolError('aborted', 'it was stopped');
+      yield chunk;
+    }
+  } catch (cause) {
+    if (cause instanceof TidepoolError) throw cause;
+    throw new TidepoolError('aborted', `the connection broke: ${textOf(cause)}`, { cause });
   }
 }

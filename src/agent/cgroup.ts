@@ -72,7 +72,7 @@ export class Cgroup {
     return {
       cpuMs: Math.round(flatKeyed(this.read('cpu.stat'), 'usage_usec') / 1000),
       peakMemoryBytes: Number(this.read('memory.peak')),
-      memoryLimitHit: flatKeyed(this.read('memory.events'), 'oom_kill') > 0,
+      ...memoryEvents(this.read('memory.events')),
       processLimitHit: flatKeyed(this.read('pids.events'), 'max') > 0,
     };
   }
@@ -94,8 +94,20 @@ export interface CgroupUsage {
   readonly peakMemoryBytes: number;
   /** The kernel killed at the memory limit. */
   readonly memoryLimitHit: boolean;
+  /** The kernel killed because memory above it ran out, while it kept to its own limit. */
+  readonly killedForOthers: boolean;
   /** A fork or a new thread was refused. */
   readonly processLimitHit: boolean;
+}
+
+/**
+ * Whose memory ran out, by `memory.events` of a cgroup: the kernel counts `oom` where the limit is that was reached, and
+ * `oom_kill` where the killed process is. Pure.
+ */
+export function memoryEvents(text: string): Pick<CgroupUsage, 'memoryLimitHit' | 'killedForOthers'> {
+  const isKilled = flatKeyed(text, 'oom_kill') > 0;
+  const isOwnLimit = flatKeyed(text, 'oom') > 0;
+  return { memoryLimitHit: isKilled && isOwnLimit, killedForOthers: isKilled && !isOwnLimit };
 }
 
 /** The number of this key in the kernel's `key number` lines; 0 when there is none. */

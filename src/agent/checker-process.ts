@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { TidepoolError } from '../domain/errors.ts';
@@ -26,6 +26,23 @@ echo 0 >"$4/cgroup.procs" || exit 125
 exec crun --root "$3" --log "$1/log" --cgroup-manager=disabled run --config "$1/config.json" "$2"
 `;
 
+/** Exit codes of a shell that could not start crun, or of something that a signal ended. */
+const notOfPython: readonly (number | null)[] = [null, 125, 126, 127];
+
+/**
+ * Why a checker did not start, when that is the runtime's own fault: an image of somebody's without a Python that runs would
+ * not start one on any worker. Undefined: it is this machine's. Pure.
+ * @param crunLog crun's complaints
+ * @param exitCode what it ended with; null when a signal ended it
+ */
+export function checkerFault(runtime: string, crunLog: string, exitCode: number | null): TidepoolError | undefined {
+  const isMissing = /executable file .* not found/.test(crunLog);
+  const hasRun = crunLog.trim() === '' && !notOfPython.includes(exitCode) && Number(exitCode) < 128;
+  if (!isMissing && !hasRun) return undefined;
+  const how = isMissing ? 'has no python3' : `has a python3 that ended with ${exitCode} before it had read the script`;
+  return new TidepoolError('invalid', `scripts cannot run on the runtime ${runtime}: it ${how}`);
+}
+
 /** One running compile checker (checker-source.ts) in its container. */
 export class CheckerProcess {
   readonly #name: string;
@@ -43,7 +60,10 @@ export class CheckerProcess {
     this.#stdout = fields.stdout;
   }
 
-  /** Starts one for a runtime, ending one that was left. @param index counts the checkers of this guest from 0 */
+  /**
+   * Starts one for a runtime, ending one that was left. Errors: `invalid` (the runtime has no Python that runs), `internal`.
+   * @param index counts the checkers of this guest from 0
+   */
   static async start(runtime: string, index: number, paths: AgentPaths, clock: AgentClock): Promise<CheckerProcess> {
     const name = `checker-${runtime}`;
     const run = join(paths.run, 'checkers', runtime);
@@ -61,6 +81,7 @@ export class CheckerProcess {
       tmpBytes: MiB,
     });
     await writeFile(join(run, 'config.json'), JSON.stringify(spec));
+    await writeFile(join(run, 'log'), '');
     const child = spawn('/bin/sh', ['-c', becomeCrun, name, run, name, paths.crun, cgroup.path], {
       ...shellOptions,
       stdio: ['pipe', 'pipe', 'ignore'],
@@ -70,10 +91,18 @@ export class CheckerProcess {
     const ended = (): void => {
       checker.#isAlive = false;
     };
-    child.once('error', ended).once('exit', ended);
+    const exited = new Promise<number | null>((resolve) => {
+      child.once('error', () => resolve(null)).once('exit', resolve);
+    });
+    void exited.then(ended);
     stdin.on('error', ended);
-    await checker.#nextLine();
-    return checker;
+    try {
+      await checker.#nextLine();
+      return checker;
+    } catch (error) {
+      const crunLog = await readFile(join(run, 'log'), 'utf8').catch(() => '');
+      throw checkerFault(runtime, crunLog, await exited) ?? error;
+    }
   }
 
   get isAlive(): boolean {

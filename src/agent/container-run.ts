@@ -61,16 +61,19 @@ export class ContainerRun {
   async run(log: OutputSink, onStart: () => void): Promise<RunFacts> {
     const slot = this.#slot;
     writeFileSync(slot.configPath, JSON.stringify(this.#plan.container));
+    // One that could not be removed has counted what an earlier attempt did.
+    if (slot.cgroup.exists) slot.cgroup.remove();
     slot.cgroup.create(this.#plan.cgroup);
-    const pipes = openPipes(slot);
+    let pipes: SlotPipes | undefined;
     try {
+      pipes = openPipes(slot);
       return await this.#runWith(pipes, log, onStart);
     } catch (error) {
       await slot.cgroup.killAll(this.#clock);
       slot.cgroup.remove();
       throw error;
     } finally {
-      pipes.destroy();
+      pipes?.destroy();
     }
   }
 
@@ -96,10 +99,12 @@ export class ContainerRun {
     await reading;
     const usage = slot.cgroup.usage();
     slot.cgroup.remove();
+    const isStarted = existsSync(slot.pidPath);
     const crunLog = readFileSync(slot.crunLogPath, 'utf8').trim().slice(0, maxCrunLogChars);
     if (existsSync(slot.crunPath)) await removeTree(slot.crunPath);
     return {
       crunExitCode,
+      isStarted,
       status,
       crunLog,
       stopReason: this.#stopReason,
@@ -152,12 +157,12 @@ export class ContainerRun {
  * in the pipe: a script that writes byte by byte would otherwise wake the agent for each.
  */
 async function copyOutput(source: Readable, stream: OutputStream, log: OutputSink, clock: AgentClock): Promise<void> {
-  let lastAtMs = 0;
+  let lastAtMs = Number.NEGATIVE_INFINITY;
   for await (const chunk of source) {
     await log.append(stream, chunk);
-    const isFast = clock.now() - lastAtMs < 2 * gatherMs;
+    const isFast = clock.uptimeMs() - lastAtMs < 2 * gatherMs;
     if (isFast && chunk.length < smallPieceBytes) await sleep(clock, gatherMs);
-    lastAtMs = clock.now();
+    lastAtMs = clock.uptimeMs();
   }
 }
 

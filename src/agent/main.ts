@@ -13,6 +13,7 @@ import { createAgentServer } from './server.ts';
 import { Services } from './service/services.ts';
 import { StoreRelay } from './service/store-relay.ts';
 import { Slots } from './slots.ts';
+import { WorkLease, watchLease } from './work-lease.ts';
 
 // The agent in the guest: wiring only. init starts it again when it ends, so an error that nobody expected may end it.
 
@@ -42,7 +43,8 @@ async function main(): Promise<void> {
   const runtimes = new Runtimes(paths, clock);
   await runtimes.refresh();
   const slots = new Slots(paths, clock, log);
-  const attempts = new Attempts({ slots, runtimes, paths, clock, sendTerm, log });
+  const lease = new WorkLease(() => uptime() * 1_000);
+  const attempts = new Attempts({ slots, runtimes, paths, clock, lease, sendTerm, log });
   await attempts.restore();
   const identity = {
     hostname: secrets.hostname,
@@ -56,14 +58,16 @@ async function main(): Promise<void> {
   let isWarmingUp = true;
   const health = () => ({
     ...identity,
-    uptimeMs: Math.round(uptime() * 1000),
+    uptimeMs: lease.uptimeMs,
     clockMs: clock.now(),
     runtimes: runtimes.names,
     capacity: { ...capacity, slots: slots.count },
     runningAttempts: attempts.runningCount,
     isWarmingUp,
   });
-  const api = { attempts, services, relay, clock, health, setClock: (nowMs: number) => setGuestClock(clock, nowMs) };
+  const setClock = (nowMs: number): Promise<void> => setGuestClock(clock, nowMs);
+  const api = { attempts, services, relay, clock, health, setClock, lease };
+  void watchLease(lease, clock, new AbortController().signal, () => attempts.lapse());
   const server = createAgentServer(secrets, (request, response) => void answer(agentRoutes, api, request, response));
   server.on('tlsClientError', (error) => log(`a connection was refused: ${error.message.trim()}`));
   // What the first job needs comes before anybody can ask for it; on one emulated CPU they would only be in each other's way.

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { FrameDecoder, type OutputFrame } from '../protocol/output-frames.ts';
 import { OutputLog } from './output-log.ts';
 
-const clock = { now: () => 1_780_000_000_000, after: () => () => undefined };
+const clock = { now: () => 1_780_000_000_000, uptimeMs: () => 0, after: () => () => undefined };
 const never = new AbortController().signal;
 
 async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {

@@ -1,4 +1,4 @@
-import { appendFile, appendFileSync, closeSync, openSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, write, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { TidepoolError } from '../domain/errors.ts';
@@ -6,7 +6,7 @@ import { encodeFrame, frameHeaderBytes, maxFrameDataBytes, type OutputStream } f
 import type { AgentClock } from './clock.ts';
 import { Wakeup } from './wakeup.ts';
 
-const append = promisify(appendFile);
+const writeByPool = promisify(write);
 
 /** Beside the data itself, frame headers may take as much again and this much more: see `#fits`. */
 const headerAllowanceBytes = 64 * 1024;
@@ -88,8 +88,7 @@ export class OutputLog {
   /** No more will come; readers end when they have all. */
   async close(): Promise<void> {
     await this.#flush();
-    if (this.#file !== undefined) closeSync(this.#file);
-    this.#file = undefined;
+    this.#closeFile();
     this.#isClosed = true;
     this.#changed.notify();
   }
@@ -135,7 +134,7 @@ export class OutputLog {
     if (last?.stream === stream) {
       last.parts.push(data);
     } else {
-      this.#waiting.push({ stream, atMs: this.#clock.now(), parts: [data] });
+      this.#waiting.push({ stream, atMs: Math.max(0, this.#clock.now()), parts: [data] });
       this.#waitingBytes += frameHeaderBytes;
     }
     this.#waitingBytes += data.length;
@@ -150,9 +149,36 @@ export class OutputLog {
     return this.#flushing;
   }
 
+  /** Writes behind the last whole frame, wherever an earlier write may have broken off. */
   async #write(file: number, bytes: Buffer): Promise<void> {
-    if (this.#sizeBytes + bytes.length > atOnceBytes) await append(file, bytes);
-    else appendFileSync(file, bytes);
+    const isAtOnce = this.#sizeBytes + bytes.length <= atOnceBytes;
+    for (let done = 0; done < bytes.length; ) {
+      const [length, position] = [bytes.length - done, this.#sizeBytes + done];
+      done += isAtOnce
+        ? writeSync(file, bytes, done, length, position)
+        : (await writeByPool(file, bytes, done, length, position)).bytesWritten;
+    }
+  }
+
+  /** Takes off what a write left that broke off. When even that fails, nothing is written any more. */
+  #cutTorn(): void {
+    this.#isTruncated = true;
+    try {
+      if (this.#file !== undefined) ftruncateSync(this.#file, this.#sizeBytes);
+    } catch {
+      this.#closeFile();
+    }
+  }
+
+  #closeFile(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    try {
+      if (file !== undefined) closeSync(file);
+    } catch {
+      // The kernel could not keep all of it. The file is closed all the same.
+      this.#isTruncated = true;
+    }
   }
 
   async #writeWaiting(): Promise<void> {
@@ -161,12 +187,13 @@ export class OutputLog {
       this.#waiting = [];
       this.#waitingBytes = 0;
       try {
-        if (this.#file !== undefined) await this.#write(this.#file, bytes);
+        if (this.#file === undefined) throw new TidepoolError('internal', `${this.#path} is closed`);
+        await this.#write(this.#file, bytes);
         this.#tail = { offset: this.#sizeBytes, bytes };
         this.#sizeBytes += bytes.length;
       } catch {
         // The disk is full. The script must not hang on its output, and the report says that some is missing.
-        this.#isTruncated = true;
+        this.#cutTorn();
       }
       this.#changed.notify();
     }

@@ -3,7 +3,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TidepoolError } from '../domain/errors.ts';
-import { type AgentHealth, preparingHoldMs, reportTrailer, stateHeader } from '../protocol/agent.ts';
+import {
+  type AgentHealth,
+  preparingHoldMs,
+  reportTrailer,
+  stateHeader,
+  uptimeHeader,
+  workUntilHeader,
+} from '../protocol/agent.ts';
 import { encodeFiles, type FileEntry } from '../protocol/file-stream.ts';
 import type { Attempt } from './attempt.ts';
 import { parseAttemptSpec } from './attempt-spec.ts';
@@ -13,6 +20,7 @@ import { asciiJson, holdFor, numberParameter, over, readUpload, sendEmpty, sendE
 import { listProduced, openProduced } from './produced-files.ts';
 import type { Call, Routes } from './route.ts';
 import { type ServiceApi, serviceRoutes } from './service/routes.ts';
+import type { WorkLease } from './work-lease.ts';
 
 /** What jobs need. */
 export interface JobApi {
@@ -20,6 +28,7 @@ export interface JobApi {
   readonly clock: AgentClock;
   health(): AgentHealth;
   setClock(nowMs: number): Promise<void>;
+  readonly lease: WorkLease;
 }
 
 export interface AgentApi extends ServiceApi, JobApi {}
@@ -44,7 +53,7 @@ export const jobRoutes: Routes<JobApi> = {
 export const agentRoutes: Routes<AgentApi> = { ...serviceRoutes, ...jobRoutes };
 
 /** Answers one request; whatever goes wrong is answered as a coded error. */
-export async function answer<Api>(
+export async function answer<Api extends Pick<JobApi, 'lease'>>(
   routes: Routes<Api>,
   api: Api,
   request: IncomingMessage,
@@ -52,6 +61,8 @@ export async function answer<Api>(
 ): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort(over));
+  api.lease.heard(request.headers[workUntilHeader]);
+  response.setHeader(uptimeHeader, api.lease.uptimeMs);
   try {
     const url = new URL(request.url ?? '/', 'https://agent');
     const [, version, collection, id = '', ...rest] = url.pathname.split('/');

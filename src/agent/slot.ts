@@ -37,6 +37,8 @@ export interface Slot {
   readonly runPath: string;
   readonly configPath: string;
   readonly crunLogPath: string;
+  /** Written by crun when the container's first process is there, and out of the job's reach. */
+  readonly pidPath: string;
   /** crun's own record of the container; left behind when crun is killed with it. */
   readonly crunPath: string;
   readonly firstUid: number;
@@ -81,9 +83,9 @@ while read -r quota; do
   fi
   code=0
   (
-    echo 0 >"$cgroup/cgroup.procs" || exit 125
-    exec crun --root "$state" --log "$run/log" --cgroup-manager=disabled run --config "$run/config.json" "$container" \
-      </dev/null >"$run/stdout" 2>"$run/stderr"
+    { echo 0 >"$cgroup/cgroup.procs"; } 2>>"$run/log" || exit 125
+    exec crun --root "$state" --log "$run/log" --cgroup-manager=disabled run --pid-file "$run/pid" \
+      --config "$run/config.json" "$container" </dev/null >"$run/stdout" 2>"$run/stderr"
   ) || code=$?
   echo "$code"
 done
@@ -117,7 +119,12 @@ export async function prepareSlot(number: number, paths: AgentPaths, clock: Agen
   const numbers = [firstProjectId + number, quota.blocksKiB, quota.inodes].map(String);
   const words = [folder, runPath, ...numbers, containerId, paths.crun, paths.quotas ?? '', cgroup.path];
   const launcher = await Launcher.start(script, words);
-  const inRun = { runPath, configPath: `${runPath}/config.json`, crunLogPath: `${runPath}/log` };
+  const inRun = {
+    runPath,
+    configPath: `${runPath}/config.json`,
+    crunLogPath: `${runPath}/log`,
+    pidPath: `${runPath}/pid`,
+  };
   const places = { folder, workPath: `${folder}/work`, ...inRun, crunPath };
   const slot = { number, ...places, firstUid: firstUidOf(number), cgroup, launcher, quota };
   try {
@@ -144,9 +151,10 @@ export async function resetSlot(slot: Slot): Promise<void> {
  * Makes a slot whose container ended ready for another run in the same folder. crun gives the job its stdout and stderr, so
  * it may have changed their mode; the other pipe is root's.
  */
-export function renewSlot({ runPath, crunLogPath }: Pick<Slot, 'runPath' | 'crunLogPath'>): void {
+export function renewSlot({ runPath, crunLogPath, pidPath }: Pick<Slot, 'runPath' | 'crunLogPath' | 'pidPath'>): void {
   for (const name of ['stdout', 'stderr']) chmodSync(`${runPath}/${name}`, pipeMode);
   writeFileSync(crunLogPath, '');
+  rmSync(pidPath, { force: true });
 }
 
 /** Whether a slot's folder is emptied in a moment, by what its quota counts. */
@@ -199,18 +207,29 @@ export interface SlotPipes {
  * can open /dev/stdout. A writing end of our own keeps them from ending before the container has opened its own.
  */
 export function openPipes(slot: Slot): SlotPipes {
-  let writers: number[] = [];
-  const openPipe = (name: string): Socket => {
-    const path = `${slot.runPath}/${name}`;
-    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    writers.push(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK));
-    // Read only when somebody waits for it: what is not read yet gathers in the pipe, and holds the script back there.
-    const options = { fd: reader, readable: true, writable: false, readableHighWaterMark: 1 };
-    return new Socket(options);
+  const open: number[] = [];
+  const openPipe = (name: string, flags: number): number => {
+    const pipe = openSync(`${slot.runPath}/${name}`, flags | constants.O_NONBLOCK);
+    open.push(pipe);
+    return pipe;
   };
-  const pipes = { stdout: openPipe('stdout'), stderr: openPipe('stderr') };
-  // Open for writing too: it then has no end, and is there before the container's own end of it.
-  const status = openSync(`${slot.runPath}/status`, constants.O_RDWR | constants.O_NONBLOCK);
+  try {
+    const readers = { stdout: openPipe('stdout', constants.O_RDONLY), stderr: openPipe('stderr', constants.O_RDONLY) };
+    const writers = [openPipe('stdout', constants.O_WRONLY), openPipe('stderr', constants.O_WRONLY)];
+    // Open for writing too: it then has no end, and is there before the container's own end of it.
+    return slotPipes(readers, writers, openPipe('status', constants.O_RDWR));
+  } catch (error) {
+    for (const pipe of open) closeSync(pipe);
+    throw error;
+  }
+}
+
+function slotPipes(readers: { stdout: number; stderr: number }, ownWriters: number[], status: number): SlotPipes {
+  let writers = ownWriters;
+  // Read only when somebody waits for it: what is not read yet gathers in the pipe, and holds the script back there.
+  const options = { readable: true, writable: false, readableHighWaterMark: 1 };
+  const read = (fd: number): Socket => new Socket({ fd, ...options });
+  const pipes = { stdout: read(readers.stdout), stderr: read(readers.stderr) };
   const release = (): void => {
     for (const writer of writers) closeSync(writer);
     writers = [];

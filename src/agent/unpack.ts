@@ -1,8 +1,8 @@
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { TidepoolError } from '../domain/errors.ts';
-import { decodeFiles, type FileEntry } from '../protocol/file-stream.ts';
+import { type ErrorCode, TidepoolError } from '../domain/errors.ts';
+import { decodeFiles, type FileEntry, FileStreamCut } from '../protocol/file-stream.ts';
 
 export interface UnpackOptions {
   readonly folder: string;
@@ -20,7 +20,8 @@ const blockBytes = 4096;
 
 /**
  * Writes a file stream into an empty folder that no job can reach yet. Names were checked by `decodeFiles`.
- * Errors: `too_large` (more than the limits), `invalid` (not a file stream, cut short, one name twice).
+ * Errors: `too_large` (more than the limits), `invalid` (not a file stream, one name twice), `aborted` (cut short),
+ * `internal` (the disk does not take them).
  */
 export async function unpackFiles(source: AsyncIterable<Uint8Array>, options: UnpackOptions): Promise<Set<string>> {
   const paths = new Set<string>();
@@ -39,10 +40,21 @@ export async function unpackFiles(source: AsyncIterable<Uint8Array>, options: Un
     makeFolders('out', options, folders);
     return paths;
   } catch (error) {
-    if (error instanceof TidepoolError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new TidepoolError('invalid', `the working folder cannot be made: ${reason}`, { cause: error });
+    throw unpackError(error);
   }
+}
+
+/** A stream that names a file twice, or as a file and as a folder, is its own mistake; other trouble of the disk is ours. */
+const ownMistakes: readonly unknown[] = ['EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG'];
+
+function unpackError(error: unknown): TidepoolError {
+  if (error instanceof TidepoolError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  const make = (code: ErrorCode): TidepoolError =>
+    new TidepoolError(code, `the working folder cannot be made: ${reason}`, { cause: error });
+  if (error instanceof FileStreamCut) return make('aborted');
+  if (error instanceof RangeError || error instanceof SyntaxError) return make('invalid');
+  return make(error instanceof Error && 'code' in error && ownMistakes.includes(error.code) ? 'invalid' : 'internal');
 }
 
 function makeFolders(path: string, options: UnpackOptions, known: Set<string>): void {

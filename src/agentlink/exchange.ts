@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import type { AgentAddress } from '../domain/agent-link.ts';
 import { hasCode, TidepoolError } from '../domain/errors.ts';
 import { agentErrorSchema } from './schemas.ts';
+import { noteAnswer, permission } from './work-lease.ts';
 
 export interface Request {
   readonly address: AgentAddress;
@@ -37,7 +38,9 @@ export async function exchange(request: Request): Promise<IncomingMessage> {
 async function send(request: Request): Promise<IncomingMessage> {
   const { address, agent, method, path, body, signal, onContact } = request;
   signal.throwIfAborted();
-  const sent = httpsRequest({ host: address.host, port: address.port, agent, method, path, signal });
+  const headers = permission(agent, address);
+  const sent = httpsRequest({ host: address.host, port: address.port, agent, method, path, headers, signal });
+  sent.once('response', (response) => noteAnswer(agent, response));
   // The keys are made from what the agent sent.
   if (onContact !== undefined) sent.once('socket', (socket) => socket.once('keylog', onContact));
   // When the body breaks off, the request only says that the connection did.

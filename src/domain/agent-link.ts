@@ -10,6 +10,11 @@ export interface AgentAddress {
   readonly keyId: string;
   /** 32 bytes. */
   readonly key: Uint8Array;
+  /**
+   * Set for an agent whose machine we cannot end: how long after an answer of it that we got its attempts may run. It ends
+   * them by itself then. Milliseconds.
+   */
+  readonly workLeaseMs?: number | undefined;
 }
 
 /** Where a VM's agent is, once that is known. */

@@ -121,6 +121,7 @@ export class FakeAgentLink implements AgentLink {
     if (agent === undefined || !agent.knows(address)) {
       throw new TidepoolError('unavailable', `no agent answers at ${place(address)}`);
     }
+    agent.answers(address.workLeaseMs);
     return agent;
   }
 

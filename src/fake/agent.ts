@@ -23,12 +23,15 @@ export class FakeAgent {
   readonly #bootedAtMs: number;
   readonly #bootId: string;
   #clockOffsetMs = 0;
+  #answeredAtMs: number | undefined;
+  #workUntilMs = Number.POSITIVE_INFINITY;
+  #cancelLapse = (): void => undefined;
 
   constructor(clock: Clock, address: AgentAddress, facts: Partial<AgentHealth>) {
     this.#clock = clock;
     this.#address = address;
     this.#facts = facts;
-    this.#bootedAtMs = clock.now();
+    this.#bootedAtMs = clock.uptimeMs();
     boots += 1;
     this.#bootId = `boot-${boots}`;
   }
@@ -43,7 +46,7 @@ export class FakeAgent {
       version: 'fake',
       protocol: agentProtocol,
       bootId: this.#bootId,
-      uptimeMs: this.#clock.now() - this.#bootedAtMs,
+      uptimeMs: this.#clock.uptimeMs() - this.#bootedAtMs,
       clockMs: this.#clock.now() + this.#clockOffsetMs,
       runtimes: ['python'],
       capacity: { cpus: 1, memoryBytes: 2 * GiB, diskBytes: 8 * GiB, slots: agentSlots },
@@ -55,6 +58,22 @@ export class FakeAgent {
 
   setClock(nowMs: number): void {
     this.#clockOffsetMs = nowMs - this.#clock.now();
+  }
+
+  /** It answers a request: with a lease its attempts may run for so long from the answer before this one on. */
+  answers(workLeaseMs: number | undefined): void {
+    const nowMs = this.#clock.uptimeMs();
+    if (workLeaseMs !== undefined && this.#answeredAtMs !== undefined) {
+      this.#workUntilMs = this.#answeredAtMs + workLeaseMs;
+      this.#cancelLapse();
+      this.#cancelLapse = this.#clock.after(Math.max(0, this.#workUntilMs - nowMs), () => this.#lapse());
+    }
+    this.#answeredAtMs = nowMs;
+  }
+
+  #lapse(): void {
+    const end = { fault: 'worker', signal: 9, message: 'its worker heard nothing from the control plane' } as const;
+    for (const attempt of this.#attempts.values()) attempt.end('lost', end);
   }
 
   reports(): AttemptReport[] {
@@ -72,6 +91,8 @@ export class FakeAgent {
     if (!this.health().runtimes.includes(spec.runtime)) {
       throw new TidepoolError('not_found', `this VM has no runtime ${spec.runtime}`);
     }
+    if (this.#clock.uptimeMs() > this.#workUntilMs)
+      throw new TidepoolError('unavailable', 'this worker heard nothing from the control plane for too long');
     const { slots } = this.health().capacity;
     if (this.reports().filter(hasSlot).length >= slots)
       throw new TidepoolError('exhausted', `this VM holds ${slots} attempts; remove some that ended`);
@@ -98,6 +119,7 @@ export class FakeAgent {
 
   /** As when the VM is gone: whoever follows something is cut off. */
   halt(): void {
+    this.#cancelLapse();
     for (const attempt of this.#attempts.values()) attempt.cut();
   }
 

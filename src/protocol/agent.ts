@@ -41,6 +41,16 @@ export const stateHeader = 'tidepool-state';
 export const reportTrailer = 'tidepool-report';
 /** For so long the output of an attempt that prepares is not answered. */
 export const preparingHoldMs = 5_000;
+/**
+ * Name of the header of each answer: the agent's `uptimeMs` when it answered.
+ */
+export const uptimeHeader = 'tidepool-uptime';
+/**
+ * Name of a request's header: the agent's own uptime in milliseconds until which its attempts may run. When it has passed, the
+ * agent kills them (`lost`, fault `worker`), and starts none until a request allows more. A machine that was never sent one
+ * has no such limit.
+ */
+export const workUntilHeader = 'tidepool-work-until';
 /** Between TERM and KILL when an attempt is stopped or timed out. */
 export const stopGraceMs = 2_000;
 

@@ -83,6 +83,9 @@ function isHeader(value: unknown): value is FileHeader {
   return typeof value.path === 'string' && Number.isSafeInteger(value.size) && Number(value.size) >= 0;
 }
 
+/** The stream ended before its end was announced. */
+export class FileStreamCut extends RangeError {}
+
 /** Reads lines and counted bytes from chunks of any size. */
 class ByteReader {
   readonly #chunks: AsyncIterator<Uint8Array>;
@@ -101,14 +104,14 @@ class ByteReader {
         return line;
       }
       if (this.#buffer.length > maxHeaderBytes) throw new RangeError('file header too long');
-      if (!(await this.#fill())) throw new RangeError('file stream cut short');
+      if (!(await this.#fill())) throw new FileStreamCut('file stream cut short');
     }
   }
 
   async *bytes(count: number): AsyncGenerator<Uint8Array> {
     let left = count;
     while (left > 0) {
-      if (this.#buffer.length === 0 && !(await this.#fill())) throw new RangeError('file stream cut short');
+      if (this.#buffer.length === 0 && !(await this.#fill())) throw new FileStreamCut('file stream cut short');
       const piece = this.#buffer.subarray(0, left);
       this.#buffer = this.#buffer.subarray(piece.length);
       left -= piece.length;

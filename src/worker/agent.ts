@@ -11,6 +11,7 @@ import type { AgentPaths } from '../agent/paths.ts';
 import { answer, jobRoutes } from '../agent/routes.ts';
 import { Runtimes } from '../agent/runtimes.ts';
 import { Slots } from '../agent/slots.ts';
+import { WorkLease, watchLease } from '../agent/work-lease.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import { type AttemptReport, type AttemptSpec, agentProtocol } from '../protocol/agent.ts';
 import { encodeFiles } from '../protocol/file-stream.ts';
@@ -72,17 +73,24 @@ export async function startWorkerAgent(options: WorkerAgentOptions): Promise<Wor
   const runtimes = new Runtimes(paths, clock);
   await runtimes.refresh();
   const slots = new Slots(paths, clock, log);
-  const attempts = new Attempts({ slots, runtimes, paths, clock, sendTerm, log });
+  const lease = new WorkLease(() => uptime() * 1_000);
+  const attempts = new Attempts({ slots, runtimes, paths, clock, lease, sendTerm, log });
   await attempts.restore();
   await slots.sweep();
   const health = () => ({
     ...{ hostname: name, version: options.version, protocol: agentProtocol, bootId: readBootId() },
-    ...{ uptimeMs: Math.round(uptime() * 1000) },
-    ...{ clockMs: clock.now(), runtimes: runtimes.names, capacity: { ...capacity, slots: slots.count } },
+    ...{
+      uptimeMs: lease.uptimeMs,
+      clockMs: clock.now(),
+      runtimes: runtimes.names,
+      capacity: { ...capacity, slots: slots.count },
+    },
     ...{ runningAttempts: attempts.runningCount, isWarmingUp: false },
   });
   // The machine's clock is its owner's.
-  const api = { attempts, clock, health, setClock: async () => undefined };
+  const api = { attempts, clock, health, setClock: async () => undefined, lease };
+  const stopped = new AbortController();
+  void watchLease(lease, clock, stopped.signal, () => attempts.lapse());
   const server = createServer((request, response) => void answer(jobRoutes, api, request, response));
   server.headersTimeout = headersTimeoutMs;
   server.requestTimeout = 0;
@@ -94,6 +102,7 @@ export async function startWorkerAgent(options: WorkerAgentOptions): Promise<Wor
       return attempts.runningCount;
     },
     async stop() {
+      stopped.abort();
       await slots.stop();
       await new Cgroup(join(base, 'jobs')).killAll(clock);
     },

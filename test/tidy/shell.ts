@@ -4,7 +4,22 @@ const keywords = new Set(['if', 'then', 'else', 'elif', 'do', 'while', 'until', 
 /** Words after which a command has no program. */
 const others = new Set([
   ...['fi', 'done', 'esac', '}', 'for', 'case', 'command', '[', ':', '.', 'break', 'cd', 'continue', 'exit', 'export'],
-  ...['local', 'read', 'return', 'set', 'shift', 'trap', 'umask', 'unset', 'wait', 'echo', 'printf', 'test', 'true'],
+  ...[
+    'local',
+    'read',
+    'return',
+    'set',
+    'shift',
+    'trap',
+    'ulimit',
+    'umask',
+    'unset',
+    'wait',
+    'echo',
+    'printf',
+    'test',
+    'true',
+  ],
 ]);
 /** Programs that start another one of this system, with the number of operands that come before it. */
 export const starters: Readonly<Record<string, number>> = {

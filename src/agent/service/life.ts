@@ -89,13 +89,13 @@ export class Life {
 
   /** Looks until it is over, and then once more. What has failed is made to end, and may tell more until it has. */
   async #watch(over: AbortSignal): Promise<void> {
-    let lookedAtMs = this.#clock.now();
+    let lookedAtMs = this.#clock.uptimeMs();
     do {
       await sleep(this.#clock, this.#hasServed ? lookEveryMs.serving : lookEveryMs.beforeServing, over);
       // A command has no word in this.
       if (this.#spec.entry.kind === 'handler') this.#status = await readStatus(this.#place.statusPath);
-      const now = this.#clock.now();
-      const verdict = await this.#judge(Math.max(0, Math.min(now - lookedAtMs, longestStepMs)));
+      const now = this.#clock.uptimeMs();
+      const verdict = await this.#judge(Math.min(now - lookedAtMs, longestStepMs));
       lookedAtMs = now;
       if (verdict.state === 'failed') this.stop();
       if (verdict.state === 'failed' || this.#failure !== undefined) {

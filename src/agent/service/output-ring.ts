@@ -24,7 +24,7 @@ export class OutputRing implements OutputSink {
   #kept: Kept[] = [];
   #keptBytes = 0;
   #end = 0;
-  #second = { startedAtMs: 0, bytes: 0 };
+  #second = { startedAtMs: Number.NEGATIVE_INFINITY, bytes: 0 };
 
   constructor(clock: AgentClock) {
     this.#clock = clock;
@@ -85,8 +85,8 @@ export class OutputRing implements OutputSink {
 
   /** Resolves at once until a second's bytes are used up, then when the second is over. */
   async #holdBack(bytes: number): Promise<void> {
-    const now = this.#clock.now();
-    const isSame = now >= this.#second.startedAtMs && now < this.#second.startedAtMs + secondMs;
+    const now = this.#clock.uptimeMs();
+    const isSame = now < this.#second.startedAtMs + secondMs;
     if (!isSame) this.#second = { startedAtMs: now, bytes: 0 };
     this.#second.bytes += bytes;
     if (this.#second.bytes > maxBytesPerSecond) await sleep(this.#clock, this.#second.startedAtMs + secondMs - now);
