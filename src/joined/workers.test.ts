@@ -40,7 +40,7 @@ async function joined() {
     tunnels: { open: () => tunnel },
     store: {
       vms: {
-        list: async () => [...vms.values()],
+        ofPool: async () => [...vms.values()],
         get: async (name: string) => vms.get(name),
         insert: async (vm: Vm) => void vms.set(vm.name, vm),
         move: async () => true,
