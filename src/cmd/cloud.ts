@@ -119,7 +119,8 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const workers = new JoinedWorkers({ ...options, store, link, tunnels, clock: systemClock, changes });
   const accounts = await openAccounts({ ...options, store, changes });
   const accelerator = await pickAccelerator(options, hypervisor);
-  const planner = namedPlanner(config.policies);
+  const planner = namedPlanner(config.policies, systemClock.now());
+  for (const doubt of planner.doubts) options.log(`configuration: ${doubt}`);
   const poolParts = { ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler, planner };
   const pools = parts.adopt(new Pools(poolParts), (opened) => opened.stop());
   const { blobs } = storage;

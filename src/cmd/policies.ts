@@ -1,10 +1,13 @@
 import { readsLoads } from '../autoscaler/note.ts';
 import { plan } from '../autoscaler/plan.ts';
+import { scheduleDoubts } from '../autoscaler/policies/schedule.ts';
 import { parsePolicies, policiesNamed, presets } from '../autoscaler/presets.ts';
 import type { Decision, PoolSnapshot } from '../domain/scaling.ts';
 
 /** The planner with policies by name: presets, and those that the configuration defines. */
 export interface NamedPlanner {
+  /** What is likely not meant by the configuration's policies, in words. */
+  readonly doubts: readonly string[];
   readonly names: readonly string[];
   /** Errors: `invalid` for a name that there is no policy of. */
   check(names: readonly string[]): void;
@@ -14,9 +17,10 @@ export interface NamedPlanner {
 }
 
 /** @param configured the configuration's `policies`, unchecked. Errors: `invalid` with the place. */
-export function namedPlanner(configured: readonly unknown[]): NamedPlanner {
+export function namedPlanner(configured: readonly unknown[], nowMs: number): NamedPlanner {
   const own = parsePolicies(configured);
   return {
+    doubts: scheduleDoubts(own, nowMs),
     names: [...new Set([...own, ...presets].map((policy) => policy.name))],
     check: (names) => void policiesNamed(names, own),
     readsLoads: (names) => readsLoads(policiesNamed(names, own)),

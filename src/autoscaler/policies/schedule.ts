@@ -1,6 +1,6 @@
-import { Cron } from 'croner';
 import type { PoolSnapshot, Recommendation } from '../../domain/scaling.ts';
-import type { PolicyOf } from '../policy.ts';
+import type { Policy, PolicyOf } from '../policy.ts';
+import { Timetable } from '../timetable.ts';
 
 type Schedule = PolicyOf<'schedule'>;
 
@@ -12,10 +12,10 @@ export function schedule(policy: Schedule, snapshot: PoolSnapshot, nowMs: number
   // VMs shall be ready when the time comes, so it begins when a VM launched now would be.
   const readyAtMs = nowMs + (snapshot.bootMs ?? unknownBootMs);
   let desired = 0;
-  let active: Schedule['times'][number] | undefined;
+  let active: Time | undefined;
   for (const time of policy.times) {
     if (time.vms <= desired && active !== undefined) continue;
-    if (!isWithin(time, nowMs) && !isWithin(time, readyAtMs)) continue;
+    if (!timetable(time).isOn(nowMs) && !timetable(time).isOn(readyAtMs)) continue;
     desired = time.vms;
     active = time;
   }
@@ -30,13 +30,25 @@ export function schedule(policy: Schedule, snapshot: PoolSnapshot, nowMs: number
   return { policy: policy.name, desired, reason: { code: 'Scheduled', text, numbers: { vms: active.vms } } };
 }
 
-/** Within a time its end comes before its next start. */
-function isWithin(time: Schedule['times'][number], atMs: number): boolean {
-  const start = nextMs(time.start, time.timezone, atMs);
-  const end = nextMs(time.end, time.timezone, atMs);
-  return end < start;
+/** What is likely not meant by the schedules among these policies, each with its policy and its times. */
+export function scheduleDoubts(policies: readonly Policy[], nowMs: number): string[] {
+  return policies.flatMap((policy) => {
+    if (policy.kind !== 'schedule') return [];
+    return policy.times.flatMap((time) =>
+      timetable(time)
+        .doubts(nowMs)
+        .map((doubt) => `policy ${policy.name}, "${time.start}" to "${time.end}" ${time.timezone}: ${doubt}`),
+    );
+  });
 }
 
-function nextMs(pattern: string, timezone: string, atMs: number): number {
-  return new Cron(pattern, { timezone, paused: true }).nextRun(new Date(atMs))?.getTime() ?? Number.POSITIVE_INFINITY;
+type Time = Schedule['times'][number];
+
+/** Evaluating cron expressions in each step would cost more than all the rest of the planner. */
+const timetables = new WeakMap<Time, Timetable>();
+
+function timetable(time: Time): Timetable {
+  const table = timetables.get(time) ?? new Timetable(time);
+  timetables.set(time, table);
+  return table;
 }
