@@ -75,7 +75,7 @@ export class HttpsServiceLink implements ServiceLink {
 
   serveStore(
     agent: AgentAddress,
-    answer: (requests: readonly StoreRequest[]) => Promise<StoreAnswer[]>,
+    answer: (requests: readonly StoreRequest[], relay: string | undefined) => Promise<StoreAnswer[]>,
     signal: AbortSignal,
   ): Promise<void> {
     const limit = deadline(this.#clock, storeSilenceMs, 'hearing of the store', signal, partingMs);

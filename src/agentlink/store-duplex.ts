@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { TidepoolError } from '../domain/errors.ts';
-import { maxStoreLineBytes, type StoreAnswer, type StoreRequest } from '../protocol/agent-service.ts';
+import { maxStoreLineBytes, type StoreAnswer, type StoreRequest, storeRelayHeader } from '../protocol/agent-service.ts';
 import { LineReader, withBuffered } from '../protocol/lines.ts';
 import type { Deadline } from './deadline.ts';
 import { exchange, type Request, transferError } from './exchange.ts';
@@ -13,7 +13,10 @@ const maxBatch = 128;
 /** So long the agent may take to end its side when ours has ended. */
 export const partingMs = 15_000;
 
-export type AnswerRequests = (requests: readonly StoreRequest[]) => Promise<StoreAnswer[]>;
+/** @param relay name of the agent's relay; undefined for an agent of before it had one */
+export type AnswerRequests = (requests: readonly StoreRequest[], relay: string | undefined) => Promise<StoreAnswer[]>;
+
+const relayPattern = /^[0-9a-f-]{36}$/;
 
 /**
  * Holds one exchange open in which the agent's answer brings requests and our body carries what `answer` says to them, as
@@ -59,6 +62,7 @@ async function converse(
       if (!signal.aborted) throw error;
     });
   };
+  const relay = relayName(incoming);
   const lines = new LineReader(maxStoreLineBytes);
   // All that came since the last ones were answered: so the longer answers take, the more of them are made at once.
   for await (const chunk of incoming) {
@@ -68,11 +72,19 @@ async function converse(
     if (requests.length === 0) await send('\n');
     for (let at = 0; at < requests.length && !signal.aborted; at += maxBatch) {
       limit.hold();
-      const answers = await answer(requests.slice(at, at + maxBatch));
+      const answers = await answer(requests.slice(at, at + maxBatch), relay);
       limit.renew();
       await send(answers.map((each) => `${JSON.stringify(each)}\n`).join(''));
     }
   }
+}
+
+/** Error: `upstream` when it is none. */
+function relayName({ headers }: IncomingMessage): string | undefined {
+  const name = headers[storeRelayHeader];
+  if (name === undefined) return undefined;
+  if (typeof name === 'string' && relayPattern.test(name)) return name;
+  throw new TidepoolError('upstream', "the name of the agent's relay is not of the protocol");
 }
 
 /** Error: `upstream` when they are none. */

@@ -26,7 +26,7 @@ export interface ServiceLink {
    */
   serveStore(
     agent: AgentAddress,
-    answer: (requests: readonly StoreRequest[]) => Promise<StoreAnswer[]>,
+    answer: (requests: readonly StoreRequest[], relay: string | undefined) => Promise<StoreAnswer[]>,
     signal: AbortSignal,
   ): Promise<void>;
 }

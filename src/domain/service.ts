@@ -109,7 +109,20 @@ export interface RevisionEnd {
   readonly traceback: string;
 }
 
+/**
+ * Where requests come from: a relay on a VM numbers its requests upwards, and sends those again, with the same numbers, to
+ * which it has heard no answer.
+ */
+export interface KeyValueRelay {
+  readonly name: string;
+  /** Numbers of earlier requests that were refused, so that nothing of them was carried out. */
+  readonly refused: readonly number[];
+  readonly nowMs: number;
+}
+
 export interface KeyValueRequest {
+  /** Its number among those of its relay. */
+  readonly id?: number;
   readonly op: 'get' | 'put' | 'add' | 'delete';
   readonly key: string;
   /** Of `put` and `add`. */
@@ -134,7 +147,10 @@ export interface KeyValueStore {
    * then stands, or undefined; or `exhausted`, as a value, for a request with which the service's keys or bytes would pass
    * their limit: it changes nothing, and the others are carried out. Error, of the whole batch: `not_found` when there is
    * no such service.
+   *
+   * A write that was carried out before is not carried out again, whoever wrote since: it is answered as then.
+   * @param relay that the requests come from; without one nothing is taken for a repetition
    */
-  apply(service: string, requests: readonly KeyValueRequest[]): Promise<KeyValueAnswer[]>;
+  apply(service: string, requests: readonly KeyValueRequest[], relay?: KeyValueRelay): Promise<KeyValueAnswer[]>;
   count(service: string): Promise<number>;
 }

@@ -61,7 +61,7 @@ export class FakeServiceLink implements ServiceLink {
 
   async serveStore(
     address: AgentAddress,
-    answer: (requests: readonly StoreRequest[]) => Promise<StoreAnswer[]>,
+    answer: (requests: readonly StoreRequest[], relay: string | undefined) => Promise<StoreAnswer[]>,
     signal: AbortSignal,
   ): Promise<void> {
     if (!signal.aborted) await this.#reach('serveStore', address, '').relay.serve(answer, signal);

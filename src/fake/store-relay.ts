@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { StoreAnswer, StoreRequest } from '../protocol/agent-service.ts';
 
-type Answer = (requests: readonly StoreRequest[]) => Promise<StoreAnswer[]>;
+type Answer = (requests: readonly StoreRequest[], relay: string | undefined) => Promise<StoreAnswer[]>;
 type Ask =
   | { readonly op: 'get' | 'delete'; readonly key: string }
   | { readonly op: 'put' | 'add'; readonly key: string; readonly value: string };
@@ -16,6 +17,7 @@ interface Waiting {
 
 /** The agent's part of the store: requests wait for whoever serves, and those that are not answered for the next one. */
 export class FakeStoreRelay {
+  readonly name = randomUUID();
   readonly #clock: Clock;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
@@ -61,7 +63,7 @@ export class FakeStoreRelay {
         const requests = [...this.#waiting.values()].map(({ request }) => request);
         const work =
           requests.length > 0
-            ? answer(requests)
+            ? answer(requests, this.name)
             : new Promise<StoreAnswer[]>((resolve) => {
                 wake = () => resolve([]);
               });

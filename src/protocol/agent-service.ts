@@ -94,5 +94,12 @@ export const maxStoreValueBytes = 64 * 1024;
 /** Of a StoreRequest or StoreAnswer, with a value in base64 and a key of which every character is escaped. */
 export const maxStoreLineBytes = 128 * 1024;
 export const storeSilenceMs = 30_000;
+/**
+ * Header of the agent's answer to POST /v1/store: the name of its relay, a UUID that is new with each start of the agent. The
+ * ids of a relay's requests count up over all its connections. After a broken connection it sends those again, with their
+ * ids and in their order, to which it has heard no answer; at most `maxStoreWaiting` are unanswered at one time.
+ */
+export const storeRelayHeader = 'tidepool-store-relay';
+export const maxStoreWaiting = 4_096;
 /** Header of a service's output. */
 export const outputOffsetHeader = 'tidepool-offset';

@@ -60,13 +60,22 @@ export async function rollBack(
   context: ServiceContext,
   service: Service,
 ): Promise<{ service: Service; revision: Revision }> {
+  // What serves now is looked up in the turn: another deployment may come up or fail before it.
+  return context.deployments.run(async () => {
+    const deployment = await earlier(context, service);
+    await checkKnown(context, deployment);
+    return deployChecked(context, deployment);
+  });
+}
+
+async function earlier(context: ServiceContext, service: Service): Promise<Deployment> {
   const revisions = await context.store.services.revisions(service.name);
   const isRolling = revisions.some((one) => one.state === 'rolling');
   const state = isRolling ? 'current' : 'superseded';
   const before = revisions.find((one) => one.state === state);
   if (before === undefined)
     throw new TidepoolError('conflict', `there is no earlier revision of ${service.name} that has served`);
-  return deployService(context, { name: service.name, owner: service.owner, settings: {}, spec: before.spec });
+  return { name: service.name, owner: service.owner, settings: {}, spec: before.spec };
 }
 
 async function checkKnown({ runtimes, rules }: ServiceContext, { spec, flavor, settings }: Deployment): Promise<void> {

@@ -70,12 +70,16 @@ export class PoolKeeper {
   }
 
   async #close({ name, isLeaving }: Service): Promise<void> {
-    const { pools, store } = this.#context;
+    const { pools, store, deployments } = this.#context;
     if (!(await pools.close(name))) return;
     this.#closed.add(name);
     if (isLeaving) {
-      await store.services.delete(name);
-      await emit(this.#context, 'service.deleted', name, 'deleted with its revisions, keys and values');
+      await deployments.run(async () => {
+        // It may be gone already, and another deployed under its name.
+        if ((await store.services.get(name))?.isLeaving !== true) return;
+        await store.services.delete(name);
+        await emit(this.#context, 'service.deleted', name, 'deleted with its revisions, keys and values');
+      });
     }
     this.#onChange();
   }

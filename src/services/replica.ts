@@ -8,7 +8,7 @@ import { servicePorts } from '../protocol/agent-service.ts';
 import type { FileEntry } from '../protocol/file-stream.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import type { ServiceContext } from './context.ts';
-import { answerStoreRequests } from './key-values.ts';
+import { answerStoreRequests, StoreSource } from './key-values.ts';
 import { type KnownReport, ReportMemory, revisionId } from './reports.ts';
 import type { RolloutStep } from './rollout.ts';
 
@@ -167,11 +167,12 @@ export class Replica {
     const { link, clock, store } = this.#context;
     const { agent, service } = this.#options;
     const { signal } = this.#closing;
+    const source = new StoreSource(clock);
     while (!signal.aborted) {
       try {
         await link.serveStore(
           agent,
-          (requests) => answerStoreRequests(store.keyValues, service.name, requests),
+          (requests, relay) => answerStoreRequests(store.keyValues, service.name, requests, source.from(relay)),
           signal,
         );
       } catch (error) {

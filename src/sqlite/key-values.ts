@@ -1,7 +1,14 @@
 import type { Kysely, Transaction } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
-import type { KeyValueAnswer, KeyValueLimits, KeyValueRequest, KeyValueStore } from '../domain/service.ts';
+import type {
+  KeyValueAnswer,
+  KeyValueLimits,
+  KeyValueRelay,
+  KeyValueRequest,
+  KeyValueStore,
+} from '../domain/service.ts';
 import type { GroupCommit } from './group-commit.ts';
+import { type DoneWrites, readRelay, writeRelay } from './key-value-relays.ts';
 import type { Tables } from './schema.ts';
 
 type Tx = Transaction<Tables>;
@@ -20,7 +27,7 @@ export function sqlKeyValueStore(
   limits: KeyValueLimits,
 ): KeyValueStore {
   return {
-    apply: (service, requests) => group.run((tx) => apply(tx, limits, service, requests)),
+    apply: (service, requests, relay) => group.run((tx) => apply(tx, limits, service, requests, relay)),
     async count(service) {
       const query = db.selectFrom('service').select('key_count').where('name', '=', service);
       return (await query.executeTakeFirst())?.key_count ?? 0;
@@ -33,6 +40,7 @@ async function apply(
   limits: KeyValueLimits,
   service: string,
   requests: readonly KeyValueRequest[],
+  relay: KeyValueRelay | undefined,
 ): Promise<KeyValueAnswer[]> {
   const before = await tx
     .selectFrom('service')
@@ -46,9 +54,23 @@ async function apply(
     before,
     await read(tx, service, [...new Set(requests.map(({ key }) => key))]),
   );
-  const answers = requests.map((request) => batch.carryOut(request));
+  const done = relay === undefined ? undefined : await readRelay(tx, service, relay);
+  const answers = requests.map((request) => carryOutOnce(batch, done, request));
   if (batch.changed.size > 0) await write(tx, service, batch.changed, batch);
+  if (relay !== undefined && done?.isChanged === true) await writeRelay(tx, service, relay, done);
   return answers;
+}
+
+/** A write that its relay sends again is answered as the first time and changes nothing. */
+function carryOutOnce(batch: Batch, done: DoneWrites | undefined, request: KeyValueRequest): KeyValueAnswer {
+  const { id, op, key, value } = request;
+  if (id === undefined || done === undefined || op === 'get') return batch.carryOut(request);
+  if (done.has(id)) return op === 'delete' ? undefined : value;
+  const stands = batch.has(key);
+  const answer = batch.carryOut(request);
+  // What was refused, and an `add` that found a value, did nothing; that may be done when it comes again.
+  done.note(id, !(answer instanceof TidepoolError) && !(op === 'add' && stands));
+  return answer;
 }
 
 /** The values that stood before, and what a batch makes of them. */
@@ -72,6 +94,10 @@ class Batch {
     this.#values = values;
     this.keys = before.keys;
     this.bytes = before.bytes;
+  }
+
+  has(key: string): boolean {
+    return this.#values.has(key);
   }
 
   carryOut({ op, key, value }: KeyValueRequest): KeyValueAnswer {

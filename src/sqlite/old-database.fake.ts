@@ -43,7 +43,8 @@ function fill(path: string): void {
   for (const table of tablesOf(database)) {
     const columns = database.prepare(`select name, type from pragma_table_info('${table}')`).all();
     const places = columns.map(() => '?').join(', ');
-    const insert = database.prepare(`insert into "${table}" values (${places})`);
+    // Triggers of the schema may have written some of them already.
+    const insert = database.prepare(`insert or ignore into "${table}" values (${places})`);
     for (let row = 1; row <= rowsPerTable; row += 1) {
       insert.run(...columns.map(({ name, type }) => cell(String(name), String(type), row)));
     }

@@ -4,13 +4,21 @@ import type { JobState } from '../domain/job.ts';
 import type { VmState } from '../domain/vm.ts';
 import { type AccountTables, accountMigration } from './account-schema.ts';
 import { type CostTables, costMigration } from './cost-schema.ts';
+import { type KeyValueRelayTables, keyValueRelayMigration } from './key-value-relays.ts';
 import { type PoolNoteTables, poolNoteMigration } from './pool-note-schema.ts';
 import { type QueueColumns, type QueueTables, queueMigration } from './queue-schema.ts';
 import { type ServiceTables, serviceMigration } from './service-schema.ts';
 import { type StorageColumns, type StorageTables, storageMigration } from './storage-schema.ts';
 
 /** Rows as they lie in the database. Times are milliseconds since 1970; `*_json` columns hold domain values. */
-export interface Tables extends QueueTables, ServiceTables, AccountTables, StorageTables, PoolNoteTables, CostTables {
+export interface Tables
+  extends QueueTables,
+    ServiceTables,
+    AccountTables,
+    StorageTables,
+    PoolNoteTables,
+    CostTables,
+    KeyValueRelayTables {
   setting: { name: string; value: string };
   job: QueueColumns &
     StorageColumns & {
@@ -94,6 +102,7 @@ export const migrations: Record<string, Migration> = {
   '0007-storage': storageMigration,
   '0011-pool-notes': poolNoteMigration,
   '0013-cost': costMigration,
+  '0014-key-value-relays': keyValueRelayMigration,
 };
 
 const firstSchema = [

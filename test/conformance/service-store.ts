@@ -125,6 +125,49 @@ export function serviceStoreConformance(name: string, open: (limits: KeyValueLim
     assert.deepEqual(await store.keyValues.apply('fib', []), []);
   });
 
+  const relay = { name: 'r', refused: [] as number[], nowMs: 1 };
+  const putAs = (id: number, key: string, value: string) => ({ id, op: 'put' as const, key, value: bytes(value) });
+  const addAs = (id: number, key: string, value: string) => ({ id, op: 'add' as const, key, value: bytes(value) });
+  const kept = async (store: Store, key: string) => texts(await store.keyValues.apply('fib', [{ op: 'get', key }]))[0];
+
+  withStore('a write that comes again from a relay undoes nothing that came after it', async (store) => {
+    await store.services.insert(runningService({ name: 'fib' }));
+    const first = [putAs(1, 'k', 'A'), addAs(2, 'once', 'A'), { id: 3, op: 'delete' as const, key: 'gone' }];
+    assert.deepEqual(texts(await store.keyValues.apply('fib', first, relay)), ['A', 'A', undefined]);
+    // Another VM reads them and writes what follows from them; then the first relay sends again, and one more.
+    await store.keyValues.apply('fib', [putAs(1, 'k', 'B'), putAs(2, 'gone', 'B')], { ...relay, name: 'other' });
+    await store.keyValues.apply('fib', [{ op: 'delete', key: 'once' }]);
+    const again = await store.keyValues.apply('fib', [...first, putAs(4, 'once', 'D')], relay);
+    assert.deepEqual(texts(again), ['A', 'A', undefined, 'D']);
+    for (const [key, value] of Object.entries({ k: 'B', once: 'D', gone: 'B' }))
+      assert.equal(await kept(store, key), value);
+  });
+
+  withStore('what did nothing may be done when it comes again from a relay', async (store) => {
+    await store.services.insert(runningService({ name: 'fib' }));
+    await store.keyValues.apply('fib', [putAs(1, 'k', 'B')], relay);
+    assert.deepEqual(texts(await store.keyValues.apply('fib', [addAs(5, 'k', 'C'), putAs(6, 'm', 'C')], relay)), [
+      'B',
+      'C',
+    ]);
+    await store.keyValues.apply('fib', [putAs(8, 'm', 'E')], { ...relay, refused: [7] });
+    await store.keyValues.apply('fib', [{ op: 'delete', key: 'k' }]);
+    const again = [addAs(5, 'k', 'C'), putAs(6, 'm', 'D'), putAs(7, 'o', 'C')];
+    assert.deepEqual(texts(await store.keyValues.apply('fib', again, relay)), ['C', 'D', 'C']);
+    for (const [key, value] of Object.entries({ k: 'C', m: 'E', o: 'C' })) assert.equal(await kept(store, key), value);
+  });
+
+  withStore('relays are told apart, and the oldest are forgotten', async (store) => {
+    await store.services.insert(runningService({ name: 'fib' }));
+    for (let i = 0; i < 1_010; i += 1)
+      await store.keyValues.apply('fib', [putAs(1, 'x', String(i))], { ...relay, name: `r${i}`, nowMs: i });
+    assert.equal(await kept(store, 'x'), '1009');
+    await store.keyValues.apply('fib', [putAs(1, 'x', 'known')], { ...relay, name: 'r500', nowMs: 3_000 });
+    assert.equal(await kept(store, 'x'), '1009');
+    await store.keyValues.apply('fib', [putAs(1, 'x', 'forgotten')], { ...relay, name: 'r0', nowMs: 3_000 });
+    assert.equal(await kept(store, 'x'), 'forgotten');
+  });
+
   withStore('services do not see what others keep, and take theirs along', async (store) => {
     for (const service of ['fib', 'other']) await store.services.insert(runningService({ name: service }));
     await store.keyValues.apply('fib', [{ op: 'put', key: 'a', value: bytes('1') }]);

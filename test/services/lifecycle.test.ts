@@ -69,3 +69,42 @@ withWorld('rolling back brings up what served before; during a rollout, what ser
   await world.clock.advance(15_000);
   assert.deepEqual(await world.revisions('fib'), ['4 current', '3 failed', '2 superseded', '1 superseded']);
 });
+
+withWorld('whatever comes together, no service is left that runs and is being deleted', async (world) => {
+  const { context } = world;
+  // Each may begin while another is in the middle of its work.
+  const slow = async (): Promise<boolean> => {
+    for (let i = 0; i < 5; i += 1) await Promise.resolve();
+    return true;
+  };
+  const rules = { ...context.rules, isPortFree: slow };
+  const together = { ...context, rules };
+  const pauses = [0, 1, 3, 6, 10, 20];
+  for (const pause of pauses) {
+    const deployment = await world.deployment('web', 'good');
+    await deployService(together, deployment);
+    const before = await world.store.services.get('web');
+    assert.ok(before);
+    const later = async (work: () => Promise<unknown>): Promise<void> => {
+      for (let i = 0; i < pause; i += 1) await Promise.resolve();
+      await work();
+    };
+    await Promise.allSettled([
+      deployService(together, { ...deployment, port: 8_150 + pause }),
+      later(() => deleteService(together, before)),
+      later(() => startService(together, before)),
+      later(() => stopService(together, before)),
+    ]);
+    const after = await world.store.services.get('web');
+    assert.ok(!(after?.isLeaving === true && after.isRunning), `a pause of ${pause}`);
+    // And it goes when it is to go.
+    await deleteService(together, { name: 'web' }).catch((error: unknown) => assert.ok(hasCode(error, 'not_found')));
+    await world.clock.advance(5_000);
+    assert.equal(await world.store.services.get('web'), undefined);
+  }
+  await assert.rejects(
+    deleteService(context, { name: 'web' }),
+    (error) => hasCode(error, 'not_found'),
+    'one that is gone',
+  );
+});

@@ -1,5 +1,5 @@
 import { TidepoolError } from '../../domain/errors.ts';
-import { outputOffsetHeader } from '../../protocol/agent-service.ts';
+import { outputOffsetHeader, storeRelayHeader } from '../../protocol/agent-service.ts';
 import type { AgentClock } from '../clock.ts';
 import { hold, numberParameter, readUpload, sendEmpty, sendJson } from '../http-io.ts';
 import type { Call, Routes } from '../route.ts';
@@ -28,7 +28,10 @@ export const serviceRoutes: Routes<ServiceApi> = {
   },
   'GET /v1/services/:id/output': sendOutput,
   'POST /v1/store': async (api, { request, response }) => {
-    response.writeHead(200, { 'content-type': 'application/json-lines' });
+    response.writeHead(200, {
+      'content-type': 'application/json-lines',
+      [storeRelayHeader]: api.relay.name,
+    });
     response.flushHeaders();
     await api.relay.serve(request, response);
   },

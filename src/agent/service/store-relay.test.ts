@@ -173,3 +173,19 @@ test('a peer that does not read gets no more than it takes', async () => {
   }
   assert.ok(outgoing.readableLength + outgoing.writableLength < 400_000, `${outgoing.writableLength}`);
 });
+
+test('a write that was sent when the connection broke keeps its number when it is sent again', async () => {
+  const clock = new FakeClock();
+  const relay = new StoreRelay(clock);
+  const first = connect(relay);
+  void relay.ask({ op: 'put', key: 'k', value: 'QQ==' });
+  await clock.advance(0);
+  first.incoming.destroy();
+  await first.served.catch(() => undefined);
+  void relay.ask({ op: 'put', key: 'l', value: 'QQ==' });
+  const second = connect(relay);
+  await clock.advance(0);
+  assert.deepEqual(first.seen[0], second.seen[0]);
+  assert.ok((second.seen[1]?.id ?? 0) > (second.seen[0]?.id ?? 0));
+  assert.notEqual(new StoreRelay(clock).name, relay.name);
+});

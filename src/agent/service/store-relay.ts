@@ -1,11 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import type { Writable } from 'node:stream';
-import { maxStoreLineBytes, type StoreAnswer, storeSilenceMs } from '../../protocol/agent-service.ts';
+import { maxStoreLineBytes, maxStoreWaiting, type StoreAnswer, storeSilenceMs } from '../../protocol/agent-service.ts';
 import { LineReader } from '../../protocol/lines.ts';
 import type { AgentClock } from '../clock.ts';
 import { type Ask, parseStoreAnswer, type Reply, refusal } from './store-message.ts';
 
 const answerLimitMs = 10_000;
-const maxWaiting = 4_096;
 const maxWaitingBytes = 16 * 1024 * 1024;
 /** So much is encrypted at a time; the agent does other things before the rest. */
 const maxWriteChars = 256 * 1024;
@@ -19,10 +19,12 @@ interface Waiting {
 
 /**
  * Passes requests of containers on to the control plane, and its answers back. Requests get ids of the relay's own. While
- * nobody holds the connection open they wait; those that were sent when it broke are sent again on the next: each may be
- * carried out twice without harm.
+ * nobody holds the connection open they wait; those that were sent when it broke are sent again on the next, with the same
+ * ids, by which the control plane knows those that it has carried out.
  */
 export class StoreRelay {
+  /** Tells the relay from all others, and from that of an earlier start of this agent. */
+  readonly name = randomUUID();
   readonly #clock: AgentClock;
   /** By id, in their order. */
   readonly #waiting = new Map<number, Waiting>();
@@ -40,7 +42,7 @@ export class StoreRelay {
 
   /** The answer; a refusal when there is none in time, or too many wait. Never rejects. */
   ask(ask: Ask): Promise<Reply> {
-    if (this.#waiting.size >= maxWaiting || this.#waitingBytes >= maxWaitingBytes)
+    if (this.#waiting.size >= maxStoreWaiting || this.#waitingBytes >= maxWaitingBytes)
       return Promise.resolve(refusal('too many requests to the store wait'));
     this.#lastId += 1;
     const id = this.#lastId;

@@ -135,7 +135,7 @@ class Store:
             numbered = dict(zip(numbers, requests))
             if self._link is not None and self._link.send(numbered, deliver):
                 return self._link, numbers
-            # The first request, or the connection has ended. What was carried out without an answer may be so twice.
+            # The first request, or the connection has ended before any of this went out.
             self._link = StoreLink(self._path)
             if self._link.send(numbered, deliver):
                 return self._link, numbers

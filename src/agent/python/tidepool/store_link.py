@@ -47,7 +47,7 @@ class StoreLink:
     def send(self, requests: Mapping[int, dict], deliver: Deliver) -> bool:
         """Sends requests, by their numbers; `deliver` gets each answer once, unless forgotten. Calls must not overlap.
 
-        False: the connection has ended, and none was answered. Raises StoreError when too many wait.
+        False: the connection has ended, and nothing went out. Raises StoreError when too many wait.
         """
         if len(self._waiting) + len(requests) > MAX_WAITING:
             raise StoreError(f"{MAX_WAITING} requests wait for the store already")
@@ -56,14 +56,18 @@ class StoreLink:
             if not self._is_open:
                 return False
             self._waiting.update(dict.fromkeys(requests, deliver))
+        data = memoryview(lines.encode())
+        sent = 0
         try:
-            self._socket.sendall(lines.encode())
+            while sent < len(data):
+                sent += self._socket.send(data[sent:])
             return True
         except OSError:
             self._shut_down()
             # When the reader was first, it has taken all, to deliver the loss of the connection.
             unanswered = [number for number in requests if self._waiting.pop(number, None) is not None]
-            if len(unanswered) == len(requests):
+            # What may have been carried out is not sent again: it could undo what others wrote since.
+            if sent == 0 and len(unanswered) == len(requests):
                 return False
             for number in unanswered:
                 deliver(number, _lost("it was ended"))
