@@ -17,7 +17,10 @@ launch() {
   shift
   # Halves the time to the first line of a command. Node goes without where the folder cannot be written.
   export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$root/node_modules/.compile-cache}"
-  exec "$node" "$entry" "$@"
+  # The server runs for months: small young generations of the heap take a fifth of its memory away. Many short-lived objects
+  # cost it a little more time.
+  [ "${1:-}" = serve ] && set -- --max-semi-space-size=4 "$entry" "$@" || set -- "$entry" "$@"
+  exec "$node" "$@"
 }
 
 # The stamp is written last (scripts/install.mjs), so packages that were installed in part are never current.

@@ -6,11 +6,10 @@ import { defaultCacheDir, defaultDataDir, prepareCacheDir } from '../config/path
 import { TidepoolError } from '../domain/errors.ts';
 import { RepeatedLog } from '../reconcile/repeated-log.ts';
 import { requirementsOf } from '../setup/requirements.ts';
-import { ensureImage, ensureRuntime } from './artifacts.ts';
 import { type Cloud, startCloud } from './cloud.ts';
+import { prepare } from './prepare.ts';
 import { reportStrayErrors } from './stray-errors.ts';
 import { ensureSystem } from './system.ts';
-import { ensureSite } from './web.ts';
 
 export interface ServeOptions {
   readonly port?: string;
@@ -36,9 +35,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   await ensureSystem(requirements, interrupts.first);
   const cacheDir = defaultCacheDir();
   await prepareCacheDir(cacheDir);
-  const image = await ensureImage(cacheDir, systemClock, interrupts.first);
-  await ensureRuntime('python', cacheDir, systemClock, interrupts.first);
-  const site = await ensureSite(cacheDir, log);
+  const { image, site } = await prepare(cacheDir, interrupts.first);
   const cloud = await startCloud({
     config,
     dataDir: resolve(options.dataDir ?? defaultDataDir()),
