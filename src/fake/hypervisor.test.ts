@@ -132,3 +132,42 @@ test('a guest is told of its life', async () => {
   await hypervisor.remove('w-0000');
   assert.deepEqual(told, ['started agent', 'suspended w-0000', 'resumed w-0000', 'stopped w-0000']);
 });
+
+test('four calls of a kind are carried out at a time; those that end machines hold back no list', async () => {
+  const clock = new FakeClock();
+  const hypervisor = new FakeHypervisor({ clock });
+  for (let number = 0; number < 6; number += 1) await hypervisor.create({ ...spec, name: `m-${number}` });
+  const queued: string[] = [];
+  hypervisor.onQueued = (call, name) => queued.push(`${call} ${name}`);
+  hypervisor.fault = (call) => (call === 'destroy' ? { waitMs: 45_000 } : undefined);
+  const ends = Array.from({ length: 6 }, (_, number) => hypervisor.destroy(`m-${number}`));
+  await clock.advance(45_000);
+  const states = (await hypervisor.list()).map(({ state }) => state);
+  assert.deepEqual(states, ['off', 'off', 'off', 'off', 'running', 'running']);
+  assert.deepEqual(queued, ['destroy m-4', 'destroy m-5']);
+  await clock.advance(45_000);
+  await Promise.all(ends);
+});
+
+test('statistics can be slow and can fail, and a removal is shared by all who ask for it', async () => {
+  const clock = new FakeClock();
+  const hypervisor = new FakeHypervisor({ clock });
+  await hypervisor.create({ ...spec, name: 'm' });
+  const error = new TidepoolError('timeout', 'no statistics');
+  hypervisor.fault = (call) => (call === 'stats' ? { waitMs: 5_000, error } : undefined);
+  const stats = hypervisor.stats();
+  const failed = assert.rejects(stats, (thrown) => thrown === error);
+  await clock.advance(5_000);
+  await failed;
+  let removals = 0;
+  hypervisor.fault = (call) => {
+    if (call === 'remove') removals += 1;
+    return { waitMs: 10_000 };
+  };
+  const both = Promise.all([hypervisor.remove('m'), hypervisor.remove('m')]);
+  await clock.advance(10_000);
+  await both;
+  assert.equal(removals, 1);
+  hypervisor.fault = () => undefined;
+  assert.deepEqual(await hypervisor.list(), []);
+});

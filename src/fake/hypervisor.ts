@@ -1,4 +1,4 @@
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type {
@@ -13,7 +13,9 @@ import type {
   ProbeSpec,
 } from '../domain/hypervisor.ts';
 import { checkMachineSpec } from '../domain/machine-spec.ts';
+import { fakeConsole } from './console.ts';
 import { FakeHost } from './host.ts';
+import { type FakeLane, FakeLanes } from './lanes.ts';
 import { FakeMachine } from './machine.ts';
 
 /** What a machine's guest does, so that a fake agent can live and die with it. Every hook may be left out. */
@@ -36,7 +38,7 @@ export interface FakeDelays {
 }
 
 /** Every call about machines that can be made to fail or to last. */
-export type HypervisorCall = 'list' | 'get' | 'create' | 'suspend' | 'resume' | 'destroy' | 'remove';
+export type HypervisorCall = 'list' | 'stats' | 'get' | 'create' | 'suspend' | 'resume' | 'destroy' | 'remove';
 
 /** What goes wrong in a call: it waits, without end for Infinity; then it fails, or has its effect late. */
 export interface CallFault {
@@ -57,7 +59,11 @@ export interface FakeHypervisorOptions {
   probeBoots?(spec: ProbeSpec): boolean;
 }
 
-/** The Hypervisor port in memory, with knobs for everything that goes wrong on a real host. */
+/**
+ * The Hypervisor port in memory, with knobs for everything that goes wrong on a real host. It has the limits of the real one:
+ * of lists and statistics, of calls that end machines, and of all others together at most four each are carried out at a time,
+ * and later ones wait for them; too many are `exhausted`. A removal that is under way is shared by all who ask for it.
+ */
 export class FakeHypervisor implements Hypervisor {
   readonly uri = 'fake:///';
   readonly host: FakeHost;
@@ -66,6 +72,8 @@ export class FakeHypervisor implements Hypervisor {
   readonly #delays: FakeDelays;
   readonly #listeners = new Set<(event: MachineEvent) => void>();
   readonly #creating = new Set<string>();
+  readonly #removing = new Map<string, Promise<void>>();
+  readonly #lanes = new FakeLanes();
   readonly #nextFailures: TidepoolError[] = [];
   /** By machine: the last event of the time in which the connection was lost. */
   readonly #missed = new Map<string, MachineEvent>();
@@ -83,6 +91,9 @@ export class FakeHypervisor implements Hypervisor {
 
   /** Asked at each call; `name` is '' for lists. */
   fault: (call: HypervisorCall, name: string) => CallFault | undefined = () => undefined;
+
+  /** Called when a call waits because four others of its lane last. */
+  onQueued: (call: HypervisorCall, name: string) => void = () => undefined;
 
   /** How much later than usual an event arrives, in milliseconds; undefined when it is lost. */
   delivery: (event: MachineEvent) => number | undefined = () => 0;
@@ -139,13 +150,11 @@ export class FakeHypervisor implements Hypervisor {
   }
 
   async list(): Promise<Machine[]> {
-    await this.#begin('list', '');
-    return this.#own().map((machine) => machine.describe());
+    return this.#carryOut('list', '', () => this.#own().map((machine) => machine.describe()));
   }
 
   async get(name: string): Promise<Machine | undefined> {
-    await this.#begin('get', name);
-    return this.#find(name)?.describe();
+    return this.#carryOut('get', name, () => this.#find(name)?.describe());
   }
 
   async create(spec: MachineSpec): Promise<Machine> {
@@ -157,11 +166,12 @@ export class FakeHypervisor implements Hypervisor {
     this.#creating.add(spec.name);
     try {
       await this.#wait(this.#delays.createMs);
-      await this.#begin('create', spec.name);
-      const failure = this.#nextFailures.shift();
-      if (failure !== undefined) throw failure;
-      this.#checkFree(spec.name);
-      return this.#start(spec);
+      return await this.#carryOut('create', spec.name, () => {
+        const failure = this.#nextFailures.shift();
+        if (failure !== undefined) throw failure;
+        this.#checkFree(spec.name);
+        return this.#start(spec);
+      });
     } finally {
       this.#creating.delete(spec.name);
     }
@@ -169,16 +179,18 @@ export class FakeHypervisor implements Hypervisor {
 
   async suspend(name: string): Promise<void> {
     const machine = this.#inState(name, 'running');
-    await this.#begin('suspend', name);
-    mustBe(machine, 'running');
-    this.#change(machine, 'paused', 'suspended', 'paused');
+    await this.#carryOut('suspend', name, () => {
+      mustBe(machine, 'running');
+      this.#change(machine, 'paused', 'suspended', 'paused');
+    });
   }
 
   async resume(name: string): Promise<void> {
     const machine = this.#inState(name, 'paused');
-    await this.#begin('resume', name);
-    mustBe(machine, 'paused');
-    this.#change(machine, 'running', 'resumed', 'unpaused');
+    await this.#carryOut('resume', name, () => {
+      mustBe(machine, 'paused');
+      this.#change(machine, 'running', 'resumed', 'unpaused');
+    });
   }
 
   async shutdown(name: string): Promise<void> {
@@ -191,24 +203,32 @@ export class FakeHypervisor implements Hypervisor {
 
   async destroy(name: string): Promise<void> {
     const machine = this.#mustFind(name);
-    await this.#begin('destroy', name);
-    await this.#pullPlug(machine);
+    await this.#carryOut('destroy', name, () => this.#pullPlug(machine));
   }
 
   async remove(name: string): Promise<void> {
     this.#checkConnection();
     if (this.#creating.has(name)) throw new TidepoolError('conflict', `machine ${name} is being created`);
-    const machine = this.#find(name);
-    await this.#begin('remove', name);
-    if (machine === undefined) return;
-    await this.#pullPlug(machine);
-    // Two calls may remove one machine at the same time.
-    if (this.host.machines.get(name) === machine) this.#forget(machine);
+    const removal = this.#removing.get(name) ?? this.#remove(name).finally(() => this.#removing.delete(name));
+    this.#removing.set(name, removal);
+    await removal;
   }
 
-  async stats(): Promise<MachineStats[]> {
-    this.#checkConnection();
-    return this.#own().map((machine) => machine.stats(this.#options.clock.now()));
+  async #remove(name: string): Promise<void> {
+    const machine = this.#find(name);
+    await this.#carryOut('remove', name, async () => {
+      if (machine === undefined) return;
+      await this.#pullPlug(machine);
+      // Another connection may remove the machine at the same time.
+      if (this.host.machines.get(name) === machine) this.#forget(machine);
+    });
+  }
+
+  stats(): Promise<MachineStats[]> {
+    return this.#carryOut('stats', '', () => {
+      const nowMs = this.#options.clock.now();
+      return this.#own().map((machine) => machine.stats(nowMs));
+    });
   }
 
   onEvent(listener: (event: MachineEvent) => void): () => void {
@@ -220,7 +240,7 @@ export class FakeHypervisor implements Hypervisor {
   async openConsole(name: string): Promise<Duplex> {
     const machine = this.#mustFind(name);
     if (machine.isOff) throw new TidepoolError('conflict', `machine ${name} is ${machine.state}`);
-    return this.#console(name);
+    return fakeConsole((line) => this.#options.guest?.consoleLine?.(name, line) ?? '');
   }
 
   async probe(spec: ProbeSpec): Promise<ProbeResult> {
@@ -287,31 +307,25 @@ export class FakeHypervisor implements Hypervisor {
     else if (lateMs !== undefined) this.#options.clock.after(lateMs, tell);
   }
 
-  #console(name: string): Duplex {
-    const { guest } = this.#options;
-    return new Duplex({
-      allowHalfOpen: false,
-      read: () => undefined,
-      write(chunk: Buffer, _encoding, done) {
-        for (const line of chunk.toString().split('\n').slice(0, -1)) {
-          this.push(`${line}\r\n${guest?.consoleLine?.(name, line) ?? ''}\r\n`);
-        }
-        done();
-      },
-    });
-  }
-
   /**
-   * Every call goes through this: it waits and fails as it is made to. What machine is meant is settled before, as on a
-   * real host, where a name is looked up first: another machine may have the name by the time a late call has its effect.
+   * Every call goes through this: it waits for a place, and then waits and fails as it is made to. Which machine is meant is
+   * settled before, as on a real host, where a name is looked up first: another machine may have the name by the time a late
+   * call has its effect.
    */
-  async #begin(call: HypervisorCall, name: string): Promise<void> {
+  async #carryOut<T>(call: HypervisorCall, name: string, work: () => T | Promise<T>): Promise<T> {
     this.#checkConnection();
-    const fault = this.fault(call, name);
-    if (fault === undefined) return;
-    await this.#wait(fault.waitMs ?? 0);
-    this.#checkConnection();
-    if (fault.error !== undefined) throw fault.error;
+    const leave = await this.#lanes.enter(laneOf(call), () => this.onQueued(call, name));
+    try {
+      const fault = this.fault(call, name);
+      if (fault !== undefined) {
+        await this.#wait(fault.waitMs ?? 0);
+        this.#checkConnection();
+        if (fault.error !== undefined) throw fault.error;
+      }
+      return await work();
+    } finally {
+      leave();
+    }
   }
 
   #checkFree(name: string): void {
@@ -369,4 +383,9 @@ function mustBe(machine: FakeMachine, wanted: MachineState): void {
 
 function taken(name: string): TidepoolError {
   return new TidepoolError('conflict', `there is a domain named ${name} already`);
+}
+
+function laneOf(call: HypervisorCall): FakeLane {
+  if (call === 'list' || call === 'stats') return 'look';
+  return call === 'destroy' || call === 'remove' ? 'end' : 'make';
 }
