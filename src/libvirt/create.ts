@@ -22,6 +22,8 @@ export interface CreateContext {
   readonly machineDir: string;
   readonly installationId: string;
   readonly changesOwners: boolean;
+  /** Ports of the machines that are there, running or not, as `PortPicker.pick` takes them. */
+  portsOfMachines(): ReadonlySet<string>;
   /** Told the UUID before libvirt is, so that no event comes unexpected. */
   expect(uuid: string): void;
   forget(uuid: string): void;
@@ -95,7 +97,7 @@ async function choosePorts(context: CreateContext, spec: MachineSpec): Promise<P
   if (spec.network.kind !== 'user') return spec.ports.map((port) => ({ ...port, hostPort: null }));
   const hasDatagrams = spec.ports.some(({ device, protocol }) => device === 'service' && protocol === 'udp');
   const cable = ['host', 'guest'].map((name) => ({ name, protocol: 'udp' as const, guestPort: 0 }));
-  return context.ports.pick([...spec.ports, ...(hasDatagrams ? cable : [])]);
+  return context.ports.pick([...spec.ports, ...(hasDatagrams ? cable : [])], context.portsOfMachines());
 }
 
 async function defineAndStart(

@@ -14,15 +14,18 @@ import type {
   ProbeSpec,
 } from '../domain/hypervisor.ts';
 import { checkMachineSpec } from '../domain/machine-spec.ts';
+import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { Backlogs } from './backlog.ts';
 import { type HostCapabilities, readCapabilities } from './capabilities.ts';
 import { type CreateContext, createMachine, deleteFiles, undefineDomain } from './create.ts';
 import { DatagramGateways } from './datagrams/gateways.ts';
 import { isLibvirtError, libvirtCode } from './errors.ts';
 import { readHostInfo } from './host-info.ts';
+import { namesOfOldFiles } from './leftovers.ts';
 import { type LaneName, LibvirtLink, type LifecycleEvent } from './link.ts';
 import { checkLocalFiles } from './local-files.ts';
 import { MachineReader, type OwnDomain } from './machine-reader.ts';
+import { datagramPlan, hostPorts } from './metadata.ts';
 import { PortPicker } from './ports.ts';
 import { Probes } from './probe.ts';
 import { type Procedure, procedures } from './procedures.ts';
@@ -47,6 +50,7 @@ export interface LibvirtHypervisorOptions {
 
 /** VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN */
 const powerButton = 1;
+const sweepEveryMs = 900_000;
 
 /** Connects to a libvirt daemon. Errors: `unavailable`, `unauthenticated`, `timeout`, `invalid` (the URI). */
 export async function connectLibvirtHypervisor(options: LibvirtHypervisorOptions): Promise<Hypervisor> {
@@ -62,7 +66,7 @@ class LibvirtHypervisor implements Hypervisor {
   readonly #reader: MachineReader;
   readonly #overlays: OverlayFolder;
   readonly #probes: Probes;
-  readonly #ports = new PortPicker();
+  readonly #ports: PortPicker;
   readonly #datagrams: DatagramGateways;
   readonly #backlogs: Backlogs;
   readonly #tracker = new MachineTracker();
@@ -71,6 +75,9 @@ class LibvirtHypervisor implements Hypervisor {
   readonly #creating = new Set<string>();
   /** Removals under way, by name: one that is asked for again is not begun again. */
   readonly #removing = new Map<string, Promise<void>>();
+  /** UUIDs of machines whose ports' backlogs were seen to. */
+  #widened = new Set<string>();
+  #sweeping: Loop | undefined;
   readonly #isLocal: boolean;
   #refreshing: Promise<void> | undefined;
   #refreshAgain = false;
@@ -80,6 +87,7 @@ class LibvirtHypervisor implements Hypervisor {
     this.#options = options;
     this.#link = link;
     this.#capabilities = capabilities;
+    this.#ports = new PortPicker(options.clock);
     this.#reader = new MachineReader(link, options.installationId);
     this.#overlays = new OverlayFolder(link, options.machineDir);
     this.#probes = new Probes(link, options.clock);
@@ -104,7 +112,8 @@ class LibvirtHypervisor implements Hypervisor {
     try {
       hypervisor = new LibvirtHypervisor(options, link, await readCapabilities(link));
       hypervisor.#tracker.observe(await hypervisor.#reader.list());
-      await hypervisor.#datagrams.adopt(await hypervisor.#reader.datagramPlans());
+      await hypervisor.#adopt();
+      if (hypervisor.#isLocal) hypervisor.#sweeping = hypervisor.#sweep();
       return hypervisor;
     } catch (error) {
       await link.close();
@@ -171,6 +180,8 @@ class LibvirtHypervisor implements Hypervisor {
     if (found !== undefined) {
       await this.#pullPlug(found.domain);
       await this.#undefine(found.domain);
+      this.#datagrams.close(name);
+      this.#ports.rest(hostPorts(found.record));
     }
     await deleteFiles({ overlays: this.#overlays, machineDir: this.#options.machineDir }, name);
   }
@@ -197,6 +208,7 @@ class LibvirtHypervisor implements Hypervisor {
   async close(): Promise<void> {
     this.#listeners.clear();
     this.#datagrams.closeAll();
+    await this.#sweeping?.stop();
     await this.#overlays.release().catch(() => undefined);
     await this.#link.close();
     await this.#refreshing;
@@ -213,6 +225,7 @@ class LibvirtHypervisor implements Hypervisor {
       machineDir,
       installationId,
       changesOwners: this.#capabilities.changesOwners,
+      portsOfMachines: () => this.#reader.knownPorts(),
       expect: (uuid) => this.#tracker.expect(uuid, name),
       forget: (uuid) => this.#tracker.forget(uuid),
       log,
@@ -279,7 +292,7 @@ class LibvirtHypervisor implements Hypervisor {
       this.#tracker.beginList();
       try {
         for (const event of this.#tracker.observe(await this.#reader.list())) this.#emit(event);
-        await this.#datagrams.adopt(await this.#reader.datagramPlans());
+        await this.#adopt();
       } catch (error) {
         // When the connection is lost, the next one refreshes again.
         this.#options.log(`machines at ${this.uri} could not be listed: ${toTidepoolError(error).message}`);
@@ -287,9 +300,38 @@ class LibvirtHypervisor implements Hypervisor {
     }
   }
 
+  /** What machines that run need of us beside libvirt: after a start, and for what another process made. */
+  async #adopt(): Promise<void> {
+    const running = await this.#reader.running();
+    const plans = running.flatMap(({ domain, record }) => {
+      const plan = datagramPlan(record);
+      return plan === undefined ? [] : [[domain.name, plan] as const];
+    });
+    await this.#datagrams.adopt(new Map(plans));
+    const fresh = running.filter(({ uuid }) => !this.#widened.has(uuid));
+    await this.#backlogs.widen(fresh.flatMap(({ record }) => record.ports));
+    this.#widened = new Set(running.map(({ uuid }) => uuid));
+  }
+
+  /** Deletes files of machines that are gone: whoever removed one may have been killed before it came to them. */
+  #sweep(): Loop {
+    const { clock, log, machineDir } = this.#options;
+    const step = async (): Promise<void> => {
+      for (const name of await namesOfOldFiles(machineDir, clock.now())) {
+        if ((await this.#reader.lookup(name)) !== undefined) continue;
+        if (this.#creating.has(name) || this.#removing.has(name)) continue;
+        await deleteFiles({ overlays: this.#overlays, machineDir }, name);
+        log(`files of machine ${name}, which is gone, were still in ${machineDir} and have been deleted`);
+      }
+    };
+    const onError = (error: unknown): void => log(`files in ${machineDir}: ${toTidepoolError(error).message}`);
+    return startLoop({ name: 'leftovers', clock, periodMs: sweepEveryMs, step, onError });
+  }
+
   #emit(event: MachineEvent): void {
-    if (event.kind === 'stopped' || event.kind === 'crashed' || event.kind === 'gone')
-      this.#datagrams.close(event.name);
+    const isOff = event.kind === 'stopped' || event.kind === 'crashed' || event.kind === 'gone';
+    // A late event of an earlier machine says nothing of the gateway of the one that is being made.
+    if (isOff && !this.#creating.has(event.name)) this.#datagrams.close(event.name);
     for (const listener of [...this.#listeners]) listener(event);
   }
 }

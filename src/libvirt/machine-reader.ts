@@ -1,12 +1,12 @@
 import { TidepoolError } from '../domain/errors.ts';
 import type { Endpoint, Machine, MachineState, MachineStats } from '../domain/hypervisor.ts';
 import { eachOf } from '../reconcile/places.ts';
-import type { DatagramPlan } from './datagrams/gateway.ts';
 import { isLibvirtError, libvirtCode } from './errors.ts';
 import { machineState } from './lifecycle.ts';
 import type { LaneName, LibvirtLink } from './link.ts';
-import { datagramPlan, type MachineRecord, metadataNamespace, parseMetadata } from './metadata.ts';
+import { hostPorts, type MachineRecord, metadataNamespace, parseMetadata } from './metadata.ts';
 import { Parameters } from './parameters.ts';
+import { portKey } from './ports.ts';
 import { procedures } from './procedures.ts';
 import type { DomainRef } from './types.ts';
 import { uuidText } from './uuid.ts';
@@ -69,18 +69,18 @@ export class MachineReader {
     return this.#listingNext;
   }
 
-  /** How datagrams get to those of our machines that run, by name. */
-  async datagramPlans(): Promise<Map<string, DatagramPlan>> {
+  /** Those of our machines that run. */
+  async running(): Promise<OwnDomain[]> {
     const own = await this.#ownStats([], statsOf.state);
-    const running = own.filter(({ params }) =>
-      isUp(machineState(params.number('state.state'), params.number('state.reason'))),
-    );
-    return new Map(
-      running.flatMap(({ found: { domain, record } }) => {
-        const plan = datagramPlan(record);
-        return plan === undefined ? [] : [[domain.name, plan] as const];
-      }),
-    );
+    return own
+      .filter(({ params }) => isUp(machineState(params.number('state.state'), params.number('state.reason'))))
+      .map(({ found }) => found);
+  }
+
+  /** Ports of the host that the last list knew as ours, those of machines that are off too. */
+  knownPorts(): Set<string> {
+    const records = [...this.#records.values()].filter((record) => record !== null);
+    return new Set(records.flatMap((record) => hostPorts(record).map(portKey)));
   }
 
   /** Callers at the same time share one answer: libvirt would leave things out of the second one. */

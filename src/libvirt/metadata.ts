@@ -41,6 +41,15 @@ export function datagramPlan({ frames, ports }: Pick<MachineRecord, 'frames' | '
   return { hostFramePort: frames.host, guestFramePort: frames.guest, forwards };
 }
 
+/** All ports of the host's loopback that a machine has, those of its cable too. */
+export function hostPorts({ frames, ports }: Pick<MachineRecord, 'frames' | 'ports'>): PortRecord[] {
+  const cable = frames === null ? [] : [frames.host, frames.guest];
+  return [
+    ...ports.filter(({ hostPort }) => hostPort !== null),
+    ...cable.map((hostPort) => ({ name: 'cable', protocol: 'udp' as const, guestPort: 0, hostPort })),
+  ];
+}
+
 /** The element that goes into a domain's `<metadata>`. */
 export function metadataXml(record: MachineRecord): Xml {
   const { tags } = record;

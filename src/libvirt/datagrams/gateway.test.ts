@@ -13,7 +13,9 @@ const loopback = '127.0.0.1';
 
 async function freePlan(): Promise<DatagramPlan> {
   const names = ['host', 'guest', 'service-8000', 'service-8001'];
-  const picked = await new PortPicker().pick(names.map((name) => ({ name, protocol: 'udp', guestPort: 1 })));
+  const picked = await new PortPicker(new FakeClock()).pick(
+    names.map((name) => ({ name, protocol: 'udp', guestPort: 1 })),
+  );
   const [host = 0, guest = 0, first = 0, second = 0] = picked.map(({ hostPort }) => hostPort ?? 0);
   const forwards = [
     { hostPort: first, guestPort: 8_000 },

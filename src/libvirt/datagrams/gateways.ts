@@ -7,6 +7,8 @@ export class DatagramGateways {
   readonly #clock: Clock;
   readonly #log: (message: string) => void;
   readonly #open = new Map<string, DatagramGateway>();
+  /** Machines whose gateway is being opened. */
+  readonly #opening = new Set<string>();
   #isClosed = false;
 
   constructor(clock: Clock, log: (message: string) => void) {
@@ -14,18 +16,23 @@ export class DatagramGateways {
     this.#log = log;
   }
 
-  /** For a new machine. Errors: `exhausted` when a port is taken. */
+  /** For a new machine. A gateway of an earlier machine of this name is closed first. Errors: `exhausted` when a port is taken. */
   async open(machine: string, plan: DatagramPlan): Promise<void> {
-    const gateway = await DatagramGateway.open(plan, this.#clock);
-    // Closed meanwhile, or opened by two callers at a time.
-    if (this.#isClosed || this.#open.has(machine)) gateway.close();
-    else this.#open.set(machine, gateway);
+    this.close(machine);
+    this.#opening.add(machine);
+    try {
+      const gateway = await DatagramGateway.open(plan, this.#clock);
+      if (this.#isClosed) gateway.close();
+      else this.#open.set(machine, gateway);
+    } finally {
+      this.#opening.delete(machine);
+    }
   }
 
   /** For machines that run already: opens what is missing. Failures are logged. */
   async adopt(plans: ReadonlyMap<string, DatagramPlan>): Promise<void> {
     for (const [machine, plan] of plans) {
-      if (this.#open.has(machine)) continue;
+      if (this.#open.has(machine) || this.#opening.has(machine)) continue;
       await this.open(machine, plan).catch((error: unknown) => {
         this.#log(`datagrams of ${machine}: ${toTidepoolError(error).message}`);
       });
