@@ -5,12 +5,14 @@ import { joinedHost } from '../domain/worker.ts';
 import { pskAgent } from './psk-agent.ts';
 import type { Tunnels } from './tunnel.ts';
 
-/** More VMs than this are not remembered at a time; the longest unused ones are dropped. */
-const maxRemembered = 4_096;
-
-/** The kept connections, by VM. A port that now belongs to another VM (another key) gets fresh ones. */
+/**
+ * The kept connections, by VM. A port that now belongs to another VM (another key) gets fresh ones. They are kept for as long
+ * as the VM is there, however many there are: an agent that is dropped too early costs a handshake for each call.
+ */
 export class Connections {
-  readonly #agents = new Map<string, Agent>();
+  readonly #agents = new Map<string, { readonly keyId: string; readonly agent: Agent }>();
+  /** Key ids that the last look found to belong to no VM. */
+  #absent = new Set<string>();
   readonly #tunnels: Tunnels | undefined;
 
   /** @param tunnels for workers that are not dialled */
@@ -21,11 +23,28 @@ export class Connections {
   of(address: AgentAddress): Agent {
     const key = Buffer.from(address.key).toString('base64');
     const name = `${address.host}:${address.port}:${address.keyId}:${key}`;
-    const agent = this.#agents.get(name) ?? this.#make(address);
-    this.#agents.delete(name);
-    this.#agents.set(name, agent);
-    this.#dropOldest();
+    const known = this.#agents.get(name);
+    if (known !== undefined) return known.agent;
+    const agent = this.#make(address);
+    this.#agents.set(name, { keyId: address.keyId, agent });
     return agent;
+  }
+
+  /**
+   * Ends the connections to VMs that are gone: those that are missing at two looks in a row, since a VM may be asked before it
+   * is seen.
+   * @param keyIds those of all VMs that are there
+   */
+  keepOnly(keyIds: ReadonlySet<string>): void {
+    const absent = new Set<string>();
+    for (const [name, { keyId, agent }] of this.#agents) {
+      if (keyIds.has(keyId)) continue;
+      absent.add(keyId);
+      if (!this.#absent.has(keyId)) continue;
+      agent.destroy();
+      this.#agents.delete(name);
+    }
+    this.#absent = absent;
   }
 
   #make(address: AgentAddress): Agent {
@@ -35,14 +54,7 @@ export class Connections {
   }
 
   close(): void {
-    for (const agent of this.#agents.values()) agent.destroy();
+    for (const { agent } of this.#agents.values()) agent.destroy();
     this.#agents.clear();
-  }
-
-  #dropOldest(): void {
-    const oldest = this.#agents.keys().next().value;
-    if (this.#agents.size <= maxRemembered || oldest === undefined) return;
-    // Not destroyed: calls on it may be under way. Its idle connections end by their time-out.
-    this.#agents.delete(oldest);
   }
 }

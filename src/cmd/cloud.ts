@@ -51,6 +51,7 @@ import { version } from './version.ts';
 
 const sweepEveryMs = 30_000;
 const sampleEveryMs = 1_000;
+const connectionsEveryMs = 60_000;
 const purgeEveryMs = 3_600_000;
 const storageEveryMs = 3_600_000;
 const mostLoads = 4;
@@ -157,7 +158,10 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const url = await listen(server, config);
   parts.defer(await announceServer(url, dataDir));
   parts.adopt(workers, (joined) => joined.stop()).start();
-  await startLoops({ options, jobs, jobContext, storage, pools, services, hypervisor, sampler, accounts }, parts);
+  await startLoops(
+    { options, jobs, jobContext, storage, pools, services, hypervisor, sampler, connections, accounts },
+    parts,
+  );
 
   return {
     url,
@@ -235,11 +239,12 @@ interface LoopParts {
   readonly services: Services;
   readonly hypervisor: Hypervisor;
   readonly sampler: Sampler;
+  readonly connections: Connections;
   readonly accounts: AccountContext;
 }
 
 async function startLoops(
-  { options, jobs, jobContext, storage, pools, services, hypervisor, sampler, accounts }: LoopParts,
+  { options, jobs, jobContext, storage, pools, services, hypervisor, sampler, connections, accounts }: LoopParts,
   parts: AsyncDisposableStack,
 ): Promise<void> {
   const loop = (name: string, periodMs: number, step: () => Promise<void>): void => {
@@ -248,6 +253,9 @@ async function startLoops(
   };
   loop('sampling', sampleEveryMs, () => sampler.sample());
   const { store, runtimes } = jobContext;
+  loop('connections', connectionsEveryMs, async () =>
+    connections.keepOnly(new Set((await store.vms.list()).map(({ keyId }) => keyId))),
+  );
   for (const plan of jobPools({ config: options.config, pools, store, runtimes, jobs })) await pools.open(plan);
   await retirePools(pools, jobContext.store, hypervisor);
   parts.adopt(services.controller, (started) => started.stop()).start();

@@ -115,9 +115,10 @@ function globalLines({ holdScript, threads, account }: ConfigSettings, fingerpri
     `description tidepool ${fingerprint}`,
     `nbthread ${threads}`,
     `fd-hard-limit ${maxFiles}`,
-    // Bounds for workers that a reload left behind with connections that do not end.
-    'hard-stop-after 1h',
-    'mworker-max-reloads 30',
+    // Bounds for workers that a reload left behind with connections that do not end. A deployment or deletion of one service
+    // is a reload for all, and must not end the long connections of the others (ADR 37).
+    'hard-stop-after 7d',
+    'mworker-max-reloads 1000',
     `lua-load '${holdScript}'`,
     'tune.lua.maxmem 256',
     ...(account === null ? [] : [`user ${account.user}`, `group ${account.group}`]),

@@ -11,6 +11,9 @@ import { type BuiltInRuntime, runtimeRecipes } from './runtime-recipe.ts';
 /** After a build failed, the next wish for it within this time is answered with the failure. */
 const retryAfterMs = 60_000;
 
+/** Maximum number of builds that failed, and are remembered with what pip said. */
+const mostRemembered = 200;
+
 interface Build {
   progress: string;
   failedAtMs: number | undefined;
@@ -44,7 +47,9 @@ export function runtimeShelf(options: ShelfOptions): WatchedShelf {
 
   const start = (name: string, what: string, make: (progress: ReportProgress) => Promise<Runtime>): Build => {
     const build: Build = { progress: `${what}: it has begun`, failedAtMs: undefined, isHopeless: false };
+    builds.delete(name);
     builds.set(name, build);
+    forgetOldest(builds);
     options.log(build.progress);
     make((seen) => {
       build.progress = `${what}: ${Math.round(seen.fraction * 100)} %, ${seen.label}`;
@@ -113,6 +118,12 @@ export function runtimeShelf(options: ShelfOptions): WatchedShelf {
       return runtime.image;
     },
   };
+}
+
+/** Drops what failed first beyond the bound. Builds that run stay. */
+function forgetOldest(builds: Map<string, Build>): void {
+  const failed = [...builds].filter(([, { failedAtMs }]) => failedAtMs !== undefined);
+  for (const [name] of failed.slice(0, Math.max(0, failed.length - mostRemembered))) builds.delete(name);
 }
 
 function isBuiltIn(name: string): name is BuiltInRuntime {

@@ -24,17 +24,6 @@ export class Ring<T> {
     return this.#length === 0 ? undefined : this.#items[(this.#start + this.#length - 1) % this.#items.length];
   }
 
-  /** The newest for which `isWanted` holds, oldest first; it looks no further back than the first for which it does not. */
-  newestWhile(isWanted: (item: T) => boolean): T[] {
-    const items: T[] = [];
-    for (let i = this.#length - 1; i >= 0; i -= 1) {
-      const item = this.#items[(this.#start + i) % this.#items.length] as T;
-      if (!isWanted(item)) break;
-      items.push(item);
-    }
-    return items.reverse();
-  }
-
   /** Oldest first. */
   toArray(): T[] {
     const items: T[] = [];

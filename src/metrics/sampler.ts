@@ -1,16 +1,18 @@
 import type { Clock } from '../domain/clock.ts';
 import type { Hypervisor } from '../domain/hypervisor.ts';
-import { Ring } from './ring.ts';
 import { type Reading, type Usage, usageBetween } from './usage.ts';
+import { UsageRing } from './usage-ring.ts';
 
 /** Ten minutes of seconds: the longest window that a policy may look at. */
 export const keptSamples = 600;
+/** Maximum number of samples of all machines together (128 MB): with more than 3,333 machines each keeps fewer. */
+export const mostSamples = 2_000_000;
 
-/** Samples what every machine of a hypervisor uses, by one call a time; keeps a bounded ring per machine. */
+/** Samples what every machine of a hypervisor uses, by one call a time; keeps a bounded number of them. */
 export class Sampler {
   readonly #hypervisor: Hypervisor;
   readonly #clock: Clock;
-  readonly #machines = new Map<string, { last: Reading; usages: Ring<Usage> }>();
+  readonly #machines = new Map<string, { last: Reading; usages: UsageRing }>();
 
   constructor(hypervisor: Hypervisor, clock: Clock) {
     this.#hypervisor = hypervisor;
@@ -22,26 +24,27 @@ export class Sampler {
     const all = await this.#hypervisor.stats();
     const atMs = this.#clock.now();
     const seen = new Set<string>();
+    const most = Math.max(1, Math.min(keptSamples, Math.floor(mostSamples / Math.max(1, all.length))));
     for (const stats of all) {
       seen.add(stats.name);
-      this.#take(stats.name, { atMs, stats });
+      this.#take(stats.name, { atMs, stats }, most);
     }
     for (const name of this.#machines.keys()) if (!seen.has(name)) this.#machines.delete(name);
   }
 
   /** A machine's usage after this time, oldest first, one value a sample; gaps are missing data. */
   usages(name: string, sinceMs: number): Usage[] {
-    return this.#machines.get(name)?.usages.newestWhile(({ atMs }) => atMs > sinceMs) ?? [];
+    return this.#machines.get(name)?.usages.after(sinceMs) ?? [];
   }
 
-  #take(name: string, reading: Reading): void {
+  #take(name: string, reading: Reading, most: number): void {
     const machine = this.#machines.get(name);
     if (machine === undefined) {
-      this.#machines.set(name, { last: reading, usages: new Ring(keptSamples) });
+      this.#machines.set(name, { last: reading, usages: new UsageRing() });
       return;
     }
     const usage = usageBetween(machine.last, reading);
     machine.last = reading;
-    if (usage !== undefined) machine.usages.push(usage);
+    if (usage !== undefined) machine.usages.push(usage, most);
   }
 }

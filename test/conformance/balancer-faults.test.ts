@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { Agent, createServer, request } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../src/clock/system-clock.ts';
@@ -108,6 +108,31 @@ test('while the control plane itself stands still, again and again, HAProxy is n
   }
   assert.deepEqual(await harness.processes(), before);
   await untilServed();
+});
+
+test('a long TCP connection of one service outlives 35 reloads for others', async () => {
+  const far = createTcpServer((socket) => socket.pipe(socket).on('error', () => undefined));
+  const port = await harness.freePort();
+  await once(far.listen(port, '127.0.0.1'), 'listening');
+  const chat: BalancedService = {
+    ...httpService('chat', await harness.freePort(), [{ name: 'chat-0', host: '127.0.0.1', port, state: 'serving' }]),
+    ...{ protocol: 'tcp', healthPath: null, maxBodyBytes: null, requestTimeoutMs: 60_000 },
+  };
+  await balancer.apply([web, chat]);
+  const socket = connect(chat.port, '127.0.0.1');
+  try {
+    for (let reloads = 0; reloads <= 35; reloads += 1) {
+      socket.write(String.fromCharCode(64 + reloads));
+      const [said] = await once(socket, 'data', { signal: AbortSignal.timeout(limitMs) });
+      assert.equal(String(said), String.fromCharCode(64 + reloads), `after ${reloads} reloads`);
+      // What only a reload can change.
+      await balancer.apply([{ ...web, maxBodyBytes: maxBodyBytes + reloads + 1 }, chat]);
+    }
+    assert.ok((await harness.processes()).length >= 3, 'the worker of the connection is still there');
+  } finally {
+    socket.destroy();
+    far.close();
+  }
 });
 
 test('hanging, it is replaced', async () => {
