@@ -2,9 +2,18 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
 import { withFaults } from './faults.ts';
 
-/** Kysely on Node's built-in SQLite: only the four calls that Kysely's SQLite driver makes. */
-export function sqliteDialect(path: string): SqliteDialect {
-  return new SqliteDialect({ database: async () => adapt(openDatabase(path)) });
+/**
+ * Kysely on Node's built-in SQLite: only the four calls that Kysely's SQLite driver makes.
+ * @param onOpen receives the database when it is open, for what Kysely has no call for
+ */
+export function sqliteDialect(path: string, onOpen: (database: DatabaseSync) => void = () => undefined): SqliteDialect {
+  return new SqliteDialect({
+    async database() {
+      const database = openDatabase(path);
+      onOpen(database);
+      return adapt(database);
+    },
+  });
 }
 
 /**

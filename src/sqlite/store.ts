@@ -1,4 +1,5 @@
 import { chmod } from 'node:fs/promises';
+import type { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
 import { defaultKeyValueLimits, type KeyValueLimits } from '../domain/service.ts';
@@ -6,6 +7,7 @@ import type { Store } from '../domain/store.ts';
 import { defaultHalfLifeMs } from '../domain/usage.ts';
 import { sqlAccountStore } from './accounts.ts';
 import { compact } from './compact.ts';
+import { copyOpen } from './copy.ts';
 import { sqliteDialect } from './dialect.ts';
 import { sqlEventStore } from './events.ts';
 import { databaseFault } from './faults.ts';
@@ -34,7 +36,12 @@ export async function openSqliteStore(
   usageHalfLifeMs: number = defaultHalfLifeMs,
   log: (message: string) => void = () => undefined,
 ): Promise<Store> {
-  const db = new Kysely<Tables>({ dialect: sqliteDialect(path) });
+  let database: DatabaseSync | undefined;
+  const db = new Kysely<Tables>({
+    dialect: sqliteDialect(path, (opened) => {
+      database = opened;
+    }),
+  });
   try {
     await migrate(db, { path, migrations, log });
     // It holds the agents' keys.
@@ -57,6 +64,9 @@ export async function openSqliteStore(
     once: sqlOnceStore(db, group),
     setting: (name, makeDefault) => setting(db, name, makeDefault),
     compact: () => compact(db),
+    async copyTo(path) {
+      if (database !== undefined) await copyOpen(database, path);
+    },
     async close() {
       await group.settled();
       await db.destroy();

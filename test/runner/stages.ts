@@ -23,6 +23,7 @@ const fastLimitMs = 3 * minuteMs;
 /** What differs, by folder below test/, from a stage that runs VMs and one file after the other. */
 const differences: Readonly<Record<string, Partial<Stage>>> = {
   api: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs },
+  backup: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs },
   browser: { needsImage: false },
   accounts: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs },
   handlers: { needsImage: false, concurrency: 2 },

@@ -30,6 +30,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   services: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   loads: { imports: ['domain/errors.ts', 'loadgen', 'protocol'], packages: [] },
   storage: { imports: ['domain'], packages: [] },
+  backup: { imports: ['domain', 'files'], packages: [] },
   autoscaler: { imports: ['domain', 'metrics', 'protocol', 'reconcile'], packages: ['croner', 'zod'] },
   // Its host is the fake one: that is what it is there for.
   simulator: { imports: ['autoscaler', 'domain', 'fake', 'pool', 'protocol', 'reconcile'], packages: [] },
@@ -101,6 +102,7 @@ export const layers: Readonly<Record<string, Layer>> = {
         'agentlink',
         'archive',
         'autoscaler',
+        'backup',
         'blobs',
         'cli',
         'clock',

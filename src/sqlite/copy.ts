@@ -1,0 +1,108 @@
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { backup, DatabaseSync } from 'node:sqlite';
+import { TidepoolError } from '../domain/errors.ts';
+import { databaseFault, withFaults } from './faults.ts';
+
+/** Pages of one step of a copy, between which the database serves others: a megabyte. */
+const stepPages = 256;
+
+/**
+ * Copies an open database to a new file, page by page beside its other work; what is written meanwhile is in the copy. The
+ * copy is one file, with no log of its own.
+ */
+export async function copyOpen(database: DatabaseSync, path: string): Promise<void> {
+  closeSync(openSync(path, 'wx', 0o600));
+  await backup(database, path, { rate: stepPages }).catch((error: unknown) => {
+    throw databaseFault(error);
+  });
+  withDatabase(path, {}, (copy) => copy.exec('pragma journal_mode = delete'));
+}
+
+/** Copies the database of a server that does not run. Error: `conflict` when it does run. */
+export function copyClosed(from: string, to: string): void {
+  closeSync(openSync(to, 'wx', 0o600));
+  try {
+    withDatabase(from, { timeout: 1_000 }, (database) => database.prepare('vacuum into ?').run(to));
+  } catch (cause) {
+    if (!(cause instanceof Error) || !/locked|busy/i.test(cause.message)) throw cause;
+    throw new TidepoolError('conflict', `a server has ${from} open and is not found; name its --data-dir`, { cause });
+  }
+}
+
+/** Facts about a database file that nobody has open; reads only. */
+export function inspectDatabase(path: string) {
+  return withDatabase(path, { readOnly: true }, (database) => {
+    const check = database.prepare('pragma integrity_check(10)').all();
+    const problems = check.map(({ integrity_check: text }) => String(text)).filter((text) => text !== 'ok');
+    const [migration] = column(database, 'select max(name) as value from kysely_migration');
+    const [installationId] = column(database, `select value from setting where name = 'installation-id'`);
+    const queries = blobQueries.filter(([table]) => hasTable(database, table)).map(([, query]) => query);
+    const blobs = new Set(queries.flatMap((query) => column(database, query)));
+    return { problems, migration: migration ?? '', installationId: installationId ?? '', blobs };
+  });
+}
+
+/** Every place of the schema where a row refers to a blob, by its table. */
+const blobQueries = [
+  ['job_input', 'select distinct blob as value from job_input'],
+  ['job_file', 'select distinct blob as value from job_file'],
+  [
+    'revision',
+    `select json_extract(file.value, '$.blob') as value from revision, json_each(revision.spec_json, '$.files') as file`,
+  ],
+] as const;
+
+function column(database: DatabaseSync, query: string): string[] {
+  return database
+    .prepare(query)
+    .all()
+    .flatMap(({ value }) => (value === null || value === undefined ? [] : [String(value)]));
+}
+
+function hasTable(database: DatabaseSync, name: string): boolean {
+  return database.prepare('select 1 from sqlite_master where name = ?').get(name) !== undefined;
+}
+
+/** Writes a compact copy that can give disk back; with this installation id, if one is given. */
+export function rewriteDatabase(from: string, to: string, installationId?: string): void {
+  withDatabase(from, {}, (database) => {
+    database.exec('pragma auto_vacuum = incremental');
+    database.prepare('vacuum into ?').run(to);
+  });
+  if (installationId === undefined) return;
+  withDatabase(to, {}, (database) => {
+    database.prepare(`update setting set value = ? where name = 'installation-id'`).run(installationId);
+  });
+}
+
+/**
+ * Keeps others out of a folder until the returned function is called. The lock is SQLite's on an empty database, which the
+ * kernel drops when the process ends, however it ends. Error: `conflict` when another process has it.
+ */
+export function lockFolder(folder: string): () => void {
+  const database = withFaults(() => new DatabaseSync(join(folder, 'lock')));
+  try {
+    database.exec('pragma locking_mode = exclusive; begin exclusive');
+  } catch (cause) {
+    database.close();
+    if (!(cause instanceof Error) || !/locked|busy/i.test(cause.message)) throw databaseFault(cause);
+    throw new TidepoolError('conflict', `another backup or restore works in ${folder}; wait for its end`, { cause });
+  }
+  return () => database.close();
+}
+
+function withDatabase<T>(
+  path: string,
+  options: { readOnly?: boolean; timeout?: number },
+  use: (database: DatabaseSync) => T,
+): T {
+  return withFaults(() => {
+    const database = new DatabaseSync(path, options);
+    try {
+      return use(database);
+    } finally {
+      database.close();
+    }
+  });
+}
