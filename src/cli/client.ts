@@ -19,6 +19,7 @@ import {
   vmSchema,
 } from '../protocol/api.ts';
 import { type HostView, hostListSchema } from '../protocol/hosts.ts';
+import { type DatabaseCopy, databaseCopySchema, type ServerFacts, serverFactsSchema } from '../protocol/server.ts';
 
 /** Where a server is and by what one is known there. */
 export interface Connection {
@@ -74,6 +75,14 @@ export class ApiClient {
 
   async hosts(): Promise<HostView[]> {
     return (await this.json('GET', '/hosts', hostListSchema)).hosts;
+  }
+
+  async serverFacts(): Promise<ServerFacts> {
+    return this.json('GET', '/server', serverFactsSchema);
+  }
+
+  async copyDatabase(): Promise<DatabaseCopy> {
+    return this.json('POST', '/server/database-copies', databaseCopySchema);
   }
 
   async usage(sinceMs: number): Promise<UsageView[]> {

@@ -13,7 +13,7 @@ import { openBlobFolder } from '../blobs/blob-folder.ts';
 import { openLogFolder } from '../blobs/log-folder.ts';
 import { steadyClock } from '../clock/steady-clock.ts';
 import { systemClock } from '../clock/system-clock.ts';
-import { announceServer } from '../config/connection.ts';
+import { announceServer, refuseTwin } from '../config/connection.ts';
 import { defaultLibvirtUri, isRoot, machineDir } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
@@ -47,6 +47,7 @@ import { Pools } from './pools.ts';
 import { schedulingRules } from './scheduling.ts';
 import { openServices, type Services } from './services.ts';
 import { storageRules } from './storage.ts';
+import { openUpkeep } from './upkeep.ts';
 import { version } from './version.ts';
 
 const sweepEveryMs = 30_000;
@@ -111,6 +112,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const connections = new Connections(tunnels);
   const link = parts.adopt(new HttpsAgentLink(systemClock, connections), (opened) => opened.close());
   const installationId = await store.setting('installation-id', randomUUID);
+  await refuseTwin(installationId, dataDir);
   const hypervisor = parts.adopt(await openHypervisor(options, installationId), (opened) => opened.close());
   const sampler = new Sampler(hypervisor, systemClock);
   const runtimes = openRuntimes(options, changes, parts);
@@ -150,13 +152,14 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     allowedHosts: [config.host, ...config.allowedHosts],
     trustedProxies: config.trustedProxies,
     version,
+    upkeep: await openUpkeep({ store, dataDir, imageId: options.image.id, clock: systemClock }),
     site: options.site,
     status: () => status,
     waiting: (job) => jobs.waiting(job),
   });
   parts.adopt(server, (listening) => listening.close());
   const url = await listen(server, config);
-  parts.defer(await announceServer(url, dataDir));
+  parts.defer(await announceServer({ url, dataDir, installationId }));
   parts.adopt(workers, (joined) => joined.stop()).start();
   await startLoops(
     { options, jobs, jobContext, storage, pools, services, hypervisor, sampler, connections, accounts },

@@ -18,6 +18,7 @@ import type { ReportOptions } from './report.ts';
 import { addRuntimeCommands } from './runtime-commands.ts';
 import { addServiceCommands } from './service-commands.ts';
 import type { SimulateOptions } from './simulate.ts';
+import { addUpkeepCommands } from './upkeep-commands.ts';
 import { version } from './version.ts';
 import { addWorkerCommands } from './worker-commands.ts';
 
@@ -266,6 +267,7 @@ addRuntimeCommands(program, print);
 addAccountCommands(program, print);
 addServiceCommands(program, terminal, print);
 addWorkerCommands(program, client, print);
+addUpkeepCommands(program, print);
 
 try {
   await program.parseAsync();

@@ -11,7 +11,13 @@ import { defaultDataDir, stateDir } from './paths.ts';
  * How commands find the server on the same machine: each server writes a note into a folder of its user's, with its
  * address and data folder (where `admin.token` is), and removes it when it ends. A note of a dead process is ignored.
  */
-const noteSchema = z.object({ url: z.string(), pid: z.int().positive(), dataDir: z.string() });
+const noteSchema = z.object({
+  url: z.string(),
+  pid: z.int().positive(),
+  dataDir: z.string(),
+  /** Of its data folder; servers of before did not say it. */
+  installationId: z.string().optional(),
+});
 type ServerNote = z.output<typeof noteSchema>;
 
 function noteDir(): string {
@@ -19,12 +25,26 @@ function noteDir(): string {
 }
 
 /** Leaves this server's note; the returned function removes it. */
-export async function announceServer(url: string, dataDir: string): Promise<() => Promise<void>> {
+export async function announceServer(server: Omit<ServerNote, 'pid'>): Promise<() => Promise<void>> {
   await mkdir(noteDir(), { recursive: true, mode: 0o700 });
   const path = join(noteDir(), `${process.pid}.json`);
-  const note: ServerNote = { url, pid: process.pid, dataDir };
+  const note: ServerNote = { ...server, pid: process.pid };
   await writeFileDurably(path, JSON.stringify(note));
   return () => rm(path, { force: true });
+}
+
+/**
+ * Refuses to start a second server of one installation, such as that of a restored backup beside the original: each would
+ * take the other's VMs for its own leftovers. Error: `conflict`.
+ */
+export async function refuseTwin(installationId: string, dataDir: string): Promise<void> {
+  const twin = (await runningServers()).find((note) => note.installationId === installationId);
+  if (twin === undefined) return;
+  throw new TidepoolError(
+    'conflict',
+    `${dataDir} is the same installation as ${twin.dataDir}, whose server runs at ${twin.url}; stop that one, or restore ` +
+      'the backup with --as-new',
+  );
 }
 
 /**

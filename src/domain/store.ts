@@ -27,6 +27,8 @@ export interface Store {
   setting(name: string, makeDefault: () => string): Promise<string>;
   /** Gives disk back that deleted rows have left, a little at a time; the store can be used meanwhile. */
   compact(): Promise<void>;
+  /** Size of all that is stored, and which changes of its form it has had. */
+  facts(): Promise<{ readonly sizeBytes: number; readonly migrations: string[] }>;
   /** Writes a consistent copy of all of it to a new file, beside its other work; `exhausted` when the disk is full. */
   copyTo(path: string): Promise<void>;
   close(): Promise<void>;

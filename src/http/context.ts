@@ -13,6 +13,7 @@ import type { LoadRuns } from '../loads/load-runs.ts';
 import type { Usage } from '../metrics/usage.ts';
 import type { PoolController } from '../pool/controller.ts';
 import type { HealthView } from '../protocol/api.ts';
+import type { DatabaseCopy, ServerFacts } from '../protocol/server.ts';
 import type { StorageContext } from '../storage/context.ts';
 import type { ServedServices } from './service-views.ts';
 import type { Site } from './site.ts';
@@ -56,6 +57,8 @@ export interface HttpContext {
   /** Addresses of proxies whose word counts on who asks, by which name and whether by HTTPS. */
   readonly trustedProxies: readonly string[];
   readonly version: string;
+  /** Copies of the database, and what an upgrade depends on. */
+  readonly upkeep: { facts(): Promise<ServerFacts>; copyDatabase(): Promise<DatabaseCopy> };
   /** The dashboard at `/`; without it there is nothing. */
   readonly site?: Site;
   status(): HealthView['status'];

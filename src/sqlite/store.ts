@@ -14,7 +14,8 @@ import { databaseFault } from './faults.ts';
 import { endOfTurn, GroupCommit } from './group-commit.ts';
 import { sqlJobStore } from './jobs.ts';
 import { sqlKeyValueStore } from './key-values.ts';
-import { migrate } from './migrate.ts';
+import { appliedMigrations, migrate } from './migrate.ts';
+import { databaseBytes } from './migration-copy.ts';
 import { sqlOnceStore } from './once.ts';
 import { sqlPoolStore } from './pools.ts';
 import { migrations, type Tables } from './schema.ts';
@@ -64,6 +65,7 @@ export async function openSqliteStore(
     once: sqlOnceStore(db, group),
     setting: (name, makeDefault) => setting(db, name, makeDefault),
     compact: () => compact(db),
+    facts: async () => ({ sizeBytes: await databaseBytes(db), migrations: await appliedMigrations(db) }),
     async copyTo(path) {
       if (database !== undefined) await copyOpen(database, path);
     },

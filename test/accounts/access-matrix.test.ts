@@ -83,6 +83,8 @@ const matrix: Readonly<Record<string, Row>> = {
   'GET /api/docs/static/*': { expected: forAll(200), path: () => '/api/docs/static/swagger-ui.css' },
   'HEAD /api/docs/static/*': { expected: forAll(200), path: () => '/api/docs/static/swagger-ui.css' },
   'GET /api/v1/health': { expected: forAll(200) },
+  'GET /api/v1/server': { expected: adminOnly(200) },
+  'POST /api/v1/server/database-copies': { expected: adminOnly(201) },
   'GET /metrics': { expected: signedIn(200) },
 
   'POST /api/v1/session': {

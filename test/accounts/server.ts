@@ -9,6 +9,7 @@ import { writeZip } from '../../src/archive/zip-writer.ts';
 import { openBlobFolder } from '../../src/blobs/blob-folder.ts';
 import { openLogFolder } from '../../src/blobs/log-folder.ts';
 import { steadyClock } from '../../src/clock/steady-clock.ts';
+import { openUpkeep } from '../../src/cmd/upkeep.ts';
 import type { AgentLink } from '../../src/domain/agent-link.ts';
 import { defaultFlavors } from '../../src/domain/flavor.ts';
 import type { RuntimeShelf } from '../../src/domain/image.ts';
@@ -114,6 +115,7 @@ export async function openTestWeb(
     allowedHosts: [],
     trustedProxies: [],
     version: '0',
+    upkeep: await openUpkeep({ store, dataDir: folder.path, imageId: 'image-1', clock }),
     status: () => 'ready',
     waiting: async () => ({ reason: { code: 'soon', text: 'waits', numbers: {} }, place: 0 }),
     ...settings,

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { healthSchema } from '../../protocol/api.ts';
-import { open, reads } from '../access.ts';
+import { databaseCopySchema, serverFactsSchema } from '../../protocol/server.ts';
+import { adminOnly, open, reads } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { prometheusText } from '../prometheus.ts';
 
@@ -18,6 +19,22 @@ export function serverRoutes(context: HttpContext): FastifyPluginAsyncZod {
       const readyVms = vms.filter((vm) => vm.state === 'ready').length;
       return { status: context.status(), version: context.version, readyVms };
     });
+
+    const factsDocs = {
+      ...{ tags, operationId: 'getServer', summary: 'What an upgrade of the server depends on' },
+      response: { 200: serverFactsSchema },
+    };
+    app.get('/server', { schema: factsDocs, config: adminOnly }, () => context.upkeep.facts());
+
+    const copyDocs = {
+      ...{ tags, operationId: 'copyDatabase', summary: 'Copy the database, for a backup' },
+      description:
+        "The copy is a file in the server's data folder, consistent while all goes on; who asked removes it.",
+      response: { 201: databaseCopySchema },
+    };
+    app.post('/server/database-copies', { schema: copyDocs, config: adminOnly }, async (_request, reply) =>
+      reply.code(201).send(await context.upkeep.copyDatabase()),
+    );
   };
 }
 

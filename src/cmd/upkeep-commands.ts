@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import { errorCodes } from '../domain/errors.ts';
+import type { BackupCommandOptions, RestoreCommandOptions } from './backup.ts';
+
+/** Adds the commands that look after an installation: `backup`, `restore` (docs/backup.md). */
+export function addUpkeepCommands(program: Command, print: (text: string) => void): void {
+  const backup = program
+    .command('backup')
+    .description('back the data folder up while its server runs, or when it does not (docs/backup.md)')
+    .argument('<dir>', 'folder of the backups of this server; only what is new is added to it')
+    .option('--keep <n>', 'remove all but the newest n backups')
+    .option('--config <file>', 'keep the configuration file in the backup as well')
+    .option('--json', 'as JSON')
+    .action(async (dir: string, _options, command: Command) => {
+      const { runBackup } = await import('./backup.ts');
+      print(await runBackup(dir, command.optsWithGlobals<BackupCommandOptions>()));
+    });
+  backup
+    .command('check <dir>')
+    .description('read all backups of a folder, and compare them with their checksums')
+    .option('--json', 'as JSON')
+    .action(async (dir: string, _options, command: Command) => {
+      const { runCheck } = await import('./backup.ts');
+      const { text, isSound } = await runCheck(dir, command.optsWithGlobals<{ json?: boolean }>());
+      print(text);
+      if (!isSound) process.exitCode = errorCodes.conflict.exitCode;
+    });
+  program
+    .command('restore')
+    .description('make a new data folder of a backup (docs/backup.md)')
+    .argument('<dir>', 'folder of the backups')
+    .option('--data-dir <dir>', 'the new data folder, which is not there yet or is empty')
+    .option('--backup <id>', 'which one (default: the newest)')
+    .option('--as-new', 'as another installation, to try it beside the original: its VMs are left alone')
+    .option('--json', 'as JSON')
+    .action(async (dir: string, _options, command: Command) => {
+      const { runRestore } = await import('./backup.ts');
+      print(await runRestore(dir, command.optsWithGlobals<RestoreCommandOptions>()));
+    });
+}

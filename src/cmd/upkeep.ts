@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto';
+import { readdir, rm, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../domain/clock.ts';
+import { TidepoolError } from '../domain/errors.ts';
+import type { Store } from '../domain/store.ts';
+import { makeFolder } from '../files/durable.ts';
+import { agentProtocol } from '../protocol/agent.ts';
+import type { DatabaseCopy, ServerFacts } from '../protocol/server.ts';
+import { Turns } from '../reconcile/turns.ts';
+import { version } from './version.ts';
+
+/** Bytes of the disk that a copy of the database leaves free. */
+const spareBytes = 64 * 1024 * 1024;
+/** Copies that may lie there: those of commands at work, or of commands that were killed. */
+const mostCopies = 2;
+
+/** What makes copies of the database for backups, and says what an upgrade depends on. */
+export interface Upkeep {
+  facts(): Promise<ServerFacts>;
+  /** Errors: `exhausted` when the disk has no room for the copy. */
+  copyDatabase(): Promise<DatabaseCopy>;
+}
+
+/** Settings of the upkeep. */
+export interface UpkeepOptions {
+  readonly store: Pick<Store, 'facts' | 'copyTo'>;
+  readonly dataDir: string;
+  readonly imageId: string;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+/** Opens the upkeep of a data folder; copies that commands of an earlier run have left go. */
+export async function openUpkeep({ store, dataDir, imageId, clock }: UpkeepOptions): Promise<Upkeep> {
+  const folder = join(dataDir, 'backup');
+  const turns = new Turns();
+  await rm(folder, { recursive: true, force: true });
+  return {
+    async facts() {
+      return { version, dataDir, imageId, agentProtocol, database: await store.facts() };
+    },
+    copyDatabase: () =>
+      turns.run(async () => {
+        await makeFolder(folder);
+        await dropOldest(folder);
+        await requireRoom(folder, (await store.facts()).sizeBytes);
+        const path = join(folder, `${randomUUID()}.db`);
+        const takenAtMs = clock.now();
+        try {
+          await store.copyTo(path);
+        } catch (error) {
+          await rm(path, { force: true });
+          throw error;
+        }
+        return { path, sizeBytes: (await stat(path)).size, takenAtMs };
+      }),
+  };
+}
+
+async function dropOldest(folder: string): Promise<void> {
+  const copies = await Promise.all(
+    (await readdir(folder)).map(async (name) => ({ name, atMs: (await stat(join(folder, name))).mtimeMs })),
+  );
+  copies.sort((a, b) => b.atMs - a.atMs);
+  for (const { name } of copies.slice(mostCopies - 1)) await rm(join(folder, name), { force: true });
+}
+
+async function requireRoom(folder: string, sizeBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize >= sizeBytes + spareBytes) return;
+  const needed = Math.ceil((sizeBytes + spareBytes) / 1024 / 1024);
+  const free = Math.floor((bavail * bsize) / 1024 / 1024);
+  throw new TidepoolError(
+    'exhausted',
+    `a copy of the database needs ${needed} MiB in ${folder}, where ${free} MiB are free; make room`,
+  );
+}
