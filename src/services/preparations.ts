@@ -1,6 +1,7 @@
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Vm } from '../domain/vm.ts';
+import { afterListening } from '../reconcile/lateness.ts';
 
 /** From the first answer of its agent to a service that is up or known to be broken. */
 const limitMs = 120_000;
@@ -25,7 +26,7 @@ export class Preparations {
     const preparation: Preparation = { vm, done };
     this.#all.set(vm.name, preparation);
     const message = `its service did not start within ${limitMs / 1_000} s`;
-    const cancel = this.#clock.after(limitMs, () => done.reject(new TidepoolError('timeout', message)));
+    const cancel = afterListening(this.#clock, limitMs, () => done.reject(new TidepoolError('timeout', message)));
     const onAbort = (): void => done.reject(new TidepoolError('aborted', 'its preparation was given up'));
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort);

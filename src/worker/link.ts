@@ -20,6 +20,8 @@ const maxStreams = 512;
 const answerLimitMs = 30_000;
 /** Asked nothing for so long, we have lost the control plane. */
 const maxQuietMs = 12 * workerHealthEveryMs;
+/** After a stall of this process timers run before sockets: what came meanwhile is read first. */
+const readMs = 1_000;
 
 /** The way to the control plane while it is there. */
 export interface Link {
@@ -73,10 +75,13 @@ export async function openLink(options: LinkOptions): Promise<Link> {
 }
 
 function quietLimit(clock: AgentClock, onQuiet: () => void): { renew(): void; end(): void } {
-  let cancel = clock.after(maxQuietMs, onQuiet);
+  const readFirst = (): void => {
+    cancel = clock.after(readMs, onQuiet);
+  };
+  let cancel = clock.after(maxQuietMs, readFirst);
   const renew = (): void => {
     cancel();
-    cancel = clock.after(maxQuietMs, onQuiet);
+    cancel = clock.after(maxQuietMs, readFirst);
   };
   return { renew, end: () => cancel() };
 }
