@@ -40,13 +40,16 @@ export class SimServer {
   readonly #jobs: JobController;
   readonly #world: World;
   readonly #sweep: () => Loop;
+  readonly #sample: () => Loop;
   #sweepLoop: Loop | undefined;
+  #sampleLoop: Loop | undefined;
 
   constructor(world: World, options: ServerOptions) {
     this.#world = world;
     this.hypervisor = world.connect();
     this.hypervisor.fault = (call, name) => world.hypervisorFault(call, name);
     this.hypervisor.delivery = () => world.delivery();
+    this.hypervisor.onQueued = (call, name) => world.queued(call, name);
     const life = this.#life;
     const clock = mortal(world.clock, life);
     const store = mortal(slow(world.store, world), life);
@@ -84,17 +87,26 @@ export class SimServer {
     const step = (): Promise<void> => sweepWorkers(jobContext);
     this.#sweep = () =>
       startLoop({ name: 'sweep', clock, periodMs: 30_000, step, onError: (error) => log(`sweep: ${error}`) });
+    const sampling = mortal({ stats: () => this.hypervisor.stats() }, life);
+    const sample = async (): Promise<void> => {
+      await sampling.stats();
+      world.sampledAtMs = world.clock.now();
+    };
+    this.#sample = () =>
+      startLoop({ name: 'sampling', clock, periodMs: 1_000, step: sample, onError: () => undefined });
   }
 
   async start(): Promise<void> {
     await this.pool.start();
     this.#jobs.start();
     this.#sweepLoop = this.#sweep();
+    this.#sampleLoop = this.#sample();
   }
 
   /** As on a signal: lets go of everything in its order. Needs the clock to go on. */
   async stop(): Promise<void> {
     await this.#sweepLoop?.stop();
+    await this.#sampleLoop?.stop();
     await this.#jobs.stop();
     await this.pool.stop();
     await this.hypervisor.close();

@@ -7,6 +7,7 @@ import { flavor, poolName, type World } from './world.ts';
 interface Weather {
   readonly machines: number;
   readonly calls: number;
+  readonly statistics: number;
   readonly events: number;
   readonly boots: number;
   readonly connection: number;
@@ -28,6 +29,7 @@ export class Trouble {
     this.#weather = {
       machines: some(0.06),
       calls: some(0.08),
+      statistics: world.otherRandom.chance(0.5) ? 0 : world.otherRandom.next() * 0.5,
       events: some(0.6),
       boots: some(0.2),
       connection: some(0.01),
@@ -98,7 +100,16 @@ export class Trouble {
     if (this.#world.otherRandom.chance(0.7)) this.#world.agents.disconnect(guest.address);
   }
 
+  /** Statistics that fail or are late harm no machine: no sample is no evidence. */
+  #statisticsFault(): CallFault | undefined {
+    const { otherRandom: random } = this.#world;
+    if (!random.chance(this.#weather.statistics)) return undefined;
+    const waitMs = random.int(0, 20_000);
+    return random.chance(0.5) ? { waitMs } : { waitMs, error: new TidepoolError('timeout', 'no statistics') };
+  }
+
   #callFault(call: HypervisorCall, name: string): CallFault | undefined {
+    if (call === 'stats') return this.#statisticsFault();
     const { random } = this.#world;
     if (!random.chance(this.#weather.calls)) return undefined;
     if (call !== 'list' && call !== 'get' && call !== 'remove') this.#world.harm(name, `${call} goes wrong`);

@@ -56,6 +56,8 @@ export class World {
   /** What must never happen and did. */
   readonly violations: string[] = [];
   readonly isStoreSlow: boolean;
+  /** When statistics were read last. */
+  sampledAtMs = 0;
   /** Names of the runtimes that are built: VMs that are launched get them. */
   readonly runtimes = ['python'];
   /** The hands of somebody with `virsh`. */
@@ -96,10 +98,14 @@ export class World {
     this.log(`HARM ${name}: ${how}`);
   }
 
-  /** As the sampler does: of the second that ended last. */
+  /** A call waits because others of its kind last: what it was for may fail by that. */
+  queued(call: HypervisorCall, name: string): void {
+    if (call === 'create' || call === 'suspend' || call === 'resume') this.harm(name, `${call} waits for others`);
+  }
+
+  /** As the sampler does: undefined while there are no statistics. */
   cpuWantedSince(name: string, sinceMs: number): number | undefined {
-    const sampledAtMs = Math.floor(this.clock.now() / 1_000) * 1_000;
-    if (sampledAtMs <= sinceMs) return undefined;
+    if (this.sampledAtMs <= sinceMs) return undefined;
     const guest = this.guests.get(name);
     if (guest === undefined || guest.isPaused) return 0;
     return guest.isHung && this.#isSilent(guest.address) ? 0 : 0.5;
