@@ -18,6 +18,8 @@ export interface JobStore {
   get(id: string): Promise<Job | undefined>;
   /** The largest id of all jobs. */
   newestId(): Promise<string | undefined>;
+  /** Those that are there, in no order. */
+  getMany(ids: readonly string[]): Promise<Job[]>;
   /** Newest first. */
   list(page: JobPage): Promise<Job[]>;
   /** Users who have queued jobs, by name. */
@@ -40,8 +42,12 @@ export interface JobStore {
   markRunning(id: string, attempt: number, nowMs: number): Promise<boolean>;
   /** Ends the job with its evidence and files, and charges its owner for the time. */
   finish(id: string, attempt: number, end: JobEnd): Promise<boolean>;
-  /** Back to the queue, e.g. when its worker was lost. The time is charged all the same. */
-  requeue(id: string, attempt: number, nowMs: number): Promise<boolean>;
+  /**
+   * Back to the queue, e.g. when its worker was lost; a job that somebody wants cancelled ends as cancelled. The time is
+   * charged all the same.
+   * @param why `lost` unless given
+   */
+  requeue(id: string, attempt: number, nowMs: number, why?: Requeue): Promise<boolean>;
   /** A queued job is cancelled at once; for an active one the wish is noted. */
   cancel(id: string, nowMs: number): Promise<'cancelled' | 'requested' | 'ended' | 'unknown'>;
   /** Ends all queued jobs of a runtime (by `runtimeOf`) that there will never be, and says why; gives their ids. */
@@ -62,8 +68,20 @@ export interface JobAttempt {
   readonly number: number;
   readonly vmName: string;
   readonly assignedAtMs: number;
-  /** The job's final state, or `requeued`; null while it lasts. */
+  /**
+   * The job's final state; `requeued`: its worker was lost; `worker_fault`: its worker could not run it; `not_started`: its
+   * files did not arrive, so it does not count as a try. Null while it lasts.
+   */
   readonly outcome: string | null;
+}
+
+/** Why an attempt is over though its job has not ended. */
+export interface Requeue {
+  readonly outcome: 'requeued' | 'worker_fault' | 'not_started';
+  /** Key id of the worker that must not get the job again. */
+  readonly excludedKeyId?: string;
+  /** Bytes of its frame logs, which it keeps if it ends as cancelled. */
+  readonly logBytes?: number;
 }
 
 /** A job that is to go to a worker. */

@@ -36,7 +36,11 @@ export const jobStates: Readonly<Record<JobState, JobStateRow>> = {
   timed_out: { ended: true, actions: [], meaning: 'was stopped at its time limit' },
   out_of_memory: { ended: true, actions: [], meaning: 'was killed at its memory limit' },
   cancelled: { ended: true, actions: [], meaning: 'was cancelled' },
-  lost: { ended: true, actions: [], meaning: 'its worker was lost, and it may not be tried again' },
+  lost: {
+    ended: true,
+    actions: [],
+    meaning: 'its workers were lost or could not run it, and it may not be tried again',
+  },
 };
 
 /** Whether a job in this state may take this action. */

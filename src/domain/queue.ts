@@ -11,6 +11,8 @@ export interface QueuedJob {
   readonly memoryBytes: number;
   readonly timeoutMs: number;
   readonly createdAtMs: number;
+  /** Key ids of workers that could not run it and do not get it again; none unless given. */
+  readonly excluded?: readonly string[];
 }
 
 /** What an active job holds of its worker. */

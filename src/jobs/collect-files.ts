@@ -4,6 +4,7 @@ import { TidepoolError } from '../domain/errors.ts';
 import { attemptId, type Job, type JobFile } from '../domain/job.ts';
 import { bytesLeft } from '../storage/quota.ts';
 import type { JobContext } from './context.ts';
+import type { OwnParts } from './own-trouble.ts';
 
 const maxFiles = 10_000;
 
@@ -16,16 +17,18 @@ export interface CollectedFiles {
 /**
  * Brings the files that an ended attempt wrote into the blob store.
  * @param blobs a hold that lasts until they are written down
+ * @param parts notes what of ours fails
  */
 export async function collectFiles(
   context: JobContext,
   job: Job,
   agent: AgentAddress,
   blobs: Pick<BlobHold, 'put'>,
+  parts: OwnParts,
 ): Promise<CollectedFiles> {
   const files = new Map<string, JobFile>();
   let leftBytes = job.spec.limits.diskBytes;
-  let allowedBytes = await bytesLeft({ store: context.store, rules: context.storage }, job.owner);
+  let allowedBytes = await parts.do(() => bytesLeft({ store: context.store, rules: context.storage }, job.owner));
   let dropped = 0;
   await context.link.files(agent, attemptId(job.id, job.attempt), async (file) => {
     if (files.size >= maxFiles || files.has(file.path)) {
@@ -39,7 +42,7 @@ export async function collectFiles(
       dropped += 1;
       return;
     }
-    const blob = await blobs.put(file.content, file.size);
+    const blob = await parts.take(file.content, (content) => blobs.put(content, file.size));
     allowedBytes -= blob.sizeBytes;
     files.set(file.path, { path: file.path, sizeBytes: blob.sizeBytes, blob: blob.id });
   });

@@ -3,17 +3,27 @@ import type { Job } from '../domain/job.ts';
 import type { Assignment } from '../domain/job-store.ts';
 import type { Holding } from '../domain/queue.ts';
 import { isLayered, type LayeredRecipe } from '../domain/requirements.ts';
+import { Backoffs } from '../reconcile/backoff.ts';
+import { Gate } from '../reconcile/gate.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
-import { runAttempt } from './attempt.ts';
+import { type AttemptParts, AttemptRun } from './attempt-run.ts';
 import type { JobContext } from './context.ts';
 import type { PoolShape } from './demand.ts';
 import { layeredRecipe } from './layered.ts';
+import { OwnAlert } from './own-alert.ts';
 import { JobPlanner } from './planner.ts';
 import { Removals } from './removals.ts';
 import { building, isMissingRuntime, stopping, type WaitReason } from './wait-reason.ts';
 import { whereabouts } from './whereabouts.ts';
+import { WorkerTrust } from './worker-trust.ts';
 
 const periodMs = 1_000;
+/** Attempts that are taken up in one step, and of which agents are asked for at one time. */
+const takenUpAtOnce = 500;
+const askedAtOnce = 64;
+/** A job for which only workers are left that could not run it has one of them replaced after this long. */
+const excludedForMs = 60_000;
+const mostBackoffs = 10_000;
 
 /** What a queued job waits for. */
 export interface Waiting {
@@ -27,7 +37,11 @@ export class JobController {
   readonly #context: JobContext;
   readonly #planner: JobPlanner;
   readonly #stopping = new AbortController();
-  readonly #removals: Removals;
+  readonly #parts: AttemptParts;
+  /** Pauses before an attempt is taken up again whose carrying has failed, by job id. */
+  readonly #backoffs = new Backoffs(mostBackoffs);
+  /** Jobs that wait for another worker, with the times since when. */
+  #excludedSinceMs = new Map<string, number>();
   /** Attempts that this process carries, by job id. */
   readonly #carried = new Map<string, Promise<void>>();
   /** How far the runtimes are that waiting jobs need, in words. */
@@ -44,7 +58,13 @@ export class JobController {
       const place = await whereabouts(context.store, vmName);
       return place.kind === 'here' ? place.agent : undefined;
     };
-    this.#removals = new Removals({ ...context, find }, this.#stopping.signal);
+    this.#parts = {
+      context,
+      removals: new Removals({ ...context, find }, this.#stopping.signal),
+      trust: new WorkerTrust(context),
+      alert: new OwnAlert(context),
+      gate: new Gate(askedAtOnce),
+    };
   }
 
   start(): void {
@@ -101,16 +121,38 @@ export class JobController {
     if (this.#isPaused) return;
     const assignments = await this.#planner.plan(holdings);
     await this.#wantRuntimes();
+    await this.#wantOtherWorkers();
+    await this.#parts.trust.look();
     await this.#assign(assignments);
     if (this.#planner.hasMore) this.#loop?.wake();
   }
 
   /** Carries what an earlier process began, or what was let go by an error of ours. */
   async #takeUp(holdings: readonly Holding[]): Promise<void> {
-    for (const { jobId } of holdings) {
-      if (this.#carried.has(jobId)) continue;
-      const job = await this.#context.store.jobs.get(jobId);
-      if (job !== undefined) this.#carry(job, true);
+    const nowMs = this.#context.clock.uptimeMs();
+    const isLeft = ({ jobId }: Holding): boolean => !this.#carried.has(jobId) && this.#backoffs.mayTry(jobId, nowMs);
+    const left = holdings.filter(isLeft).map(({ jobId }) => jobId);
+    if (left.length === 0) return;
+    for (const job of await this.#context.store.jobs.getMany(left.slice(0, takenUpAtOnce))) this.#carry(job, true);
+    if (left.length > takenUpAtOnce) this.#loop?.wake();
+  }
+
+  /** A job that only workers could run that have failed to gets another one: the pool replaces what is drained. */
+  async #wantOtherWorkers(): Promise<void> {
+    const { store, clock } = this.#context;
+    const nowMs = clock.uptimeMs();
+    const jobs = this.#planner.excluded;
+    this.#excludedSinceMs = new Map(jobs.map(({ id }) => [id, this.#excludedSinceMs.get(id) ?? nowMs]));
+    const overdue = jobs.filter(({ id }) => nowMs - (this.#excludedSinceMs.get(id) ?? nowMs) >= excludedForMs);
+    if (overdue.length === 0) return;
+    const vms = await store.vms.list();
+    // One at a time: it may be that no worker can run these jobs.
+    if (vms.some((vm) => vm.isUnwanted && this.#context.workerPools.has(vm.pool))) return;
+    for (const { id, excluded = [] } of overdue) {
+      const vm = vms.find(({ keyId, state }) => state === 'ready' && excluded.includes(keyId));
+      if (vm === undefined) continue;
+      this.#excludedSinceMs.set(id, nowMs);
+      return this.#parts.trust.replace(vm.name, id);
     }
   }
 
@@ -150,13 +192,21 @@ export class JobController {
 
   #carry(job: Job, resumed: boolean): void {
     if (this.#carried.has(job.id)) return;
-    const { log } = this.#context;
-    const carried = runAttempt(this.#context, this.#removals, job, resumed, this.#stopping.signal)
-      .catch((error: unknown) => log(`job ${job.id}: ${error instanceof Error ? error.message : String(error)}`))
-      .finally(() => {
+    const { log, clock } = this.#context;
+    const run = new AttemptRun(this.#parts, job, resumed).run(this.#stopping.signal);
+    const carried = run.then(
+      () => {
+        this.#backoffs.succeeded(job.id);
         this.#carried.delete(job.id);
         this.#loop?.wake();
-      });
+      },
+      // A mistake in Tidepool: all that is expected to fail is tried again in there. The loop takes it up after a pause.
+      (error: unknown) => {
+        this.#carried.delete(job.id);
+        this.#backoffs.failed(job.id, clock.uptimeMs());
+        log(`job ${job.id}: ${error instanceof Error ? error.message : String(error)}`);
+      },
+    );
     this.#carried.set(job.id, carried);
   }
 }

@@ -3,12 +3,15 @@ import { TidepoolError } from '../domain/errors.ts';
 import type { Job } from '../domain/job.ts';
 import type { AttemptReport } from '../protocol/agent.ts';
 import type { JobContext } from './context.ts';
+import type { OwnParts } from './own-trouble.ts';
 
 /**
  * Copies an attempt's frame log from its agent to ours until the agent says that it is whole. Our copy is always a prefix
  * of the agent's, so an interrupted copy goes on where it stopped.
  * @param output from where our copy ends
  * @param copiedBytes of our copy
+ * @param parts notes what of ours fails
+ * @param onProgress called for each piece that was copied
  * @returns the agent's last report, and the bytes of our copy
  */
 export async function followOutput(
@@ -16,6 +19,8 @@ export async function followOutput(
   job: Job,
   output: AttemptOutput,
   copiedBytes: number,
+  parts: OwnParts,
+  onProgress: () => void,
 ): Promise<{ report: AttemptReport; logBytes: number }> {
   const maxBytes = maxLogBytes(job);
   let size = copiedBytes;
@@ -29,10 +34,11 @@ export async function followOutput(
     if (size > maxBytes) {
       throw new TidepoolError('upstream', `worker ${job.vmName} sent more output than the limit of ${job.id} allows`);
     }
-    await context.logs.append(job.id, job.attempt, chunk);
+    await parts.do(() => context.logs.append(job.id, job.attempt, chunk));
+    onProgress();
     context.changes.notify(job.id);
   }
-  if (report === undefined) throw new TidepoolError('internal', `the output of ${job.id} ended without a report`);
+  if (report === undefined) throw new TidepoolError('upstream', `the output of ${job.id} ended without a report`);
   return { report, logBytes: size };
 }
 

@@ -1,12 +1,12 @@
 import type { Assignment } from '../domain/job-store.ts';
-import type { Holding } from '../domain/queue.ts';
+import type { Holding, QueuedJob } from '../domain/queue.ts';
 import type { JobContext } from './context.ts';
 import { demandOf, type PoolShape } from './demand.ts';
 import { type UserQueue, userQueues } from './fairness.ts';
 import { placeInQueue } from './place.ts';
 import { QueueWindows } from './queue-windows.ts';
 import { schedule } from './schedule.ts';
-import { behind, soon, type WaitReason } from './wait-reason.ts';
+import { behind, isExcluded, soon, type WaitReason } from './wait-reason.ts';
 import { readyWorkers } from './workers.ts';
 
 /** Reads what the scheduler needs of the store, asks it, and remembers its answer for those who ask why a job waits. */
@@ -34,7 +34,8 @@ export class JobPlanner {
     this.#assigned = new Set();
     if (users.length === 0) return [];
     const vms = (await store.vms.list()).filter((vm) => workerPools.has(vm.pool));
-    const workers = readyWorkers(vms, holdings);
+    const queued = this.#queues.flatMap(({ jobs }) => jobs);
+    const workers = readyWorkers(vms, holdings, queued);
     const { assignments, waiting } = schedule(this.#queues, workers, { rules, nowMs, lastWorker: this.#lastWorker });
     this.#reasons = waiting;
     this.#assigned = new Set(assignments.map(({ jobId }) => jobId));
@@ -53,6 +54,15 @@ export class JobPlanner {
   /** The work that waits for each pool (demand.ts), as of the last plan; undefined before the first. */
   demand(pools: readonly PoolShape[]): ReadonlyMap<string, number> | undefined {
     return this.#assigned === undefined ? undefined : demandOf(this.#queues, this.#assigned, pools);
+  }
+
+  /** Jobs that wait because the workers that could run them have failed to, each with those workers' key ids. */
+  get excluded(): QueuedJob[] {
+    const jobs = this.#queues.flatMap((queue) => queue.jobs);
+    return jobs.filter(({ id }) => {
+      const reason = this.#reasons.get(id);
+      return reason !== undefined && isExcluded(reason);
+    });
   }
 
   /** Runtimes of jobs for which this reason was given, as of the last plan, each with one of the jobs. */

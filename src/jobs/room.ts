@@ -9,6 +9,8 @@ export interface Worker {
   readonly cpus: number;
   readonly memoryBytes: number;
   readonly held: readonly Held[];
+  /** Ids of jobs that it could not run and does not get again; none unless given. */
+  readonly excluded?: ReadonlySet<string>;
 }
 
 /** What one job on a worker holds, and until when at the latest. */
@@ -18,7 +20,7 @@ export interface Held {
   readonly untilMs: number;
 }
 
-type Need = Pick<QueuedJob, 'runtime' | 'cpus' | 'memoryBytes'>;
+type Need = Pick<QueuedJob, 'id' | 'runtime' | 'cpus' | 'memoryBytes'>;
 
 /** CPUs are fractions; sums of them may miss by rounding. */
 export const epsilon = 1e-6;
@@ -46,7 +48,8 @@ export class Room {
 
   constructor(worker: Worker) {
     this.worker = worker;
-    this.#workerKind = `${worker.runtimes.join()} ${worker.cpus} ${worker.memoryBytes}`;
+    const excluded = worker.excluded === undefined ? '' : [...worker.excluded].join();
+    this.#workerKind = `${worker.runtimes.join()} ${worker.cpus} ${worker.memoryBytes} ${excluded}`;
     this.#held = worker.held.length > 1 ? worker.held.toSorted((a, b) => a.untilMs - b.untilMs) : [...worker.held];
     this.#freeCpus = worker.cpus - sum(worker.held, (one) => one.cpus);
     this.#freeMemoryBytes = worker.memoryBytes - sum(worker.held, (one) => one.memoryBytes);
@@ -77,13 +80,19 @@ export class Room {
     return runtimes.includes(job.runtime) && cpus + epsilon >= job.cpus && memoryBytes >= job.memoryBytes;
   }
 
+  /** Whether the worker could not run the job before. */
+  isExcluded(job: Pick<Need, 'id'>): boolean {
+    return this.worker.excluded?.has(job.id) === true;
+  }
+
   hasCpus(cpus: number): boolean {
     return this.#freeCpus + epsilon >= cpus;
   }
 
   /** Whether there is room now, be it reserved or not. */
   hasRoom(job: Need): boolean {
-    return this.isAble(job) && this.hasCpus(job.cpus) && this.#freeMemoryBytes >= job.memoryBytes;
+    const isAble = this.isAble(job) && !this.isExcluded(job);
+    return isAble && this.hasCpus(job.cpus) && this.#freeMemoryBytes >= job.memoryBytes;
   }
 
   /** Whether the job may have the room that there is, when it ends at `untilMs`. */

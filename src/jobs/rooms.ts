@@ -105,7 +105,8 @@ export class Rooms {
   }
 
   #firstOpening(job: QueuedJob, nowMs: number): Opening | undefined {
-    const need = `${job.runtime} ${job.cpus} ${job.memoryBytes}`;
+    const own = job.excluded === undefined ? '' : job.id;
+    const need = `${job.runtime} ${job.cpus} ${job.memoryBytes} ${own}`;
     const openings = this.#openings.get(need) ?? this.#findOpenings(job, nowMs);
     this.#openings.set(need, openings);
     for (let next = openings.pop(); next !== undefined; next = openings.pop()) {
@@ -123,8 +124,9 @@ export class Rooms {
   }
 
   #findOpenings(job: QueuedJob, nowMs: number): Opening[] {
-    if (!this.samples().some((room) => room.isAble(job))) return [];
-    const able = this.#all.filter(({ room }) => !room.isReserved && room.isAble(job));
+    const mayRun = (room: Room): boolean => room.isAble(job) && !room.isExcluded(job);
+    if (!this.samples().some(mayRun)) return [];
+    const able = this.#all.filter(({ room }) => !room.isReserved && mayRun(room));
     const openings = able.map((one): Opening => ({ ...one, atMs: one.room.roomAtMs(job, nowMs) }));
     return openings.sort((a, b) => (opensBefore(a, b) ? 1 : -1));
   }

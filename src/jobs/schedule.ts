@@ -141,6 +141,7 @@ function userLimit(turn: Turn, job: QueuedJob): WaitReason | undefined {
   return undefined;
 }
 
-function shape({ runtime, cpus, memoryBytes, timeoutMs }: QueuedJob): string {
-  return `${runtime} ${cpus} ${memoryBytes} ${timeoutMs}`;
+function shape({ id, runtime, cpus, memoryBytes, timeoutMs, excluded }: QueuedJob): string {
+  // A job that some worker could not run may have other workers than all others of its size.
+  return `${runtime} ${cpus} ${memoryBytes} ${timeoutMs} ${excluded === undefined ? '' : id}`;
 }

@@ -25,6 +25,11 @@ export function isMissingRuntime({ code }: WaitReason): boolean {
   return code === 'no_runtime' || code === 'no_worker';
 }
 
+/** Whether only workers could run it that have failed to. */
+export function isExcluded({ code }: WaitReason): boolean {
+  return code === 'excluded';
+}
+
 /** Its place is further back than the scheduler looks at one time. */
 export function behind(own: number): WaitReason {
   return reason('behind', `${own} of its owner's jobs go before it`, { own });
@@ -64,10 +69,15 @@ export function noRoom(job: QueuedJob, rooms: readonly Room[]): WaitReason {
     const text = `no ready worker is large enough for ${cpuCount(cpus)} and ${memoryMiB} MiB of memory`;
     return reason('too_large', text, { cpus, memoryMiB });
   }
-  if (able.some((room) => room.hasRoom(job))) {
+  const allowed = able.filter((room) => !room.isExcluded(job));
+  if (allowed.length === 0) {
+    const text = 'the ready workers that are large enough could not run it before; it waits for another one';
+    return reason('excluded', text, { workers: able.length });
+  }
+  if (allowed.some((room) => room.hasRoom(job))) {
     return reason('held_back', 'the room that is free is kept for a job that waits for more of it');
   }
-  if (!able.some((room) => room.hasCpus(cpus))) {
+  if (!allowed.some((room) => room.hasCpus(cpus))) {
     return reason('no_cpus', `no ready worker has ${cpuCount(cpus)} free`, { cpus });
   }
   return reason('no_memory', `no ready worker has ${memoryMiB} MiB of memory free beside the CPUs`, { memoryMiB });

@@ -1,10 +1,17 @@
-import type { Holding } from '../domain/queue.ts';
+import type { Holding, QueuedJob } from '../domain/queue.ts';
 import { type Vm, vmCan } from '../domain/vm.ts';
 import type { Held, Worker } from './room.ts';
 import { overheadMs } from './schedule.ts';
 
-/** The VMs that may be given work, each with what its present jobs hold. Pure. */
-export function readyWorkers(vms: readonly Vm[], holdings: readonly Holding[]): Worker[] {
+/**
+ * The VMs that may be given work, each with what its present jobs hold. Pure.
+ * @param queued jobs that may be given out, which may exclude workers
+ */
+export function readyWorkers(
+  vms: readonly Vm[],
+  holdings: readonly Holding[],
+  queued: Iterable<Pick<QueuedJob, 'id' | 'excluded'>> = [],
+): Worker[] {
   const heldOn = new Map<string, Held[]>();
   for (const { worker, cpus, memoryBytes, assignedAtMs, timeoutMs } of holdings) {
     const held = { cpus, memoryBytes, untilMs: assignedAtMs + timeoutMs + overheadMs };
@@ -12,11 +19,17 @@ export function readyWorkers(vms: readonly Vm[], holdings: readonly Holding[]): 
     if (others === undefined) heldOn.set(worker, [held]);
     else others.push(held);
   }
+  const excludedOn = new Map<string, Set<string>>();
+  for (const { id, excluded = [] } of queued) {
+    for (const keyId of excluded) excludedOn.set(keyId, (excludedOn.get(keyId) ?? new Set()).add(id));
+  }
   const workers: Worker[] = [];
-  for (const { name, state, capacity, runtimes } of vms) {
+  for (const { name, state, capacity, runtimes, keyId } of vms) {
     if (!vmCan(state, 'dispatch') || capacity === null) continue;
     const { cpus, memoryBytes } = capacity;
-    workers.push({ name, runtimes, cpus, memoryBytes, held: heldOn.get(name) ?? [] });
+    const excluded = excludedOn.get(keyId);
+    const worker = { name, runtimes, cpus, memoryBytes, held: heldOn.get(name) ?? [] };
+    workers.push(excluded === undefined ? worker : { ...worker, excluded });
   }
   return workers;
 }

@@ -126,7 +126,7 @@ export const attemptListSchema = z.object({
       number: z.number(),
       vm: z.string(),
       assignedAtMs: z.number(),
-      /** The job's final state, or `requeued` when its worker was lost; null while it lasts. */
+      /** As `JobAttempt.outcome`: the job's final state, `requeued`, `worker_fault` or `not_started`; null while it lasts. */
       outcome: z.string().nullable(),
     }),
   ),

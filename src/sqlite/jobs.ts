@@ -1,6 +1,6 @@
-import type { Kysely, Selectable, Transaction } from 'kysely';
-import { type Job, type JobFile, type JobState, jobCan } from '../domain/job.ts';
-import type { JobEnd, JobPage, JobStore } from '../domain/job-store.ts';
+import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
+import { emptyResult, type Job, type JobFile, type JobState, jobCan } from '../domain/job.ts';
+import type { JobEnd, JobPage, JobStore, Requeue } from '../domain/job-store.ts';
 import type { OnceAnswer, OnceKey } from '../domain/once.ts';
 import { runtimeOf } from '../domain/requirements.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -27,6 +27,7 @@ export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: numb
     async newestId() {
       return (await db.selectFrom('job').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst())?.id;
     },
+    getMany: (ids) => getJobs(db, ids),
     list: (page) => listJobs(db, page),
     queueUsers: () => queue.queueUsers(db),
     queuedOf: (users, limit) => queue.queuedOf(db, users, limit),
@@ -37,7 +38,7 @@ export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: numb
     assign: (assignments, nowMs) => group.run(async (tx) => (await queue.assign(tx, assignments, nowMs)).map(fromRow)),
     markRunning: (id, attempt, nowMs) => group.run((tx) => markRunning(tx, id, attempt, nowMs)),
     finish: (id, attempt, end) => group.run((tx) => finish(tx, id, attempt, end, halfLifeMs)),
-    requeue: (id, attempt, nowMs) => group.run((tx) => requeue(tx, id, attempt, nowMs, halfLifeMs)),
+    requeue: (id, attempt, nowMs, why) => group.run((tx) => requeue(tx, { id, attempt, nowMs, halfLifeMs }, why)),
     cancel: (id, nowMs) => group.run((tx) => cancel(tx, id, nowMs)),
     cancelMany: (filter, limit, nowMs) => group.run((tx) => queue.cancelMany(tx, filter, limit, nowMs)),
     reject: (runtime, message, nowMs) => group.run((tx) => queue.reject(tx, runtime, message, nowMs)),
@@ -84,6 +85,11 @@ function fileOf({ path, size_bytes: sizeBytes, blob }: Selectable<Tables['job_fi
 async function getJob(db: Db, id: string): Promise<Job | undefined> {
   const row = await db.selectFrom('job').selectAll().where('id', '=', id).executeTakeFirst();
   return row === undefined ? undefined : fromRow(row);
+}
+
+async function getJobs(db: Db, ids: readonly string[]): Promise<Job[]> {
+  const listed = sql<boolean>`id in (select value from json_each(${JSON.stringify(ids)}))`;
+  return (await db.selectFrom('job').selectAll().where(listed).execute()).map(fromRow);
 }
 
 async function listJobs(db: Db, { states, owner, before, limit }: JobPage): Promise<Job[]> {
@@ -144,25 +150,51 @@ async function finish(
   return true;
 }
 
+interface AttemptAt {
+  readonly id: string;
+  readonly attempt: number;
+  readonly nowMs: number;
+  readonly halfLifeMs: number;
+}
+
 async function requeue(
   tx: Transaction<Tables>,
-  id: string,
-  attempt: number,
-  nowMs: number,
-  halfLifeMs: number,
+  { id, attempt, nowMs, halfLifeMs }: AttemptAt,
+  { outcome, excludedKeyId, logBytes = 0 }: Requeue = { outcome: 'requeued' },
 ): Promise<boolean> {
+  const message = 'it was cancelled when its worker could not go on with it';
+  const cancelled = JSON.stringify({ ...emptyResult, message });
+  // A cancellation may have come at any time before this, and must not be forgotten.
   const job = await tx
     .updateTable('job')
-    .set({ state: 'queued', vm_name: null, started_at_ms: null })
+    .set({
+      state: sql<JobState>`case when cancel_requested = 1 then 'cancelled' else 'queued' end`,
+      vm_name: sql<string | null>`case when cancel_requested = 1 then vm_name end`,
+      started_at_ms: sql<number | null>`case when cancel_requested = 1 then started_at_ms end`,
+      ended_at_ms: sql<number | null>`case when cancel_requested = 1 then ${nowMs} end`,
+      result_json: sql<string | null>`case when cancel_requested = 1 then ${cancelled} end`,
+      kept_bytes: sql<number>`case when cancel_requested = 1 then ${logBytes} else 0 end`,
+    })
     .where('id', '=', id)
     .where('attempt', '=', attempt)
     .where('state', 'in', statesThatCan('requeue'))
-    .returning(['owner', 'cpus', 'memory_bytes', 'assigned_at_ms'])
+    .returning(['owner', 'state', 'cpus', 'memory_bytes', 'assigned_at_ms'])
     .executeTakeFirst();
   if (job === undefined) return false;
-  await endAttempt(tx, id, attempt, 'requeued');
   await queue.charge(tx, job, nowMs, halfLifeMs);
+  if (job.state === 'cancelled') {
+    await endAttempt(tx, id, attempt, 'cancelled');
+    return true;
+  }
+  await endAttempt(tx, id, attempt, outcome);
   await queue.changeQueue(tx, job.owner, 1);
+  if (excludedKeyId === undefined) return true;
+  const exclusion = { job_id: id, key_id: excludedKeyId };
+  await tx
+    .insertInto('job_exclusion')
+    .values(exclusion)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
   return true;
 }
 

@@ -27,7 +27,7 @@ export async function queueUsers(db: Db): Promise<QueueUser[]> {
   }));
 }
 
-type QueueRow = [string, number, string, number, number, number, number];
+type QueueRow = [string, number, string, number, number, number, number, string | null];
 
 /**
  * JobStore.queuedOf: one query for all users, since each query costs more than the few rows that it brings. The inner
@@ -40,7 +40,8 @@ export async function queuedOf(
 ): Promise<ReadonlyMap<string, readonly QueuedJob[]>> {
   const { rows } = await sql<{ owner: string; jobs: string }>`
     select who.value as owner, (
-      select json_group_array(json_array(id, priority, runtime, cpus, memory_bytes, timeout_ms, created_at_ms)) from (
+      select json_group_array(json_array(id, priority, runtime, cpus, memory_bytes, timeout_ms, created_at_ms,
+        (select group_concat(key_id) from job_exclusion where job_id = id))) from (
         select id, priority, runtime, cpus, memory_bytes, timeout_ms, created_at_ms from job
         where state = 'queued' and owner = who.value order by priority desc, id limit ${limit}
       )) as jobs
@@ -48,16 +49,19 @@ export async function queuedOf(
   return new Map(
     rows.map(({ owner, jobs }) => [
       owner,
-      (JSON.parse(jobs) as QueueRow[]).map(([id, priority, runtime, cpus, memoryBytes, timeoutMs, createdAtMs]) => ({
-        id,
-        owner,
-        priority,
-        runtime,
-        cpus,
-        memoryBytes,
-        timeoutMs,
-        createdAtMs,
-      })),
+      (JSON.parse(jobs) as QueueRow[]).map(
+        ([id, priority, runtime, cpus, memoryBytes, timeoutMs, createdAtMs, excluded]) => ({
+          id,
+          owner,
+          priority,
+          runtime,
+          cpus,
+          memoryBytes,
+          timeoutMs,
+          createdAtMs,
+          ...(excluded === null ? {} : { excluded: excluded.split(',') }),
+        }),
+      ),
     ]),
   );
 }

@@ -4,6 +4,7 @@ import type { JobState } from '../domain/job.ts';
 import type { VmState } from '../domain/vm.ts';
 import { type AccountTables, accountMigration } from './account-schema.ts';
 import { type CostTables, costMigration } from './cost-schema.ts';
+import { type ExclusionTables, exclusionMigration } from './exclusion-schema.ts';
 import { type KeyValueRelayTables, keyValueRelayMigration } from './key-value-relays.ts';
 import { type PoolNoteTables, poolNoteMigration } from './pool-note-schema.ts';
 import { type QueueColumns, type QueueTables, queueMigration } from './queue-schema.ts';
@@ -18,7 +19,8 @@ export interface Tables
     StorageTables,
     PoolNoteTables,
     CostTables,
-    KeyValueRelayTables {
+    KeyValueRelayTables,
+    ExclusionTables {
   setting: { name: string; value: string };
   job: QueueColumns &
     StorageColumns & {
@@ -100,6 +102,7 @@ export const migrations: Record<string, Migration> = {
   '0005-accounts': accountMigration,
   '0006-queue': queueMigration,
   '0007-storage': storageMigration,
+  '0008-exclusions': exclusionMigration,
   '0011-pool-notes': poolNoteMigration,
   '0013-cost': costMigration,
   '0014-key-value-relays': keyValueRelayMigration,

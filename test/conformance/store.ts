@@ -78,6 +78,43 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
     assert.equal((await store.jobs.get('a'))?.state, 'failed');
   });
 
+  withStore('a cancellation that came before a job goes back to the queue ends it', async (store) => {
+    await store.vms.insert(readyVm());
+    await store.jobs.insert(queuedJob({ id: 'a' }));
+    assert.equal(await assign(store, 'a', 'test-0000', 1), 1);
+    assert.equal(await store.jobs.cancel('a', 2), 'requested');
+    assert.equal(await store.jobs.requeue('a', 1, 3, { outcome: 'requeued', logBytes: 7 }), true);
+    const job = await store.jobs.get('a');
+    assert.deepEqual([job?.state, job?.endedAtMs], ['cancelled', 3]);
+    assert.equal(await store.jobs.countQueued(), 0);
+    assert.deepEqual(
+      (await store.jobs.attempts('a')).map(({ outcome }) => outcome),
+      ['cancelled'],
+    );
+    assert.equal(await assign(store, 'a', 'test-0000', 4), undefined);
+  });
+
+  withStore('a worker that could not run a job stays excluded for it until it ends', async (store) => {
+    await store.vms.insert(readyVm());
+    for (const id of ['a', 'b']) await store.jobs.insert(queuedJob({ id }));
+    const excluded = async () => {
+      const jobs = (await store.jobs.queuedOf(['admin'], 10)).get('admin') ?? [];
+      return Object.fromEntries(jobs.map((job) => [job.id, job.excluded ?? []]));
+    };
+    for (const [attempt, excludedKeyId] of [
+      [1, 'k1'],
+      [2, 'k2'],
+      [3, 'k2'],
+    ] as const) {
+      assert.equal(await assign(store, 'a', 'test-0000', attempt), attempt);
+      assert.equal(await store.jobs.requeue('a', attempt, 9, { outcome: 'worker_fault', excludedKeyId }), true);
+    }
+    assert.deepEqual(await excluded(), { a: ['k1', 'k2'], b: [] });
+    assert.deepEqual((await store.jobs.getMany(['a', 'none', 'b'])).map(({ id }) => id).sort(), ['a', 'b']);
+    assert.equal(await store.jobs.cancel('a', 10), 'cancelled');
+    assert.deepEqual(await excluded(), { b: [] });
+  });
+
   withStore('an ended job stays as it ended', async (store) => {
     await store.vms.insert(readyVm());
     for (const state of (Object.keys(jobStates) as JobState[]).filter((one) => jobStates[one].ended)) {

@@ -69,7 +69,7 @@ class Service {
     const vm = await this.store.vms.get(name);
     assert.ok(vm !== undefined);
     this.link.lose({ host: vm.host ?? '', port: vm.port ?? 0, keyId: vm.keyId, key: vm.key });
-    await this.store.vms.move(name, ['ready'], { state: 'failed', reason: 'lost', nowMs: this.clock.now() });
+    await this.store.vms.move(name, ['ready'], { state: 'dead', reason: 'lost', nowMs: this.clock.now() });
   }
 
   async submit(owner: string, seconds: number, fields: { cpus?: number; priority?: number } = {}): Promise<string> {

@@ -12,17 +12,18 @@ import { jobsWorkload } from '../../src/pool/workload.ts';
 import { Changes } from '../../src/reconcile/changes.ts';
 import { type Loop, startLoop } from '../../src/reconcile/loop.ts';
 import { type Life, mortal } from './mortal.ts';
-import { builtRuntime, image, noArchives, onlyPython, textBlobs } from './parts.ts';
+import { builtRuntime, image, noArchives, onlyPython } from './parts.ts';
 import { flavor, poolName, type World } from './world.ts';
 
 export interface ServerOptions {
   readonly settings: PoolSettings;
   readonly maxParallelLaunches: number;
   readonly minLifetimeMs: number;
+  /** Tries of a job; many unless given, since workers are lost often here. */
+  readonly maxAttempts?: number;
 }
 
-/** Tries of a job; workers are lost often here. */
-const maxAttempts = 1_000;
+const usualMaxAttempts = 1_000;
 
 const rules: SchedulingRules = {
   placement: 'pack',
@@ -37,7 +38,7 @@ export class SimServer {
   readonly changes = new Changes();
   readonly hypervisor: FakeHypervisor;
   readonly #life: Life = { isOver: false };
-  readonly #jobs: JobController;
+  readonly jobs: JobController;
   readonly #world: World;
   readonly #sweep: () => Loop;
   readonly #sample: () => Loop;
@@ -71,19 +72,19 @@ export class SimServer {
       log,
     };
     this.pool = new PoolController(context);
-    const jobs = { store, link, clock, changes: this.changes, blobs: textBlobs, logs: mortal(world.logs, life) };
+    const jobs = { store, link, clock, changes: this.changes, blobs: world.blobs, logs: mortal(world.logs, life) };
     const jobContext = {
       ...jobs,
       archives: noArchives,
       storage: unlimitedStorage,
       runtimes: onlyPython,
       hasPip: false,
-      maxAttempts,
+      maxAttempts: options.maxAttempts ?? usualMaxAttempts,
       rules,
       workerPools: new Set([poolName]),
       log,
     };
-    this.#jobs = new JobController(jobContext);
+    this.jobs = new JobController(jobContext);
     const step = (): Promise<void> => sweepWorkers(jobContext);
     this.#sweep = () =>
       startLoop({ name: 'sweep', clock, periodMs: 30_000, step, onError: (error) => log(`sweep: ${error}`) });
@@ -98,7 +99,7 @@ export class SimServer {
 
   async start(): Promise<void> {
     await this.pool.start();
-    this.#jobs.start();
+    this.jobs.start();
     this.#sweepLoop = this.#sweep();
     this.#sampleLoop = this.#sample();
   }
@@ -107,7 +108,7 @@ export class SimServer {
   async stop(): Promise<void> {
     await this.#sweepLoop?.stop();
     await this.#sampleLoop?.stop();
-    await this.#jobs.stop();
+    await this.jobs.stop();
     await this.pool.stop();
     await this.hypervisor.close();
     this.#life.isOver = true;

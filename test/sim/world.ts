@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import type { AgentAddress } from '../../src/domain/agent-link.ts';
+import type { BlobStore } from '../../src/domain/blob-store.ts';
 import type { Flavor } from '../../src/domain/flavor.ts';
 import type { Machine, MachineSpec } from '../../src/domain/hypervisor.ts';
 import type { Store } from '../../src/domain/store.ts';
@@ -10,7 +11,7 @@ import { FakeHost } from '../../src/fake/host.ts';
 import { type CallFault, FakeHypervisor, type HypervisorCall } from '../../src/fake/hypervisor.ts';
 import { agentSecretNames } from '../../src/protocol/agent.ts';
 import { openSqliteStore } from '../../src/sqlite/store.ts';
-import { MemoryLogs } from './parts.ts';
+import { MemoryLogs, textBlobs } from './parts.ts';
 import { Random } from './random.ts';
 import { SimLink } from './sim-link.ts';
 
@@ -40,6 +41,7 @@ export class World {
   readonly clock = new FakeClock();
   readonly host = new FakeHost();
   readonly logs = new MemoryLogs();
+  readonly blobs: BlobStore = { ...textBlobs };
   readonly store: Store;
   readonly agents = new FakeAgentLink(this.clock);
   readonly link = new SimLink(this.agents, this.clock, {
