@@ -141,5 +141,8 @@ async function writeDraft(
 function diskProblem(cause: unknown): TidepoolError | undefined {
   const code = (cause as NodeJS.ErrnoException).code ?? '';
   if (!['ENOSPC', 'EDQUOT'].includes(code)) return undefined;
-  return new TidepoolError('exhausted', "the server's disk is full; ask its administrator", { cause });
+  return new TidepoolError('exhausted', "the server's disk is full; ask its administrator", {
+    cause,
+    details: { isDiskFull: true },
+  });
 }

@@ -74,5 +74,5 @@ export async function* streamEvents(
 export function formatEvent(event: EventView, asJson: boolean): string {
   if (asJson) return JSON.stringify(event);
   const time = new Date(event.atMs).toISOString().slice(11, 23);
-  return `${time}  ${event.name.padEnd(14)}  ${(event.vm ?? event.pool).padEnd(16)}  ${event.text}`;
+  return `${time}  ${event.name.padEnd(14)}  ${(event.vm ?? (event.pool || 'server')).padEnd(16)}  ${event.text}`;
 }

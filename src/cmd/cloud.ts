@@ -22,6 +22,7 @@ import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
 import type { Image } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
 import { joinedPool } from '../domain/worker.ts';
+import { ballastFile, folderDisk } from '../files/disk.ts';
 import { buildServer } from '../http/server.ts';
 import type { Site } from '../http/site.ts';
 import { chooseAccelerator } from '../image/accelerator.ts';
@@ -39,7 +40,10 @@ import { startLoop } from '../reconcile/loop.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
 import type { StorageContext } from '../storage/context.ts';
 import { keepStorage } from '../storage/keep.ts';
+import { roomyBlobs, roomyLogs } from '../storage/keep-room.ts';
+import { DiskReserve } from '../storage/reserve.ts';
 import { openAccounts } from './accounts.ts';
+import { checkCacheRoom } from './cache-room.ts';
 import { jobPools, retirePools } from './job-pools.ts';
 import { pipSource } from './pip.ts';
 import { namedPlanner } from './policies.ts';
@@ -53,6 +57,8 @@ import { version } from './version.ts';
 const sweepEveryMs = 30_000;
 const sampleEveryMs = 1_000;
 const connectionsEveryMs = 60_000;
+/** A fast disk is filled by some GiB in the meantime, of which the reserve has some. */
+const diskEveryMs = 2_000;
 const purgeEveryMs = 3_600_000;
 const storageEveryMs = 3_600_000;
 const mostLoads = 4;
@@ -116,7 +122,8 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const hypervisor = parts.adopt(await openHypervisor(options, installationId), (opened) => opened.close());
   const sampler = new Sampler(hypervisor, systemClock);
   const runtimes = openRuntimes(options, changes, parts);
-  const storage = await openStorage(options, store);
+  const reserve = await openReserve(options, store, changes);
+  const storage = await openStorage(options, store, reserve);
   const jobContext = makeJobContext(options, { store, link, runtimes, changes }, storage);
   const jobs = new JobController(jobContext);
   const workers = new JoinedWorkers({ ...options, store, link, tunnels, clock: systemClock, changes });
@@ -162,7 +169,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   parts.defer(await announceServer({ url, dataDir, installationId }));
   parts.adopt(workers, (joined) => joined.stop()).start();
   await startLoops(
-    { options, jobs, jobContext, storage, pools, services, hypervisor, sampler, connections, accounts },
+    { options, jobs, jobContext, storage, reserve, pools, services, hypervisor, sampler, connections, accounts },
     parts,
   );
 
@@ -197,16 +204,46 @@ function openRuntimes(options: CloudOptions, changes: Changes, parts: AsyncDispo
     pip: pipSource(options.config.jobs),
     isRoot: isRoot(),
     signal: closing.signal,
+    checkRoom: () => checkCacheRoom(options.cacheDir, options.config.storage),
     log: options.log,
     onBuilt: () => changes.notify('queue'),
   });
 }
 
-async function openStorage({ dataDir, config, log }: CloudOptions, store: Store): Promise<StorageContext> {
+async function openReserve(
+  { dataDir, config, log }: CloudOptions,
+  store: Store,
+  changes: Changes,
+): Promise<DiskReserve> {
+  const names = ['alert.raised', 'alert.cleared'] as const;
+  const [last] = await store.events.newest(1, undefined, { pool: '', names });
+  return new DiskReserve({
+    wasRaised: last?.name === 'alert.raised',
+    disk: folderDisk(dataDir),
+    ballast: await ballastFile(join(dataDir, 'ballast')),
+    rule: { minBytes: config.storage.reserveBytes, percent: config.storage.reservePercent },
+    clock: systemClock,
+    what: `the data folder ${dataDir}`,
+    async alert(isRaised, text, data) {
+      log(text);
+      const name = isRaised ? 'alert.raised' : 'alert.cleared';
+      await store.events.append({ atMs: systemClock.now(), name, pool: '', vm: null, text, data });
+      changes.notify('events');
+    },
+    log,
+  });
+}
+
+async function openStorage(
+  { dataDir, config, log }: CloudOptions,
+  store: Store,
+  reserve: DiskReserve,
+): Promise<StorageContext> {
   return {
     store,
-    blobs: await openBlobFolder(join(dataDir, 'blobs'), systemClock),
-    logs: await openLogFolder(join(dataDir, 'logs')),
+    blobs: roomyBlobs(await openBlobFolder(join(dataDir, 'blobs'), systemClock), reserve),
+    logs: roomyLogs(await openLogFolder(join(dataDir, 'logs')), reserve),
+    reserve,
     rules: storageRules(config.jobs),
     clock: systemClock,
     log,
@@ -238,6 +275,7 @@ interface LoopParts {
   readonly jobs: JobController;
   readonly jobContext: JobContext;
   readonly storage: StorageContext;
+  readonly reserve: DiskReserve;
   readonly pools: Pools;
   readonly services: Services;
   readonly hypervisor: Hypervisor;
@@ -247,13 +285,26 @@ interface LoopParts {
 }
 
 async function startLoops(
-  { options, jobs, jobContext, storage, pools, services, hypervisor, sampler, connections, accounts }: LoopParts,
+  {
+    options,
+    jobs,
+    jobContext,
+    storage,
+    reserve,
+    pools,
+    services,
+    hypervisor,
+    sampler,
+    connections,
+    accounts,
+  }: LoopParts,
   parts: AsyncDisposableStack,
 ): Promise<void> {
   const loop = (name: string, periodMs: number, step: () => Promise<void>): void => {
     const onError = (error: unknown): void => options.log(`${name}: ${toTidepoolError(error).message}`);
     parts.adopt(startLoop({ name, clock: systemClock, periodMs, step, onError }), (started) => started.stop());
   };
+  loop('disk', diskEveryMs, () => reserve.look());
   loop('sampling', sampleEveryMs, () => sampler.sample());
   const { store, runtimes } = jobContext;
   loop('connections', connectionsEveryMs, async () =>

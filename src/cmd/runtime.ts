@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { formatTable } from '../cli/table.ts';
 import { formatSize } from '../cli/units.ts';
 import { systemClock } from '../clock/system-clock.ts';
+import { configSchema } from '../config/schema.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/image.ts';
 import { commandRunner } from '../image/command.ts';
@@ -13,6 +14,7 @@ import type { BuiltInRuntime } from '../image/runtime-recipe.ts';
 import { listRuntimes, removeRuntime } from '../image/runtime-store.ts';
 import { requirementsOf } from '../setup/requirements.ts';
 import { ensureRuntime } from './artifacts.ts';
+import { checkCacheRoom } from './cache-room.ts';
 import { cache, dateTime } from './image.ts';
 import { interruptSignal } from './interrupt.ts';
 import { progressDisplay } from './progress.ts';
@@ -34,9 +36,11 @@ export interface AddOptions extends Format {
 export async function runtimeAdd(name: string, options: AddOptions): Promise<string> {
   await ensureSystem();
   const origin = await originOf(options);
+  const cacheDir = await cache();
+  await checkCacheRoom(cacheDir, configSchema.parse({}).storage);
   const display = progressDisplay(`runtime ${name}`);
   const added = await importRuntime(name, origin, {
-    cacheDir: await cache(),
+    cacheDir,
     clock: systemClock,
     signal: interruptSignal(),
     progress: display.show,

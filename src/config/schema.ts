@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { defaultReserve } from '../domain/disk.ts';
 import { defaultFlavors } from '../domain/flavor.ts';
 import { joinedPool } from '../domain/worker.ts';
 import { jobsSchema } from './jobs-schema.ts';
@@ -64,6 +65,16 @@ const accountsSchema = z.strictObject({
 const hostName = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i, 'a host name without port');
 const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
 
+/** Room of the disk with the data folder that is kept for the database and for what runs: the larger of both. */
+const storageSchema = z.strictObject({
+  reserveBytes: z
+    .int()
+    .min(0)
+    .max(2 ** 50)
+    .default(defaultReserve.minBytes),
+  reservePercent: z.number().min(0).max(50).default(defaultReserve.percent),
+});
+
 /** The configuration file (JSON). Everything has a default. */
 export const configSchema = z
   .strictObject({
@@ -92,6 +103,7 @@ export const configSchema = z
     policies: z.array(z.unknown()).max(100).default([]),
     jobs: jobsSchema.prefault({}),
     services: servicesSchema.prefault({}),
+    storage: storageSchema.prefault({}),
   })
   .superRefine((config, context) => {
     const flavors = new Set(config.flavors.map((flavor) => flavor.name));

@@ -19,7 +19,7 @@ export const errorCodes = {
   out_of_range: { httpStatus: 416, exitCode: 2 },
   /** A size, count or ratio limit was passed. */
   too_large: { httpStatus: 413, exitCode: 2 },
-  /** A queue, pool or host is full. Trying later may work. */
+  /** A queue, pool, host or disk is full. Trying later may work. Of a disk the status is 507 (httpStatusOf). */
   exhausted: { httpStatus: 429, exitCode: 75 },
   /** A peer (libvirtd, an agent, the server) cannot be reached, or the connection was lost. */
   unavailable: { httpStatus: 503, exitCode: 69 },
@@ -49,6 +49,11 @@ export class TidepoolError extends Error {
     this.code = code;
     this.details = options.details ?? {};
   }
+}
+
+/** Returns the HTTP status of an error: that of its code, but 507 when a disk is full, since then no pause of the caller helps. */
+export function httpStatusOf({ code, details }: Pick<TidepoolError, 'code' | 'details'>): number {
+  return code === 'exhausted' && details.isDiskFull === true ? 507 : errorCodes[code].httpStatus;
 }
 
 /** Any thrown value as a TidepoolError; what is not one already becomes `internal`, with the original as cause. */

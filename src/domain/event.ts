@@ -30,6 +30,7 @@ export interface CloudEvent {
   readonly id: number;
   readonly atMs: number;
   readonly name: EventName;
+  /** '' when it is about the server itself. */
   readonly pool: string;
   /** The VM that it is about; null when it is about the pool. */
   readonly vm: string | null;

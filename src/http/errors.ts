@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { errorCodes, TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { httpStatusOf, TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { Problem } from '../protocol/api.ts';
 
 /** The one place where an error becomes an HTTP answer: problem+json (RFC 9457) with the status of its code. */
@@ -13,7 +13,7 @@ export function sendError(
 ): void {
   drain(request);
   const known = fromFastify(error) ?? toTidepoolError(error);
-  const status = errorCodes[known.code].httpStatus;
+  const status = httpStatusOf(known);
   if (known.code === 'internal') log(`${request.method} ${request.url}: ${known.stack ?? known.message}`);
   const { retryAfterSeconds } = known.details;
   if (typeof retryAfterSeconds === 'number') reply.header('retry-after', retryAfterSeconds);
@@ -41,7 +41,7 @@ function problemOf(known: TidepoolError): Problem {
   return {
     type: 'about:blank',
     title: known.code,
-    status: errorCodes[known.code].httpStatus,
+    status: httpStatusOf(known),
     detail: known.code === 'internal' ? 'a mistake in the server; its log says more' : known.message,
     code: known.code,
     details: known.details,

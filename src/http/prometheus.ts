@@ -42,5 +42,12 @@ export async function prometheusText(context: HttpContext): Promise<string> {
   jobs.set({ state: 'starting' }, holdings.length - running);
   jobs.set({ state: 'running' }, running);
   jobs.set({ state: 'queued' }, await store.jobs.countQueued());
+  const room = context.storage.reserve.state;
+  if (room !== undefined) {
+    const bytes = gauge('data_disk_bytes', 'The disk of the data folder; reserve is kept for what runs', ['kind']);
+    bytes.set({ kind: 'free' }, room.freeBytes);
+    bytes.set({ kind: 'total' }, room.totalBytes);
+    bytes.set({ kind: 'reserve' }, room.reserveBytes);
+  }
   return registry.metrics();
 }

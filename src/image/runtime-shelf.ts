@@ -30,6 +30,8 @@ export interface ShelfOptions {
   /** Ends running builds. */
   readonly signal: AbortSignal;
   log(message: string): void;
+  /** Rejects with why nothing large may be written to the disk of the cache now. */
+  checkRoom(): Promise<void>;
   /** Something was built. */
   onBuilt(): void;
 }
@@ -51,7 +53,11 @@ export function runtimeShelf(options: ShelfOptions): WatchedShelf {
     builds.set(name, build);
     forgetOldest(builds);
     options.log(build.progress);
-    make((seen) => {
+    const whole = async (report: ReportProgress): Promise<Runtime> => {
+      await options.checkRoom();
+      return make(report);
+    };
+    whole((seen) => {
       build.progress = `${what}: ${Math.round(seen.fraction * 100)} %, ${seen.label}`;
     })
       .then(() => {

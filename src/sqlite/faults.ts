@@ -17,7 +17,10 @@ export function databaseFault(cause: unknown): unknown {
   const text = cause instanceof Error ? cause.message : String(cause);
   switch (primaryCode(cause)) {
     case codes.full:
-      return new TidepoolError('exhausted', `the disk of the database is full (${text}); make room on it`, { cause });
+      return new TidepoolError('exhausted', `the disk of the database is full (${text}); make room on it`, {
+        cause,
+        details: { isDiskFull: true },
+      });
     case codes.readonly:
     case codes.ioError:
     case codes.cannotOpen:

@@ -11,10 +11,12 @@ import { openLogFolder } from '../../src/blobs/log-folder.ts';
 import { steadyClock } from '../../src/clock/steady-clock.ts';
 import { openUpkeep } from '../../src/cmd/upkeep.ts';
 import type { AgentLink } from '../../src/domain/agent-link.ts';
+import { defaultReserve } from '../../src/domain/disk.ts';
 import { defaultFlavors } from '../../src/domain/flavor.ts';
 import type { RuntimeShelf } from '../../src/domain/image.ts';
 import { emptyResult, type Job } from '../../src/domain/job.ts';
 import { type StorageRules, unlimitedStorage } from '../../src/domain/storage.ts';
+import { FakeDisk } from '../../src/fake/disk.ts';
 import { FakeHypervisor } from '../../src/fake/hypervisor.ts';
 import { queuedJob } from '../../src/fake/job.ts';
 import { readyVm } from '../../src/fake/vm.ts';
@@ -24,6 +26,7 @@ import type { JobContext } from '../../src/jobs/context.ts';
 import { JoinedWorkers } from '../../src/joined/workers.ts';
 import { LoadRuns } from '../../src/loads/load-runs.ts';
 import { deployService } from '../../src/services/deploy.ts';
+import { DiskReserve } from '../../src/storage/reserve.ts';
 import { ServiceWorld } from '../services/world.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { readFromMemory } from './blobs.ts';
@@ -73,7 +76,13 @@ export async function openTestWeb(
     image: async () => null,
   };
   const logs = await openLogFolder(`${folder.path}/logs`);
-  const storage = { store, clock, blobs, logs, rules: storageRules, log: () => undefined };
+  const disk = new FakeDisk(100 * 1024 ** 3);
+  const reserve = new DiskReserve({
+    ...{ disk, ballast: disk, rule: defaultReserve, clock, what: 'the data folder' },
+    alert: async () => undefined,
+    log: () => undefined,
+  });
+  const storage = { store, clock, blobs, logs, reserve, rules: storageRules, log: () => undefined };
   const parts = {
     store,
     changes,

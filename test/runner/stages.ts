@@ -30,6 +30,7 @@ const differences: Readonly<Record<string, Partial<Stage>>> = {
   sim: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: 2 * fastLimitMs },
   image: { needsImage: false },
   libvirt: { needsImage: false },
+  storage: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
   services: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
   web: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
   e2e: { timeLimitMs: 20 * minuteMs },

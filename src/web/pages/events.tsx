@@ -57,9 +57,11 @@ function Happenings({ events }: { events: readonly EventView[] }) {
             {timeOfDay(event.atMs)}
           </time>{' '}
           <span className="strong">{event.vm ?? ''}</span> {event.text}{' '}
-          <Link href={`/pools/${event.pool}`} className="faint">
-            {event.pool}
-          </Link>
+          {event.pool !== '' && (
+            <Link href={`/pools/${event.pool}`} className="faint">
+              {event.pool}
+            </Link>
+          )}
         </li>
       ))}
     </ol>

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { openBlobFolder } from '../../src/blobs/blob-folder.ts';
+import { openLogFolder } from '../../src/blobs/log-folder.ts';
+import { defaultReserve } from '../../src/domain/disk.ts';
+import { hasCode } from '../../src/domain/errors.ts';
+import { defaultJobLimits } from '../../src/domain/limits.ts';
+import { unlimitedStorage } from '../../src/domain/storage.ts';
+import { FakeAgentLink } from '../../src/fake/agent-link.ts';
+import { FakeClock } from '../../src/fake/clock.ts';
+import { emptySpec, queuedJob } from '../../src/fake/job.ts';
+import { readyVm } from '../../src/fake/vm.ts';
+import { ballastFile, folderDisk } from '../../src/files/disk.ts';
+import type { JobContext } from '../../src/jobs/context.ts';
+import { JobController } from '../../src/jobs/controller.ts';
+import { defaultUserRules } from '../../src/jobs/rules.ts';
+import { Changes } from '../../src/reconcile/changes.ts';
+import { openSqliteStore } from '../../src/sqlite/store.ts';
+import { roomyBlobs, roomyLogs } from '../../src/storage/keep-room.ts';
+import { DiskReserve } from '../../src/storage/reserve.ts';
+import { withUpload } from '../../src/storage/upload.ts';
+import { noArchives, onlyPython, textBlobs } from '../sim/parts.ts';
+
+const run = promisify(execFile);
+const MiB = 1024 ** 2;
+const GiB = 1024 ** 3;
+const diskMiB = 96;
+
+/** A small file system of its own; undefined with the reason where none can be mounted. */
+async function smallDisk(): Promise<{ folder: string; [Symbol.asyncDispose](): Promise<void> } | string> {
+  if (process.getuid?.() !== 0) return 'only root can mount a file system';
+  const parent = await mkdtemp(join(tmpdir(), 'tidepool-disk-'));
+  const image = join(parent, 'disk.img');
+  const folder = join(parent, 'disk');
+  await writeFile(image, '');
+  await truncate(image, diskMiB * MiB);
+  await mkdir(folder);
+  try {
+    // Without blocks that only root may use: the test is root.
+    await run('mkfs.ext4', ['-q', '-F', '-m', '0', image]);
+    await run('mount', ['-o', 'loop', image, folder]);
+  } catch (error) {
+    await rm(parent, { recursive: true, force: true });
+    return `no file system can be mounted here: ${String(error)}`;
+  }
+  return {
+    folder,
+    async [Symbol.asyncDispose]() {
+      // Lazily: after a failed assertion files are open still.
+      await run('umount', ['-l', folder]);
+      await rm(parent, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Writes until not one byte fits any more. */
+async function fill(path: string): Promise<void> {
+  await using file = await open(path, 'w');
+  for (let size = MiB; size >= 1; size = Math.floor(size / 4)) {
+    for (;;) {
+      const isFull = await file.write(Buffer.alloc(size, 1)).then(
+        ({ bytesWritten }) => bytesWritten < size,
+        () => true,
+      );
+      if (isFull) break;
+    }
+  }
+  await file.sync().catch(() => undefined);
+}
+
+const disk = await smallDisk();
+
+test('a disk that is full to the last byte: jobs end, uploads are refused, and all goes on when there is room', {
+  skip: typeof disk === 'string' ? disk : false,
+}, async () => {
+  assert.ok(typeof disk !== 'string');
+  await using mounted = disk;
+  const { folder } = mounted;
+  const clock = new FakeClock();
+  const store = await openSqliteStore(join(folder, 'tidepool.db'));
+  const alerts: string[] = [];
+  const reserve = new DiskReserve({
+    disk: folderDisk(folder),
+    ballast: await ballastFile(join(folder, 'ballast')),
+    rule: defaultReserve,
+    clock,
+    what: 'the data folder',
+    async alert(isRaised, text) {
+      const name = isRaised ? 'alert.raised' : 'alert.cleared';
+      await store.events.append({ atMs: clock.now(), name, pool: '', vm: null, text, data: {} });
+      alerts.push(name);
+    },
+    log: () => undefined,
+  });
+  const blobs = roomyBlobs(await openBlobFolder(join(folder, 'blobs'), clock), reserve);
+  const logs = roomyLogs(await openLogFolder(join(folder, 'logs')), reserve);
+  const link = new FakeAgentLink(clock);
+  const context: JobContext = {
+    ...{ store, link, clock, logs, blobs: textBlobs, archives: noArchives, storage: unlimitedStorage },
+    ...{ runtimes: onlyPython, hasPip: false, changes: new Changes(), maxAttempts: 3 },
+    workerPools: new Set(['default']),
+    rules: { placement: 'pack', halfLifeMs: 3_600_000, maxWaitMs: 3_600_000, userRules: () => defaultUserRules },
+    log: () => undefined,
+  };
+  const capacity = { ...readyVm().capacity, cpus: 64, memoryBytes: 64 * GiB, diskBytes: 640 * GiB };
+  const vm = readyVm({ name: 'w1', capacity: capacity as never, port: 1 });
+  link.boot({ host: vm.host ?? '', port: 1, keyId: vm.keyId, key: vm.key }, { capacity: capacity as never });
+  await store.vms.insert(vm);
+  const jobs = new JobController(context);
+  const submit = async (id: string, script: string): Promise<void> => {
+    const spec = { ...emptySpec, limits: { ...defaultJobLimits, timeoutMs: 3_600_000 }, scriptBlob: script };
+    await store.jobs.insert(queuedJob({ id, spec, createdAtMs: clock.now() }));
+    context.changes.notify('queue');
+  };
+  // Real files are slower than the fake clock: time goes on in steps, each after what was begun has ended.
+  const until = async (isDone: () => Promise<boolean>): Promise<void> => {
+    for (let step = 0; !(await isDone()); step += 1) {
+      assert.ok(step < 2_000, 'it takes too long');
+      await clock.advance(100);
+    }
+  };
+  const count = async (state: 'running' | 'succeeded'): Promise<number> =>
+    (await store.jobs.list({ limit: 100, states: [state] })).length;
+
+  await reserve.look();
+  jobs.start();
+  for (let i = 0; i < 10; i += 1) await submit(`job-${i}`, 'import time\ntime.sleep(60)');
+  await until(async () => (await count('running')) === 10);
+  await fill(join(folder, 'somebody-elses'));
+  await clock.advance(1_000);
+  await reserve.look();
+  assert.deepEqual(alerts, ['alert.raised'], 'the alert is written, by the room of the ballast');
+  const upload = withUpload(
+    { store, blobs, logs, reserve, rules: unlimitedStorage, clock, log: () => undefined },
+    async () => assert.fail('an upload began'),
+  );
+  await assert.rejects(upload, (error) => hasCode(error, 'exhausted') && error.details.isDiskFull === true);
+  await until(async () => (await count('succeeded')) === 10);
+  await submit('job-meanwhile', 'import time\ntime.sleep(1)');
+  await until(async () => (await count('succeeded')) === 11);
+
+  await rm(join(folder, 'somebody-elses'));
+  await clock.advance(1_000);
+  await reserve.look();
+  assert.deepEqual(alerts, ['alert.raised', 'alert.cleared']);
+  await submit('job-after', "print('there is room')");
+  await until(async () => (await count('succeeded')) === 12);
+  assert.ok((await logs.size('job-after', 1)) > 0);
+  const stopped = jobs.stop();
+  await clock.advance(2_000);
+  await stopped;
+  await store.close();
+});
