@@ -1,6 +1,7 @@
 // Checks the machine's own Node, then installs the npm packages. Has no static imports and no recent syntax, so that a
 // Node that is too old gets as far as saying so.
-const oldestNode = 20;
+/** Debian 12's own. */
+const oldestNode = 18;
 const found = process.versions.node;
 
 if (Number(found.split('.')[0]) < oldestNode) {

@@ -69,11 +69,39 @@ function checkNpm() {
   stop(`npm ${oldestNpm} or newer is needed, and this is '${version}'`);
 }
 
+/** Whether the packaged Node runs; the one library that a bare Debian lacks is installed if need be. */
 function checkNode(file) {
-  const probe = spawnSync(file, ['--version'], { encoding: 'utf8' });
+  let probe = spawnSync(file, ['--version'], { encoding: 'utf8' });
+  if (/libatomic/.test(probe.stderr)) {
+    installLibrary('libatomic1');
+    probe = spawnSync(file, ['--version'], { encoding: 'utf8' });
+  }
   if (probe.status === 0) return;
   stop(
-    `the packaged Node does not run here (${probe.error?.message ?? probe.stderr}); is this Linux with glibc >= 2.28?`,
+    `the packaged Node does not run here (${probe.error?.message ?? probe.stderr}); is this Linux with glibc >= 2.28, and is libatomic there?`,
+  );
+}
+
+/** By apt-get, as root or by a sudo that asks nothing. */
+function installLibrary(name) {
+  const isRoot = process.getuid() === 0;
+  const aptGet = (...args) => {
+    const settings = ['-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
+    const words = ['DEBIAN_FRONTEND=noninteractive', 'LC_ALL=C.UTF-8', 'apt-get', ...settings, ...args];
+    const options = { encoding: 'utf8', timeout: timeLimitMs };
+    return isRoot ? spawnSync('env', words, options) : spawnSync('sudo', ['-n', 'env', ...words], options);
+  };
+  const progress = showProgress(`Installing ${name}, which Node needs (once)`);
+  const install = () => aptGet('install', '--no-install-recommends', name);
+  let result = install();
+  // A new machine has no package lists, and old lists name versions that are gone.
+  if (result.status !== 0 && aptGet('update').status === 0) result = install();
+  progress.end(result.status === 0);
+  if (result.status === 0) return;
+  const why = result.error?.message ?? result.stderr.trim().split('\n').slice(-shownErrorLines).join('\n');
+  const sudo = isRoot ? '' : 'sudo ';
+  stop(
+    `Node needs ${name}, and it could not be installed:\n${why}\nRun this, then start again:\n  ${sudo}apt-get install ${name}`,
   );
 }
 

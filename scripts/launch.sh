@@ -35,7 +35,7 @@ packages_are_current() {
 install_packages() {
   for needed in node npm flock; do
     command -v "$needed" >/dev/null 2>&1 && continue
-    echo "tidepool: $needed is not there; Node >= 20, npm and util-linux are needed (Debian: apt-get install nodejs npm util-linux)" >&2
+    echo "tidepool: $needed is not there; Node >= 18, npm and util-linux are needed (Debian: apt-get install nodejs npm util-linux)" >&2
     return 69
   done
   flock --nonblock --conflict-exit-code 75 "$root" true ||

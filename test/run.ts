@@ -15,6 +15,8 @@ const usage = `usage: npm test -- [--only STAGE_OR_PATH]... [--fast] [--list]
 
 const interrupted = new AbortController();
 const results: Result[] = [];
+const stageTimes: { readonly name: string; readonly elapsedMs: number }[] = [];
+const slowestShown = 10;
 
 process.exitCode = await main().catch((thrown: unknown) => {
   const error = toTidepoolError(thrown);
@@ -92,7 +94,9 @@ async function runStage(stage: Stage): Promise<void> {
     if (result.report !== '') print(`\n${result.report}\n`);
   }
   results.push(...ofStage);
-  print(`${stage.name}: ${counts(ofStage)}, ${seconds(performance.now() - startedAtMs)}`);
+  const elapsedMs = performance.now() - startedAtMs;
+  stageTimes.push({ name: stage.name, elapsedMs });
+  print(`${stage.name}: ${counts(ofStage)}, ${seconds(elapsedMs)}`);
 }
 
 async function* stageResults(stage: Stage): AsyncGenerator<Result> {
@@ -103,8 +107,20 @@ async function* stageResults(stage: Stage): AsyncGenerator<Result> {
 
 function printSummary(): void {
   const failed = results.filter((result) => result.failed > 0).map(({ name }) => name);
+  if (stageTimes.length > 1) print(`\n${timeReport()}`);
   if (failed.length > 0) print(`\nfailed: ${failed.join(', ')}`);
   print(`\n${counts(results, true)}`);
+}
+
+/** Where the time went: stages that took at least a second, longest first, and the slowest files. */
+function timeReport(): string {
+  const longestFirst = <T extends { readonly elapsedMs: number }>(all: readonly T[]) =>
+    all.toSorted((a, b) => b.elapsedMs - a.elapsedMs);
+  const row = ({ name, elapsedMs }: { readonly name: string; readonly elapsedMs: number }) =>
+    `  ${seconds(elapsedMs).padStart(8)}  ${name}`;
+  const stages = longestFirst(stageTimes.filter(({ elapsedMs }) => elapsedMs >= 1_000));
+  const files = longestFirst(results.filter(({ name }) => name.includes('/'))).slice(0, slowestShown);
+  return ['time by stage:', ...stages.map(row), 'slowest files:', ...files.map(row)].join('\n');
 }
 
 function counts(of: readonly Result[], all = false): string {

@@ -89,9 +89,17 @@ export const systemRequirements: readonly SystemRequirement[] = [
     packages: ['nodejs', 'npm'],
   },
   {
+    // The bootstrap installs it where it is missing (scripts/install.mjs): a bare Debian with nodejs and npm has none.
+    name: 'libatomic',
+    purpose: 'is a library of the Node that comes as an npm package',
+    neededBy: ['start'],
+    anyOf: ['/usr/lib/x86_64-linux-gnu/libatomic.so.1', '/usr/lib/aarch64-linux-gnu/libatomic.so.1'],
+    packages: ['libatomic1'],
+  },
+  {
     name: 'apt',
     purpose: 'brings packages: for the system, the golden image and runtimes',
-    neededBy: ['server'],
+    neededBy: ['start', 'server'],
     anyOf: ['apt-get'],
     also: ['apt-cache', 'apt-config', 'dpkg-deb', '/etc/apt'],
     packages: ['apt', 'dpkg'],
@@ -277,6 +285,13 @@ export const systemRequirements: readonly SystemRequirement[] = [
     neededBy: ['test'],
     anyOf: ['openssl'],
     packages: ['openssl'],
+  },
+  {
+    name: 'git',
+    purpose: 'makes the fresh clone for a bare machine',
+    neededBy: ['test'],
+    anyOf: ['git'],
+    packages: ['git'],
   },
   {
     name: 'Chromium',

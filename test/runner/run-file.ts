@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { run } from 'node:test';
-import { inspect } from 'node:util';
+import { Findings } from './findings.ts';
 
 /** What came of one test file or command. */
 export interface Result {
@@ -16,36 +16,47 @@ export interface Result {
 
 /** What a failing file printed is shown up to this length, from its end. */
 const keptOutputLength = 1024 * 1024;
+/** A file whose hook failed often keeps something open. It is stopped when nothing more ends for this time. */
+const usualHookGraceMs = 30_000;
 
 /** Runs one test file in a process of its own; one that is not done after `timeLimitMs` is stopped and has failed. */
-export async function runTestFile(file: string, timeLimitMs: number, signal: AbortSignal): Promise<Result> {
+export async function runTestFile(
+  file: string,
+  timeLimitMs: number,
+  signal: AbortSignal,
+  hookGraceMs = usualHookGraceMs,
+): Promise<Result> {
   const startedAtMs = performance.now();
   const limit = AbortSignal.timeout(timeLimitMs);
+  const hookFailed = new AbortController();
+  let grace: NodeJS.Timeout | undefined;
   const path = resolve(file);
-  const counts = { passed: 0, failed: 0, skipped: 0 };
-  const failures: string[] = [];
+  const findings = new Findings(file);
   let output = '';
-  const fail = (name: string, problem: string): void => {
-    counts.failed += 1;
-    failures.push(`FAILED ${file}: ${name}\n${problem}`);
-  };
-  for await (const event of run({ files: [path], isolation: 'process', signal: AbortSignal.any([limit, signal]) })) {
+  const stops = AbortSignal.any([limit, hookFailed.signal, signal]);
+  for await (const event of run({ files: [path], isolation: 'process', signal: stops })) {
     if (event.type === 'test:stdout' || event.type === 'test:stderr') {
       output = (output + event.data.message).slice(-keptOutputLength);
     }
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue;
-    const { name, skip, todo, details, line } = event.data;
-    if (details.type === 'suite') continue;
-    if (skip !== undefined || todo !== undefined) counts.skipped += 1;
-    else if (event.type === 'test:fail') {
-      const late = name === path && limit.aborted;
-      if (late) fail('stopped', `it was not done after ${timeLimitMs / 1000} s`);
-      else fail(name === path ? 'the file itself' : `${name} (line ${line})`, problemOf(event.data.details.error));
-    } else if (name === path) fail('no tests', 'the file ran, and has no test in it');
-    else counts.passed += 1;
+    if (event.data.name === path && event.type === 'test:fail' && stops.aborted) {
+      if (limit.aborted) findings.fail('stopped', `it was not done after ${timeLimitMs / 1000} s`);
+      else if (hookFailed.signal.aborted)
+        findings.fail('stopped', `a hook failed, and the file did not end within ${hookGraceMs / 1000} s after that`);
+      else findings.fail('stopped', 'the run was interrupted');
+      continue;
+    }
+    findings.add(event, path);
+    if (!findings.hookFailed) continue;
+    clearTimeout(grace);
+    grace = setTimeout(() => hookFailed.abort(), hookGraceMs);
   }
-  if (failures.length > 0 && output !== '') failures.push(`What ${file} printed:\n${output.trimEnd()}`);
-  return { name: file, ...counts, report: failures.join('\n\n'), elapsedMs: performance.now() - startedAtMs };
+  clearTimeout(grace);
+  findings.end();
+  const { passed, failed, skipped, failures } = findings;
+  const printed = failed > 0 && output !== '' ? [`What ${file} printed:\n${output.trimEnd()}`] : [];
+  const report = [...failures, ...printed].join('\n\n');
+  return { name: file, passed, failed, skipped, report, elapsedMs: performance.now() - startedAtMs };
 }
 
 /** Runs files, at most `concurrency` at once; results come as they end. */
@@ -66,9 +77,4 @@ export async function* runTestFiles(
     running.delete(result.name);
     yield result;
   }
-}
-
-/** The error as the test threw it, without the wrapping of node:test. */
-function problemOf(error: Error): string {
-  return inspect(error.cause ?? error, { depth: 8, maxArrayLength: 200, maxStringLength: 20_000 });
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { Simulation } from './run.ts';
+import { after, test } from 'node:test';
+import { Apart } from '../../src/fake/apart.ts';
 
 /**
  * Seeds that found a mistake: launches not yet in the list (13); a watch begun after a VM was paused (28); more VMs in
@@ -15,9 +15,12 @@ const { TIDEPOOL_SEED: one, TIDEPOOL_SIM_RUNS: runs = usualRuns } = process.env;
 const first = Array.from({ length: Number(runs) }, (_, i) => i + 1);
 const seeds = one === undefined ? new Set([...first, ...lessons]) : [Number(one)];
 
+const apart = new Apart<typeof import('./play.ts')>(new URL('play.ts', import.meta.url));
+after(() => apart[Symbol.asyncDispose]());
+
 for (const seed of seeds) {
   test(`a cloud in trouble, seed ${seed}`, async () => {
-    const problem = await (await Simulation.make(seed)).run();
+    const problem = await apart.call('play', seed);
     assert.equal(problem, undefined, `again with TIDEPOOL_SEED=${seed}: ${problem}`);
   });
 }

@@ -17,9 +17,9 @@ const ours = /^(\.\/)?tidepool$|^no-such-|(^|\/)bin\/node$/;
 /** Programs that no row brings, because they run elsewhere or stand for others. */
 const exceptions: Readonly<Record<string, { readonly names: readonly string[]; readonly why: string }>> = {
   'src/agent/service/network.ts': { names: ['ip', 'ifconfig', 'route'], why: "commands of the guest's busybox" },
-  'src/cmd/service-unit.test.ts': {
-    names: ['systemd-analyze'],
-    why: 'it comes with systemd, and its tests are skipped, with the reason, where it is not',
+  'test/bare/root.ts': {
+    names: ['/usr/local/share/ca-certificates', '/usr/etc/npmrc'],
+    why: 'settings that are carried over where they are there',
   },
   'bench/jobs/postgres.ts': {
     names: ['initdb', 'postgres', 'psql'],
@@ -37,7 +37,8 @@ const madeUp = /^(src\/(setup|cmd|image)\/[a-z-]+|test\/tidy\/system)\.test\.ts$
 
 /** Programs and files that a source uses and that no row of the table brings to whoever uses them. */
 export function checkSystemNames(source: Source, table: readonly SystemRequirement[]): string[] {
-  if (source.path === 'src/setup/requirements.ts') return [];
+  // The tables themselves.
+  if (['src/setup/requirements.ts', 'test/tidy/system.ts'].includes(source.path)) return [];
   const { names, unread } = systemNames(source);
   const given = byHand[source.path];
   const problems =
@@ -68,7 +69,7 @@ function nameProblem(path: string, line: number, name: string, table: readonly S
   if (ours.test(name) || exceptions[path]?.names.includes(name) === true) return [];
   const rows = table.filter(({ anyOf, also = [] }) => [...anyOf, ...also].some((there) => brings(there, name)));
   const needs = users.find(([start]) => start.test(path))?.[1] ?? [];
-  const isProduct = path.startsWith('src/') && !path.endsWith('.test.ts');
+  const isProduct = /^(src|scripts)\//.test(path) && !path.endsWith('.test.ts');
   if (
     rows.some(({ neededBy }) => neededBy.some((need) => needs.includes(need)) || (isProduct && neededBy.length === 0))
   )
