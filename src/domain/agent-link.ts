@@ -2,6 +2,7 @@ import type { AgentHealth, AttemptReport, AttemptSpec } from '../protocol/agent.
 import type { FileEntry } from '../protocol/file-stream.ts';
 import type { Clock } from './clock.ts';
 import type { Vm } from './vm.ts';
+import { joinedHost, workLeaseMs } from './worker.ts';
 
 /** How to reach and authenticate one VM's agent. */
 export interface AgentAddress {
@@ -20,7 +21,9 @@ export interface AgentAddress {
 /** Where a VM's agent is, once that is known. */
 export function agentAddress(vm: Pick<Vm, 'host' | 'port' | 'keyId' | 'key'>): AgentAddress | undefined {
   if (vm.host === null || vm.port === null) return undefined;
-  return { host: vm.host, port: vm.port, keyId: vm.keyId, key: vm.key };
+  const address = { host: vm.host, port: vm.port, keyId: vm.keyId, key: vm.key };
+  // No hypervisor can be asked whether a worker that joined by hand still runs.
+  return vm.host === joinedHost ? { ...address, workLeaseMs } : address;
 }
 
 /** How an attempt's output is followed. */

@@ -4,7 +4,7 @@ import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { EventName } from '../domain/event.ts';
 import type { Vm, VmState } from '../domain/vm.ts';
 import { joinedHost, joinedPool, joinedVmName, type WorkerTunnel, workLeaseMs } from '../domain/worker.ts';
-import type { AgentHealth } from '../protocol/agent.ts';
+import { type AgentHealth, agentProtocol } from '../protocol/agent.ts';
 import { workerHealthEveryMs, workerInstancePattern, workerNamePattern } from '../protocol/worker.ts';
 import { vmTopic } from '../reconcile/changes.ts';
 import { Silence } from '../reconcile/lateness.ts';
@@ -13,7 +13,7 @@ import type { JoinedContext } from './context.ts';
 
 /** A worker that is away for this long has ended its attempts by its own clock: its work lease, and time for clocks that differ. */
 const maxAwayMs = workLeaseMs + 10_000 + 0.02 * workLeaseMs;
-const maxWorkers = 256;
+const maxWorkers = 4_096;
 /** The limit of AgentLink.health. */
 const answerLimitMs = 10_000;
 /** States in which it has not ended. */
@@ -21,6 +21,8 @@ const alive: readonly VmState[] = ['booting', 'ready', 'draining', 'away'];
 
 interface Link {
   readonly instance: string;
+  /** Hash of the token with which it joined. */
+  readonly tokenHash: string;
   readonly tunnel: WorkerTunnel;
   /** Of its agent, as far as it can be charged to it. */
   readonly silence: Silence;
@@ -40,7 +42,7 @@ export interface JoinedWorker {
 export class JoinedWorkers {
   readonly #context: JoinedContext;
   readonly #links = new Map<string, Link>();
-  /** Since when the link of a worker is gone. */
+  /** Since when the link of a worker is gone, by the steady clock; for those that this server never heard, since its start. */
   readonly #awaySinceMs = new Map<string, number>();
   #loop: Loop | undefined;
 
@@ -71,12 +73,18 @@ export class JoinedWorkers {
    * Whether a worker may come in now. Errors: `invalid`, `conflict` (another worker of this name is connected, or a VM has the
    * name), `unavailable` (an earlier one of this name is still being given up), `exhausted`.
    * @param instance new with each start of the worker's process
+   * @param protocol `agentProtocol` of the worker, as text
    */
-  async check(worker: string, instance: string): Promise<void> {
+  async check(worker: string, instance: string, protocol: unknown): Promise<void> {
     if (!workerNamePattern.test(worker))
       throw new TidepoolError('invalid', 'the name of a worker is up to 24 lower-case letters, digits and dashes');
     if (!workerInstancePattern.test(instance))
       throw new TidepoolError('invalid', 'the instance of a worker is 32 hexadecimal digits');
+    if (protocol !== String(agentProtocol)) {
+      const theirs = protocol === undefined ? 'an older one' : `${protocol}`;
+      const text = `the worker speaks protocol ${theirs}, this server ${agentProtocol}; take the same version of Tidepool on both`;
+      throw new TidepoolError('invalid', text);
+    }
     const link = this.#links.get(joinedVmName(worker));
     if (link !== undefined && link.instance !== instance)
       throw new TidepoolError('conflict', `another worker named ${worker} is connected; choose another name by --name`);
@@ -87,22 +95,24 @@ export class JoinedWorkers {
     }
     if (vm.pool !== joinedPool) throw new TidepoolError('conflict', `there is a VM named ${vm.name}`);
     if (vm.keyId === instance && alive.includes(vm.state)) return;
-    // The jobs of the process before this one are started again elsewhere first.
-    await this.#giveUp(vm, 'its process was started again');
-    if (!(await this.#remove(vm)))
-      throw new TidepoolError('unavailable', `the worker ${worker} was here before, and its jobs are being given up`);
+    // An earlier process of this name may be another machine, and still run its jobs until its work lease is over.
+    if (await this.#remove(vm)) return;
+    await this.#away(vm.name);
+    const text = `the worker ${worker} was here before, and its jobs may still run; it may join again when their time is over`;
+    throw new TidepoolError('unavailable', `${text}, within ${Math.ceil(maxAwayMs / 1_000)} s`);
   }
 
   /**
    * Takes in a worker that `check` let through. Resolves when its agent has answered and it takes jobs. Errors: those of
    * AgentLink.health, and then the link is ended.
    * @param socket its connection, after the handshake
+   * @param tokenHash of the token with which it joins
    */
-  async join(worker: string, instance: string, socket: Duplex): Promise<void> {
+  async join(worker: string, instance: string, socket: Duplex, tokenHash = ''): Promise<void> {
     const { tunnels, link, clock, store } = this.#context;
     const name = joinedVmName(worker);
     const tunnel = tunnels.open(instance, socket);
-    const own: Link = { instance, tunnel, silence: new Silence({ pauseMs: workerHealthEveryMs }) };
+    const own: Link = { instance, tokenHash, tunnel, silence: new Silence({ pauseMs: workerHealthEveryMs }) };
     this.#links.set(name, own);
     void tunnel.closed.then(() => this.#ended(name, own));
     try {
@@ -122,14 +132,18 @@ export class JoinedWorkers {
 
   /**
    * Gives a worker no more jobs, and dismisses it when those that run have ended; `atOnce`: now, and they are started again
-   * elsewhere. Error: `not_found`.
+   * elsewhere. Errors: `not_found`, `forbidden`.
+   * @param byToken hash of a worker's token, which may remove no worker but its own
    */
-  async remove(worker: string, atOnce: boolean): Promise<void> {
+  async remove(worker: string, atOnce: boolean, byToken?: string): Promise<void> {
     const { store, clock, changes } = this.#context;
     const name = joinedVmName(worker);
     const vm = await store.vms.get(name);
     if (vm?.pool !== joinedPool) throw new TidepoolError('not_found', `there is no worker ${worker}`);
-    if (atOnce) await this.#giveUp(vm, 'it was removed');
+    if (byToken !== undefined && this.#links.get(name)?.tokenHash !== byToken) {
+      throw new TidepoolError('forbidden', `the worker ${worker} has not joined by this token; ask an administrator`);
+    }
+    if (atOnce) await this.#endAtOnce(vm);
     const facts = { isUnwanted: true };
     const draining = { state: 'draining', reason: 'it is to leave', nowMs: clock.now(), facts } as const;
     if (await store.vms.move(name, ['booting', 'ready', 'away'], draining)) {
@@ -161,10 +175,10 @@ export class JoinedWorkers {
     }
     const own = this.#links.get(vm.name);
     if (own === undefined) {
-      const awaySinceMs = this.#awaySinceMs.get(vm.name) ?? clock.now();
+      const awaySinceMs = this.#awaySinceMs.get(vm.name) ?? clock.uptimeMs();
       this.#awaySinceMs.set(vm.name, awaySinceMs);
       await this.#away(vm.name);
-      if (clock.now() - awaySinceMs >= maxAwayMs) await this.#giveUp(vm, 'its link was lost');
+      if (clock.uptimeMs() - awaySinceMs >= maxAwayMs) await this.#giveUp(vm, 'its link was lost');
       return;
     }
     const askedAtMs = clock.uptimeMs();
@@ -195,7 +209,7 @@ export class JoinedWorkers {
   #ended(name: string, own: Link): void {
     if (this.#links.get(name) !== own) return;
     this.#links.delete(name);
-    this.#awaySinceMs.set(name, this.#context.clock.now());
+    this.#awaySinceMs.set(name, this.#context.clock.uptimeMs());
     this.#away(name).catch((error: unknown) => this.#context.log(`worker ${name}: ${toTidepoolError(error).message}`));
   }
 
@@ -205,6 +219,22 @@ export class JoinedWorkers {
     const reason = 'its link is gone; it may come back';
     if (await store.vms.move(name, ['booting', 'ready'], { state: 'away', reason, nowMs: clock.now() }))
       changes.notify('vms');
+  }
+
+  /** Ends its attempts by its agent, or waits until its work lease is over, which ends them too. */
+  async #endAtOnce(vm: Vm): Promise<void> {
+    const { link, log } = this.#context;
+    const own = this.#links.get(vm.name);
+    if (own === undefined) return;
+    try {
+      const agent = addressOf(own.instance);
+      const ids = (await link.attempts(agent)).map(({ id }) => id);
+      if (ids.length > 0) await link.remove(agent, ids);
+      await this.#giveUp(vm, 'it was removed');
+    } catch (error) {
+      log(`worker ${vm.name} does not end its attempts; they are waited for: ${toTidepoolError(error).message}`);
+      own.tunnel.destroy();
+    }
   }
 
   /** Whoever carries its jobs sees by this that they are lost. */
@@ -239,7 +269,7 @@ export class JoinedWorkers {
 }
 
 function addressOf(instance: string): AgentAddress {
-  return { host: joinedHost, port: 0, keyId: instance, key: new Uint8Array(0) };
+  return { host: joinedHost, port: 0, keyId: instance, key: new Uint8Array(0), workLeaseMs };
 }
 
 function newVm(name: string, instance: string, nowMs: number): Vm {

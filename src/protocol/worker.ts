@@ -16,6 +16,8 @@ export const workerLinkPath = '/api/v1/workers/link';
 export const workerNameHeader = 'tidepool-worker-name';
 /** 32 hexadecimal digits, new with each start of the worker's process: only the same process goes on with its jobs. */
 export const workerInstanceHeader = 'tidepool-worker-instance';
+/** `agentProtocol` of the worker's checkout: another one than the server's is refused with the reason. */
+export const workerProtocolHeader = 'tidepool-worker-protocol';
 export const workerNamePattern = /^[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?$/;
 export const workerInstancePattern = /^[0-9a-f]{32}$/;
 /** Debug data of the GOAWAY to a worker that is wanted no more. */

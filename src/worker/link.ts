@@ -5,12 +5,14 @@ import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { AgentClock } from '../agent/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { agentProtocol } from '../protocol/agent.ts';
 import {
   dismissed,
   workerHealthEveryMs,
   workerInstanceHeader,
   workerLinkPath,
   workerNameHeader,
+  workerProtocolHeader,
   workerUpgrade,
 } from '../protocol/worker.ts';
 import { problemError, type ServerAddress, unreachable } from './server.ts';
@@ -91,7 +93,7 @@ function dial({ url, token, name, instance }: LinkOptions): Promise<Socket> {
   const request = address.protocol === 'https:' ? httpsRequest : httpRequest;
   const headers = {
     ...{ connection: 'Upgrade', upgrade: workerUpgrade, authorization: `Bearer ${token}` },
-    ...{ [workerNameHeader]: name, [workerInstanceHeader]: instance },
+    ...{ [workerNameHeader]: name, [workerInstanceHeader]: instance, [workerProtocolHeader]: String(agentProtocol) },
   };
   return new Promise((resolve, reject) => {
     const sent = request(address, { headers, agent: false, timeout: answerLimitMs });

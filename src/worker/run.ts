@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AgentClock, sleep } from '../agent/clock.ts';
@@ -84,7 +84,7 @@ async function serve(options: WorkerOptions, agent: WorkerAgent): Promise<void> 
     }
     // Nobody is there who could still get the results.
     if (leaving.aborted || ending.aborted) return;
-    await sleep(clock, pauseMs, AbortSignal.any([leaving, ending]));
+    await sleep(clock, jittered(pauseMs), AbortSignal.any([leaving, ending]));
     pauseMs = Math.min(pauseMs * 2, longestPauseMs);
   }
 }
@@ -139,7 +139,7 @@ async function lookForRuntimes(
       // Without the server the link tells.
       if (!hasCode(error, 'unavailable')) options.log(`runtimes: ${String(error)}`);
     }
-    await sleep(options.clock, lookForRuntimesMs, signal);
+    await sleep(options.clock, jittered(lookForRuntimesMs), signal);
   }
 }
 
@@ -152,8 +152,13 @@ async function again({ clock, log }: WorkerOptions, signal: AbortSignal, work: (
       if (isFinal(error)) throw error;
       log(error instanceof Error ? error.message : String(error));
     }
-    await sleep(clock, pauseMs, signal);
+    await sleep(clock, jittered(pauseMs), signal);
   }
+}
+
+/** So that not all workers come at one moment after a restart of the server. */
+function jittered(ms: number): number {
+  return ms * (0.8 + (0.4 * randomInt(1_000)) / 1_000);
 }
 
 function isFinal(error: unknown): boolean {

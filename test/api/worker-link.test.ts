@@ -29,6 +29,7 @@ async function world(t: TestContext) {
     // Held until the caller is gone.
     if (request.url === '/v1/attempts/held') return;
     if (request.url === '/v1/health') response.end(JSON.stringify(health));
+    else if (request.method === 'GET' && request.url === '/v1/attempts') response.end('[]');
     else response.writeHead(404).end(JSON.stringify({ code: 'not_found', message: 'no such thing' }));
   });
   const join = (instance: string, fields: { name?: string; token?: string } = {}): Promise<Link> =>
@@ -94,8 +95,11 @@ test('one that stays away is given up; its jobs are the next process’s no more
   const job = await web.addJob('admin', false, 'joined-lab');
   link.destroy();
   await becomes(web, 'away away');
-  // Another process of that name must wait until somebody has seen that the job is lost.
-  await rejects(join(second), 'unavailable', /jobs are being given up/);
+  // Another process of that name, perhaps on another machine, must wait until the first one cannot run the job any more.
+  await rejects(join(second), 'unavailable', /jobs may still run/);
+  assert.equal((await store.vms.get('joined-lab'))?.state, 'away');
+  await web.accounts.clock.advance(132_500);
+  await web.workers.look();
   assert.equal((await store.vms.get('joined-lab'))?.state, 'dead');
   await store.jobs.requeue(job.id, 1, 2);
   const next = await join(second);
@@ -123,6 +127,28 @@ test('removed at once, its jobs are lost', async (t) => {
   await web.context.jobs.store.jobs.requeue(job.id, 1, 2);
   await web.workers.look();
   assert.equal(await link.closed, 'dismissed');
+});
+
+test('a worker’s token removes no worker that joined by another one', async (t) => {
+  const { web, join } = await world(t);
+  await join(first);
+  await becomes(web, 'ready connected');
+  const remove = async (token: string) =>
+    (
+      await fetch(`${web.url}/api/v1/workers/lab`, {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${token}` },
+      })
+    ).status;
+  assert.equal(await remove(await tokenOf(web.accounts, 'admin', ['worker'])), 403);
+  assert.equal(await stateOf(web), 'ready connected');
+  assert.equal(await remove(await sessionOf(web.accounts, 'admin')), 204);
+});
+
+test('a worker of another protocol is refused with the reason', async (t) => {
+  const { web } = await world(t);
+  await rejects(web.workers.check('lab', first, undefined), 'invalid', /speaks protocol an older one, this server \d+/);
+  await rejects(web.workers.check('lab', first, '999'), 'invalid', /speaks protocol 999/);
 });
 
 test('several at a time; another of the same name, and a name that is none, are refused', async (t) => {

@@ -7,7 +7,7 @@ import type { Holding } from '../../domain/queue.ts';
 import { joinedVmName } from '../../domain/worker.ts';
 import type { JoinedWorker, JoinedWorkers } from '../../joined/workers.ts';
 import { type WorkerView, workerListSchema, workerRuntimesSchema } from '../../protocol/api.ts';
-import { workerInstanceHeader, workerNameHeader, workerUpgrade } from '../../protocol/worker.ts';
+import { workerInstanceHeader, workerNameHeader, workerProtocolHeader, workerUpgrade } from '../../protocol/worker.ts';
 import { adminOnly, joins } from '../access.ts';
 import { sendAttachment } from '../attachment.ts';
 import type { HttpContext } from '../context.ts';
@@ -31,13 +31,15 @@ export function workerRoutes({ workers, jobs }: HttpContext): FastifyPluginAsync
 
     const removeDocs = {
       ...{ tags, operationId: 'removeWorker', summary: 'Give a worker no more work, let it finish, then dismiss it' },
-      description: 'With `now` its jobs are started again elsewhere. A worker asks for this itself when it is to end.',
+      description:
+        'With `now` its jobs are started again elsewhere. A worker asks for this itself when it is to end, by the token with which it joined; other tokens may not.',
       params: nameParams,
       querystring: removal,
       response: { 204: z.null() },
     };
     app.delete('/workers/:name', { schema: removeDocs, config: joins }, async (request, reply) => {
-      await workers.remove(request.params.name, request.query.now === 'true');
+      const by = request.identity?.signedInBy === 'token' ? request.identity.hash : undefined;
+      await workers.remove(request.params.name, request.query.now === 'true', by);
       return reply.code(204).send(null);
     });
 
@@ -78,7 +80,7 @@ async function link(
   if (headers.upgrade !== workerUpgrade)
     throw new TidepoolError('invalid', `this is for workers: Upgrade: ${workerUpgrade}`);
   const [worker, instance] = [String(headers[workerNameHeader]), String(headers[workerInstanceHeader])];
-  await workers.check(worker, instance);
+  await workers.check(worker, instance, headers[workerProtocolHeader]);
   const { socket } = raw;
   reply.hijack();
   reply.raw.detachSocket(socket);
@@ -86,7 +88,7 @@ async function link(
   socket.setTimeout(0);
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${workerUpgrade}\r\n\r\n`);
   try {
-    await workers.join(worker, instance, socket);
+    await workers.join(worker, instance, socket, request.identity?.hash);
   } catch (error) {
     log(`the worker ${worker} could not join: ${toTidepoolError(error).message}`);
     socket.destroy();
