@@ -1,5 +1,6 @@
 # Makes the folder $1 the root of the new namespaces that this runs in, with devices, /proc and /run of its own, and stays as
-# their first process, which the kernel lets reap whatever ends. When it is killed, everything in here is.
+# their first process, which the kernel lets reap whatever ends. When it is killed, everything in here is. It ends with its
+# standard input: whoever made the machine cannot leave it behind.
 set -eu
 root=$1
 mount --bind "$root" "$root"
@@ -31,4 +32,4 @@ umount -l old-root
 rmdir old-root
 hostname bare
 echo entered
-exec perl -e '$SIG{CHLD} = "IGNORE"; sleep 3600 while 1'
+exec perl -e '$SIG{CHLD} = "IGNORE"; 1 while sysread STDIN, my $byte, 1'

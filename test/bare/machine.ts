@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +10,9 @@ import { bareTar, unpackRoot } from './root.ts';
 
 const enterScript = fileURLToPath(new URL('enter.sh', import.meta.url));
 const repository = fileURLToPath(new URL('../..', import.meta.url));
+/** Large, and on disk by the File Hierarchy Standard. */
+const parent = '/var/tmp';
+const prefix = 'tidepool-bare-';
 /** Where the clone is in the bare root. */
 const checkout = '/srv/tidepool';
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -53,8 +57,8 @@ export class BareMachine implements AsyncDisposable {
   /** Makes one with a fresh clone of what is committed here. */
   static async make(cacheDir: string, run: RunCommand, log: (line: string) => void): Promise<BareMachine> {
     const tar = await bareTar(cacheDir, run, log);
-    // Large, and on disk by the File Hierarchy Standard.
-    const folder = await mkdtemp('/var/tmp/tidepool-bare-');
+    await sweep();
+    const folder = await mkdtemp(join(parent, `${prefix}${process.pid}-`));
     const root = join(folder, 'root');
     try {
       const environment = await unpackRoot(tar, root, run);
@@ -136,6 +140,15 @@ export class BareMachine implements AsyncDisposable {
     // The kernel ends a process namespace with its first process, and the mounts with the last process that sees them.
     process.kill(this.#pid, 'SIGKILL');
     await closed;
+  }
+}
+
+/** Removes what runs that were killed have left: the process in the name of a folder is gone. */
+async function sweep(): Promise<void> {
+  for (const name of await readdir(parent)) {
+    const pid = name.startsWith(prefix) ? name.slice(prefix.length).split('-')[0] : undefined;
+    if (pid !== undefined && !existsSync(`/proc/${pid}`))
+      await rm(join(parent, name), { recursive: true, force: true });
   }
 }
 

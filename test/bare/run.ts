@@ -11,7 +11,7 @@ import { parts } from './parts.ts';
 const usage = `usage: npm run bare -- [--only start|check|test|sample]... [--keep]
   --only   only this: npm start with a job, npm run check, npm test, or the sample that is a stage of npm test;
            without it start and test
-  --keep   leave the root folder, and say where it is`;
+  --keep   leave the root folder until the next run, and say where it is`;
 
 process.exitCode = await main();
 

@@ -24,7 +24,7 @@ const fastLimitMs = 3 * minuteMs;
 const differences: Readonly<Record<string, Partial<Stage>>> = {
   api: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs },
   backup: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs },
-  bare: { needsImage: false },
+  bare: { needsImage: false, timeLimitMs: 20 * minuteMs },
   browser: { needsImage: false },
   accounts: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs },
   handlers: { needsImage: false, concurrency: 2 },
