@@ -63,6 +63,7 @@ async function jobContext(path: string, store: JobContext['store']): Promise<Job
       wantLayered: async () => undefined,
     },
     hasPip: false,
+    flavors: defaultFlavors,
     clock: systemClock,
     changes: new Changes(),
     maxAttempts: 3,

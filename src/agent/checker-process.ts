@@ -3,7 +3,6 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { TidepoolError } from '../domain/errors.ts';
-import { agentSlots } from '../protocol/agent.ts';
 import { Cgroup } from './cgroup.ts';
 import { checkerSource } from './checker-source.ts';
 import type { AgentClock } from './clock.ts';
@@ -13,6 +12,7 @@ import { attemptCgroupSettings } from './limits.ts';
 import type { AgentPaths } from './paths.ts';
 import { removeTree } from './remove-tree.ts';
 import { firstUidOf } from './slot.ts';
+import { slotNumbers } from './slots.ts';
 
 const MiB = 1024 * 1024;
 const limits = { cpus: 1, memoryBytes: 448 * MiB, processes: 8 };
@@ -77,7 +77,7 @@ export class CheckerProcess {
       rootPath: join(paths.runtimes, runtime),
       argv: ['python3', '-I', '-S', '-c', checkerSource],
       environment: { PATH: '/usr/local/bin:/usr/bin:/bin', LANG: 'C.UTF-8' },
-      firstUid: firstUidOf(agentSlots + index),
+      firstUid: firstUidOf(slotNumbers + index),
       tmpBytes: MiB,
     });
     await writeFile(join(run, 'config.json'), JSON.stringify(spec));

@@ -5,7 +5,7 @@ import { FakeClock } from '../fake/clock.ts';
 import { agentSlots } from '../protocol/agent.ts';
 import { guestPaths } from './paths.ts';
 import type { Slot } from './slot.ts';
-import { type SlotMaker, Slots } from './slots.ts';
+import { type SlotMaker, Slots, slotNumbers } from './slots.ts';
 
 /** Slots without folders, some of which cannot be prepared or emptied. */
 class FakeMaker implements SlotMaker {
@@ -56,14 +56,14 @@ test('a slot that cannot be prepared is passed for the next ones, and a machine 
   const { maker, slots } = world();
   maker.unusable.add(0).add(1);
   assert.equal((await slots.take()).number, 2);
-  for (let number = 0; number < agentSlots; number += 1) maker.unusable.add(number);
+  for (let number = 0; number < slotNumbers; number += 1) maker.unusable.add(number);
   for (let i = 0; i < 200; i += 1)
     await assert.rejects(slots.take(), (error) => hasCode(error, 'internal') && /EMFILE/.test(error.message));
   // What failed is not used up.
   maker.unusable.clear();
   const numbers = new Set<number>();
-  for (let i = 1; i < agentSlots; i += 1) numbers.add((await slots.take()).number);
-  assert.equal(numbers.size, agentSlots - 1);
+  for (let i = 1; i < slotNumbers; i += 1) numbers.add((await slots.take()).number);
+  assert.equal(numbers.size, slotNumbers - 1);
   await assert.rejects(slots.take(), (error) => hasCode(error, 'exhausted'));
 });
 
@@ -71,7 +71,7 @@ test('all slots that are given back can be taken again', async () => {
   const { slots } = world();
   for (let round = 0; round < 3; round += 1) {
     const taken: Slot[] = [];
-    for (let i = 0; i < agentSlots; i += 1) taken.push(await slots.take());
+    for (let i = 0; i < slotNumbers; i += 1) taken.push(await slots.take());
     await assert.rejects(slots.take(), (error) => error instanceof TidepoolError);
     for (const { number } of taken) await slots.release(number);
   }

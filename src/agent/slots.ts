@@ -14,6 +14,10 @@ const maxSpare = 8;
 /** A new spare is made this long after one was taken or given back, so that it takes no CPU from a job's start. */
 const refillAfterMs = 1_500;
 
+/** Beyond those that are told: for attempts that ended, until the control plane says that they may go. */
+const extraSlots = 64;
+/** Number of slots in all. */
+export const slotNumbers = agentSlots + extraSlots;
 /** Between tries to empty the slots that could not be emptied. */
 const mendEveryMs = 60_000;
 /** Numbers that are tried for one attempt: the trouble may be of one slot alone. */
@@ -59,7 +63,7 @@ export class Slots {
     this.#maker = maker;
   }
 
-  /** Attempts that there are places for: all but those that are set aside. */
+  /** Attempts that there are places for: all but those that are set aside. It has some more than it tells. */
   get count(): number {
     return agentSlots - this.#broken.size;
   }
@@ -153,7 +157,7 @@ export class Slots {
   }
 
   async #prepareSpares(wanted: number): Promise<void> {
-    while (!this.#isStopped && this.#spare.length < wanted && this.#used.size < agentSlots) {
+    while (!this.#isStopped && this.#spare.length < wanted && this.#used.size < slotNumbers) {
       try {
         this.#spare.push(await this.#prepareNew());
       } catch (error) {
@@ -190,19 +194,19 @@ export class Slots {
     } catch (cause) {
       this.#used.delete(number);
       // The next try is at another one.
-      this.#nextNumber = (number + 1) % agentSlots;
+      this.#nextNumber = (number + 1) % slotNumbers;
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new TidepoolError('internal', `slot ${number} cannot be prepared: ${reason}`, { cause });
     }
   }
 
   #newNumber(): number {
-    for (let tried = 0; tried < agentSlots; tried += 1) {
-      const number = (this.#nextNumber + tried) % agentSlots;
+    for (let tried = 0; tried < slotNumbers; tried += 1) {
+      const number = (this.#nextNumber + tried) % slotNumbers;
       if (this.#used.has(number)) continue;
       this.#used.add(number);
       return number;
     }
-    throw new TidepoolError('exhausted', `this VM holds ${agentSlots} attempts; remove some that ended`);
+    throw new TidepoolError('exhausted', `this VM holds ${slotNumbers} attempts; remove some that ended`);
   }
 }

@@ -263,6 +263,7 @@ function makeJobContext(
     archives: zipReader,
     clock: systemClock,
     hasPip: config.jobs.pip !== undefined,
+    flavors: config.flavors,
     maxAttempts: config.jobs.maxAttempts,
     rules: schedulingRules(config.jobs),
     workerPools: new Set([...config.pools.map((pool) => pool.name), joinedPool]),

@@ -6,7 +6,7 @@ import type { Holding } from '../domain/queue.ts';
 import type { Store } from '../domain/store.ts';
 import type { Vm } from '../domain/vm.ts';
 import { joinedPool } from '../domain/worker.ts';
-import { reservedMemoryBytes } from '../jobs/check-limits.ts';
+import { flavorHolds } from '../jobs/check-limits.ts';
 import type { JobController } from '../jobs/controller.ts';
 import { type PoolShape, weightOf } from '../jobs/demand.ts';
 import { jobsWorkload } from '../pool/workload.ts';
@@ -67,7 +67,7 @@ async function poolShapes(
     const flavor = pools.flavor(flavorName);
     const own = await store.vms.ofPool(name);
     const capacities = own.flatMap((vm) => vm.capacity ?? []);
-    const guess = { cpus: flavor.vcpus, memoryBytes: flavor.memoryMiB * 1024 ** 2 - reservedMemoryBytes };
+    const guess = flavorHolds(flavor);
     const held = own.flatMap((vm) => holdings.get(vm.name) ?? []);
     // What a guest gives is known once one has booted.
     const seen = capacities.length === 0 ? [guess] : capacities;
@@ -76,6 +76,8 @@ async function poolShapes(
       name,
       cpus,
       memoryBytes: Math.max(...seen.map((one) => one.memoryBytes)),
+      diskBytes: Math.max(...seen.map((one) => one.diskBytes)),
+      slots: Math.max(...seen.map((one) => one.slots)),
       runtimes: names,
       max: pools.find(name)?.controller.size.settings.max ?? max,
       heldCpus: held.reduce((sum, holding) => sum + holding.cpus, 0),

@@ -1,6 +1,6 @@
 import type { Job, JobFile, JobResult, JobState } from './job.ts';
 import type { OnceAnswer, OnceKey } from './once.ts';
-import type { Holding, QueuedJob, QueueUser } from './queue.ts';
+import type { Holding, QueuedJob, QueueUser, WorkerShape } from './queue.ts';
 
 export interface JobPage {
   readonly owner?: string;
@@ -26,6 +26,15 @@ export interface JobStore {
   queueUsers(): Promise<QueueUser[]>;
   /** The first `limit` queued jobs of each user, in the order of the user's queue: by priority, then the oldest first. */
   queuedOf(users: readonly string[], limit: number): Promise<ReadonlyMap<string, readonly QueuedJob[]>>;
+  /**
+   * The same of those jobs alone that a worker of one of these shapes could run and that have no more CPUs than all jobs of
+   * their user may have. Of a very long queue only the beginning is looked at. `shapes` has at least one.
+   */
+  runnableOf(
+    users: readonly { readonly name: string; readonly maxCpus: number }[],
+    shapes: readonly WorkerShape[],
+    limit: number,
+  ): Promise<ReadonlyMap<string, readonly QueuedJob[]>>;
   /** Of this user, or of all. */
   countQueued(user?: string): Promise<number>;
   /** How many queued jobs are before this one in its user's queue. */
@@ -50,8 +59,8 @@ export interface JobStore {
   requeue(id: string, attempt: number, nowMs: number, why?: Requeue): Promise<boolean>;
   /** A queued job is cancelled at once; for an active one the wish is noted. */
   cancel(id: string, nowMs: number): Promise<'cancelled' | 'requested' | 'ended' | 'unknown'>;
-  /** Ends all queued jobs of a runtime (by `runtimeOf`) that there will never be, and says why; gives their ids. */
-  reject(runtime: string, message: string, nowMs: number): Promise<string[]>;
+  /** Ends queued jobs that can never run, and says why; gives their ids. */
+  reject(which: RejectFilter, message: string, nowMs: number): Promise<string[]>;
   /** Cancels up to `limit` jobs that the filter names, as `cancel` does each, in one transaction. */
   cancelMany(filter: CancelFilter, limit: number, nowMs: number): Promise<Cancelled>;
   /** By path; all unless a page is given. */
@@ -83,6 +92,9 @@ export interface Requeue {
   /** Bytes of its frame logs, which it keeps if it ends as cancelled. */
   readonly logBytes?: number;
 }
+
+/** All queued jobs of a runtime (by `runtimeOf`), or these. */
+export type RejectFilter = { readonly runtime: string } | { readonly ids: readonly string[] };
 
 /** A job that is to go to a worker. */
 export interface Assignment {

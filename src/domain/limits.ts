@@ -25,6 +25,14 @@ export const defaultJobLimits: JobLimits = {
   timeoutMs: 10 * 60_000,
 };
 
+/** A frame log takes at most twice its output, since each piece has a header. */
+const logBytesPerOutputByte = 2;
+
+/** Disk that a job may fill on its worker: its working folder, and the log of its output. */
+export function heldDiskBytes({ diskBytes, outputBytes }: Pick<JobLimits, 'diskBytes' | 'outputBytes'>): number {
+  return diskBytes + logBytesPerOutputByte * outputBytes;
+}
+
 /** The range in which each limit may be asked for, both ends included. */
 export const jobLimitRanges: { readonly [K in keyof JobLimits]: { readonly min: number; readonly max: number } } = {
   cpus: { min: 0.1, max: 64 },

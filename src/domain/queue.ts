@@ -9,10 +9,20 @@ export interface QueuedJob {
   readonly runtime: string;
   readonly cpus: number;
   readonly memoryBytes: number;
+  /** See `heldDiskBytes` in domain/limits.ts. */
+  readonly diskBytes: number;
   readonly timeoutMs: number;
   readonly createdAtMs: number;
   /** Key ids of workers that could not run it and do not get it again; none unless given. */
   readonly excluded?: readonly string[];
+}
+
+/** Which jobs a kind of worker could run if nothing else were on it. */
+export interface WorkerShape {
+  readonly runtimes: readonly string[];
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
 }
 
 /** What an active job holds of its worker. */
@@ -25,6 +35,8 @@ export interface Holding {
   readonly attempt: number;
   readonly cpus: number;
   readonly memoryBytes: number;
+  /** See `heldDiskBytes` in domain/limits.ts. */
+  readonly diskBytes: number;
   readonly timeoutMs: number;
   readonly assignedAtMs: number;
 }

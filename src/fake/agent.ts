@@ -94,7 +94,7 @@ export class FakeAgent {
     if (this.#clock.uptimeMs() > this.#workUntilMs)
       throw new TidepoolError('unavailable', 'this worker heard nothing from the control plane for too long');
     const { slots } = this.health().capacity;
-    if (this.reports().filter(hasSlot).length >= slots)
+    if (this.reports().filter(({ state }) => state !== 'ended').length >= slots)
       throw new TidepoolError('exhausted', `this VM holds ${slots} attempts; remove some that ended`);
     const attempt = new FakeAttempt(spec, this.#clock);
     this.#attempts.set(spec.id, attempt);
@@ -127,11 +127,6 @@ export class FakeAgent {
     this.#attempts.get(id)?.end('stopped', { signal: 9 });
     this.#attempts.delete(id);
   }
-}
-
-/** Whether an attempt keeps a place of the agent's, as a real one does. */
-function hasSlot({ state, producedFiles }: AttemptReport): boolean {
-  return state !== 'ended' || producedFiles > 0;
 }
 
 async function readAll(

@@ -111,7 +111,8 @@ export function runtimeShelf(options: ShelfOptions): WatchedShelf {
       const { pip, isRoot } = options;
       if (pip === null) return { text: 'nothing is configured to install requirements from', isHopeless: true };
       const base = await want(recipe.base);
-      if (base !== undefined) return { text: base, isHopeless: false };
+      // Only one that is built in is built again by itself.
+      if (base !== undefined) return { text: base, isHopeless: !isBuiltIn(recipe.base) };
       const { progress, isHopeless } = build(name, 'its requirements are being installed', (report) =>
         buildLayered(name, recipe, { cacheDir, clock, signal, source: pip, isRoot, progress: report }),
       );

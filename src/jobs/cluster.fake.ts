@@ -118,7 +118,7 @@ export class Cluster {
       ...worker,
       held: holdings
         .filter((one) => one.worker === worker.name)
-        .map((one) => ({ ...one, untilMs: one.assignedAtMs + one.timeoutMs + overheadMs })),
+        .map((one) => ({ ...one, slots: 1, untilMs: one.assignedAtMs + one.timeoutMs + overheadMs })),
     }));
     const nowMs = this.#nowMs;
     const queues = userQueues(users, windows, holdings, this.#rules, nowMs);
@@ -137,8 +137,8 @@ export class Cluster {
     const isFirst = firsts.get(job.owner) === jobId;
     const firstForMs = isFirst ? this.#nowMs - Math.max(one.user.firstSinceMs, job.createdAtMs) : null;
     if (isFirst) one.user = { ...one.user, firstSinceMs: this.#nowMs };
-    const { owner, cpus, memoryBytes, timeoutMs } = job;
-    const place = { jobId, owner, isRunning: true, worker, attempt: 1, cpus, memoryBytes, timeoutMs };
+    const { owner, cpus, memoryBytes, diskBytes, timeoutMs } = job;
+    const place = { jobId, owner, isRunning: true, worker, attempt: 1, cpus, memoryBytes, diskBytes, timeoutMs };
     const holding = { ...place, assignedAtMs: this.#nowMs };
     this.#running.set(jobId, { job, holding, endsAtMs: this.#nowMs + job.runMs });
     this.starts.push({ job, atMs: this.#nowMs, firstForMs });
@@ -146,9 +146,10 @@ export class Cluster {
 
   #check(): void {
     const holdings = [...this.#running.values()].map(({ holding }) => holding);
-    for (const { name, cpus, memoryBytes } of this.#workers) {
+    for (const { name, cpus, memoryBytes, diskBytes, slots } of this.#workers) {
       const here = holdings.filter((one) => one.worker === name);
       assert.ok(sum(here, 'cpus') <= cpus + 1e-3 && sum(here, 'memoryBytes') <= memoryBytes, `${name} holds too much`);
+      assert.ok(sum(here, 'diskBytes') <= diskBytes && here.length <= slots, `${name} holds too much`);
     }
     for (const owner of new Set(holdings.map((one) => one.owner))) {
       const own = holdings.filter((one) => one.owner === owner);
@@ -158,6 +159,6 @@ export class Cluster {
   }
 }
 
-function sum(holdings: readonly Holding[], what: 'cpus' | 'memoryBytes'): number {
+function sum(holdings: readonly Holding[], what: 'cpus' | 'memoryBytes' | 'diskBytes'): number {
   return holdings.reduce((total, one) => total + one[what], 0);
 }

@@ -2,6 +2,7 @@ import type { AgentLink } from '../domain/agent-link.ts';
 import type { ArchiveReader } from '../domain/archive.ts';
 import type { BlobStore, LogStore } from '../domain/blob-store.ts';
 import type { Clock } from '../domain/clock.ts';
+import type { Flavor } from '../domain/flavor.ts';
 import type { RuntimeShelf } from '../domain/image.ts';
 import type { StorageRules } from '../domain/storage.ts';
 import type { Store } from '../domain/store.ts';
@@ -25,6 +26,8 @@ export interface JobContext {
   readonly storage: StorageRules;
   /** Whether jobs may have requirements: there is something to install from. */
   readonly hasPip: boolean;
+  /** The sizes of VM that any pool can make. */
+  readonly flavors: readonly Flavor[];
   /** Pools whose VMs run jobs; the VMs of others belong to services. */
   readonly workerPools: ReadonlySet<string>;
   log(message: string): void;

@@ -1,6 +1,6 @@
 import type { AgentAddress } from '../domain/agent-link.ts';
 import type { Job } from '../domain/job.ts';
-import type { Assignment } from '../domain/job-store.ts';
+import type { Assignment, RejectFilter } from '../domain/job-store.ts';
 import type { Holding } from '../domain/queue.ts';
 import { isLayered, type LayeredRecipe } from '../domain/requirements.ts';
 import { Backoffs } from '../reconcile/backoff.ts';
@@ -9,6 +9,7 @@ import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { type AttemptParts, AttemptRun } from './attempt-run.ts';
 import type { JobContext } from './context.ts';
 import type { PoolShape } from './demand.ts';
+import { impossibleJobs } from './impossible.ts';
 import { layeredRecipe } from './layered.ts';
 import { OwnAlert } from './own-alert.ts';
 import { JobPlanner } from './planner.ts';
@@ -123,6 +124,7 @@ export class JobController {
     await this.#wantRuntimes();
     await this.#wantOtherWorkers();
     await this.#parts.trust.look();
+    await this.#rejectImpossible();
     await this.#assign(assignments);
     if (this.#planner.hasMore) this.#loop?.wake();
   }
@@ -160,24 +162,44 @@ export class JobController {
   async #wantRuntimes(): Promise<void> {
     const progress = new Map<string, string>();
     for (const [runtime, jobId] of this.#planner.runtimesOf(isMissingRuntime)) {
-      const text = isLayered(runtime)
-        ? await this.#wantLayered(runtime, jobId)
-        : await this.#context.runtimes.want(runtime);
+      const text = isLayered(runtime) ? await this.#wantLayered(runtime, jobId) : await this.#want(runtime);
       if (text !== undefined) progress.set(runtime, text);
     }
     this.#runtimeProgress = progress;
     for (const runtime of this.#recipes.keys()) if (!progress.has(runtime)) this.#recipes.delete(runtime);
   }
 
+  /** The same of a runtime without requirements: one that was removed will not come again by itself. */
+  async #want(runtime: string): Promise<string | undefined> {
+    const { runtimes } = this.#context;
+    if ((await runtimes.names()).includes(runtime)) return runtimes.want(runtime);
+    await this.#reject({ runtime }, `its runtime ${runtime} was removed before it was started`);
+    return undefined;
+  }
+
+  /** Jobs that are larger than all that there can be, e.g. since a size of VM was taken away. */
+  async #rejectImpossible(): Promise<void> {
+    const jobs = this.#planner.tooLarge;
+    if (jobs.length === 0) return;
+    const { store, flavors } = this.#context;
+    const impossible = impossibleJobs(jobs, flavors, await store.vms.list());
+    for (const [id, why] of impossible) await this.#reject({ ids: [id] }, why);
+  }
+
+  async #reject(which: RejectFilter, why: string): Promise<void> {
+    const { store, clock, changes } = this.#context;
+    for (const id of await store.jobs.reject(which, why, clock.now())) changes.notify(id);
+  }
+
   /** How far it is, in words; undefined when it is there, or can never be and its jobs are told so. */
   async #wantLayered(runtime: string, jobId: string): Promise<string | undefined> {
-    const { store, runtimes, clock, changes } = this.#context;
+    const { runtimes } = this.#context;
     const recipe = this.#recipes.get(runtime) ?? (await layeredRecipe(this.#context, jobId));
     if (recipe === undefined) return undefined;
     this.#recipes.set(runtime, recipe);
     const progress = await runtimes.wantLayered(runtime, recipe);
     if (progress?.isHopeless !== true) return progress?.text;
-    for (const id of await store.jobs.reject(runtime, progress.text, clock.now())) changes.notify(id);
+    await this.#reject({ runtime }, progress.text);
     return undefined;
   }
 

@@ -8,7 +8,18 @@ const GiB = 1024 ** 3;
 const none: ReadonlySet<string> = new Set();
 const shape = (name: string, fields: Partial<PoolShape> = {}): PoolShape => {
   const runtimes = new Set(['python']);
-  return { name, cpus: 2, memoryBytes: 4 * GiB, runtimes, max: 10, heldCpus: 0, perVm: 2, ...fields };
+  return {
+    name,
+    cpus: 2,
+    memoryBytes: 4 * GiB,
+    diskBytes: 100 * GiB,
+    slots: 256,
+    runtimes,
+    max: 10,
+    heldCpus: 0,
+    perVm: 2,
+    ...fields,
+  };
 };
 const jobs = (count: number, fields = {}) => Array.from({ length: count }, (_, i) => queued(`j${i}`, fields));
 const waiting = (...args: Parameters<typeof demandOf>) => Object.fromEntries(demandOf(...args));
@@ -60,9 +71,9 @@ test('what lies behind the jobs that were looked at counts as more of the same',
 
 test('a job that needs much of a VM weighs more than one, and never more than the VM', () => {
   const pool = shape('p', { cpus: 4, memoryBytes: 8 * GiB, perVm: 4 });
-  assert.equal(weightOf({ cpus: 0.1, memoryBytes: GiB / 8 }, pool), 1);
-  assert.ok(Math.abs(weightOf({ cpus: 1, memoryBytes: 4 * GiB }, pool) - 2) < 1e-3);
-  assert.ok(Math.abs(weightOf({ cpus: 4, memoryBytes: GiB }, pool) - 4) < 1e-3);
+  assert.equal(weightOf({ cpus: 0.1, memoryBytes: GiB / 8, diskBytes: 1 }, pool), 1);
+  assert.ok(Math.abs(weightOf({ cpus: 1, memoryBytes: 4 * GiB, diskBytes: 1 }, pool) - 2) < 1e-3);
+  assert.ok(Math.abs(weightOf({ cpus: 4, memoryBytes: GiB, diskBytes: 1 }, pool) - 4) < 1e-3);
 });
 
 test('property: each job counts once, whatever the pools and the limits', () => {

@@ -1,6 +1,6 @@
 import type { QueuedJob } from '../domain/queue.ts';
 import type { UserQueue } from './fairness.ts';
-import { epsilon } from './room.ts';
+import { covers, epsilon } from './resources.ts';
 
 /** A pool of VMs for jobs, as far as a waiting job has to know it. */
 export interface PoolShape {
@@ -8,6 +8,8 @@ export interface PoolShape {
   /** What the jobs on one new VM together may hold. */
   readonly cpus: number;
   readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly slots: number;
   /** Runtimes that a new VM would have. */
   readonly runtimes: ReadonlySet<string>;
   /** The most VMs that it may have. */
@@ -18,7 +20,7 @@ export interface PoolShape {
   readonly perVm: number;
 }
 
-type Need = Pick<QueuedJob, 'cpus' | 'memoryBytes'>;
+type Need = Pick<QueuedJob, 'cpus' | 'memoryBytes' | 'diskBytes'>;
 
 /**
  * The work that waits for each pool, in jobs of one CPU. Pure. It counts what a new VM of that pool could start, and nothing
@@ -39,8 +41,9 @@ export function demandOf(
 }
 
 /** How much of a VM's `perVm` places a job takes: one, or more when it is larger than an even part of the VM. */
-export function weightOf(job: Need, pool: Pick<PoolShape, 'cpus' | 'memoryBytes' | 'perVm'>): number {
-  const share = Math.max(job.cpus / pool.cpus, job.memoryBytes / pool.memoryBytes);
+export function weightOf(job: Need, pool: Pick<PoolShape, 'cpus' | 'memoryBytes' | 'diskBytes' | 'perVm'>): number {
+  const { cpus, memoryBytes, diskBytes } = pool;
+  const share = Math.max(job.cpus / cpus, job.memoryBytes / memoryBytes, job.diskBytes / diskBytes);
   return Math.min(pool.perVm, Math.max(1, share * pool.perVm));
 }
 
@@ -52,7 +55,8 @@ function countUser(queue: UserQueue, assigned: ReadonlySet<string>, tally: Tally
   let started = 0;
   let startedCpus = 0;
   for (const job of queue.jobs) {
-    // What is behind a job at a limit waits as well (schedule.ts).
+    // One that is larger than all that its user may have is passed over, and what is behind one at a limit waits (schedule.ts).
+    if (job.cpus > rules.maxCpus + epsilon) continue;
     if (running >= rules.maxRunning || cpus + job.cpus > rules.maxCpus + epsilon) return;
     const isAssigned = assigned.has(job.id);
     const pool = isAssigned ? undefined : tally.poolFor(job);
@@ -103,10 +107,5 @@ class Tally {
 }
 
 function canRun(pool: PoolShape, job: QueuedJob): boolean {
-  return (
-    pool.max > 0 &&
-    pool.runtimes.has(job.runtime) &&
-    pool.cpus + epsilon >= job.cpus &&
-    pool.memoryBytes >= job.memoryBytes
-  );
+  return pool.max > 0 && pool.runtimes.has(job.runtime) && covers(pool, job);
 }

@@ -7,6 +7,7 @@ import { placeInQueue } from './place.ts';
 import { QueueWindows } from './queue-windows.ts';
 import { schedule } from './schedule.ts';
 import { behind, isExcluded, soon, type WaitReason } from './wait-reason.ts';
+import { workerShapes } from './worker-shapes.ts';
 import { readyWorkers } from './workers.ts';
 
 /** Reads what the scheduler needs of the store, asks it, and remembers its answer for those who ask why a job waits. */
@@ -29,11 +30,14 @@ export class JobPlanner {
     const { store, clock, rules, workerPools } = this.#context;
     const nowMs = clock.now();
     const users = await store.jobs.queueUsers();
-    this.#queues = userQueues(users, await this.#windows.read(users), holdings, rules, nowMs);
+    const vms = users.length === 0 ? [] : (await store.vms.list()).filter((vm) => workerPools.has(vm.pool));
+    const shapes = workerShapes(readyWorkers(vms, []));
+    const maxCpus = (user: string): number => rules.userRules(user).maxCpus;
+    const windows = await this.#windows.read(users, { shapes, maxCpus });
+    this.#queues = userQueues(users, windows, holdings, rules, nowMs);
     this.#reasons = new Map();
     this.#assigned = new Set();
     if (users.length === 0) return [];
-    const vms = (await store.vms.list()).filter((vm) => workerPools.has(vm.pool));
     const queued = this.#queues.flatMap(({ jobs }) => jobs);
     const workers = readyWorkers(vms, holdings, queued);
     const { assignments, waiting } = schedule(this.#queues, workers, { rules, nowMs, lastWorker: this.#lastWorker });
@@ -58,10 +62,19 @@ export class JobPlanner {
 
   /** Jobs that wait because the workers that could run them have failed to, each with those workers' key ids. */
   get excluded(): QueuedJob[] {
+    return this.#waitingFor(isExcluded);
+  }
+
+  /** Jobs for which no ready worker is large enough, as of the last plan. */
+  get tooLarge(): readonly QueuedJob[] {
+    return this.#waitingFor(({ code }) => code === 'too_large');
+  }
+
+  #waitingFor(isMeant: (reason: WaitReason) => boolean): QueuedJob[] {
     const jobs = this.#queues.flatMap((queue) => queue.jobs);
     return jobs.filter(({ id }) => {
       const reason = this.#reasons.get(id);
-      return reason !== undefined && isExcluded(reason);
+      return reason !== undefined && isMeant(reason);
     });
   }
 

@@ -14,6 +14,7 @@ export function queued(id: string, fields: Partial<QueuedJob> = {}): QueuedJob {
     runtime: 'python',
     cpus: 1,
     memoryBytes: GiB,
+    diskBytes: GiB,
     timeoutMs: 60_000,
     createdAtMs: 0,
     ...fields,
@@ -41,5 +42,14 @@ export function userQueue(
 
 /** An idle worker. */
 export function idleWorker(name: string, cpus: number, fields: Partial<Worker> = {}): Worker {
-  return { name, runtimes: ['python'], cpus, memoryBytes: 64 * GiB, held: [], ...fields };
+  return {
+    name,
+    runtimes: ['python'],
+    cpus,
+    memoryBytes: 64 * GiB,
+    diskBytes: 1024 * GiB,
+    slots: 256,
+    held: [],
+    ...fields,
+  };
 }

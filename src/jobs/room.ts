@@ -1,35 +1,27 @@
 import { jobLimitRanges } from '../domain/limits.ts';
 import type { QueuedJob } from '../domain/queue.ts';
+import { covers, epsilon, heldBy, minus, plus, type Resources } from './resources.ts';
 
-/** A ready worker as the scheduler sees it. */
-export interface Worker {
+/** A ready worker as the scheduler sees it: what all jobs on it together may hold. */
+export interface Worker extends Resources {
   readonly name: string;
   readonly runtimes: readonly string[];
-  /** What all jobs on it together may hold. */
-  readonly cpus: number;
-  readonly memoryBytes: number;
   readonly held: readonly Held[];
   /** Ids of jobs that it could not run and does not get again; none unless given. */
   readonly excluded?: ReadonlySet<string>;
 }
 
 /** What one job on a worker holds, and until when at the latest. */
-export interface Held {
-  readonly cpus: number;
-  readonly memoryBytes: number;
+export interface Held extends Resources {
   readonly untilMs: number;
 }
 
-type Need = Pick<QueuedJob, 'id' | 'runtime' | 'cpus' | 'memoryBytes'>;
-
-/** CPUs are fractions; sums of them may miss by rounding. */
-export const epsilon = 1e-6;
+type Need = Pick<QueuedJob, 'id' | 'runtime' | 'cpus' | 'memoryBytes' | 'diskBytes'>;
 
 /** Room for one more job is kept at `atMs`; what is left beside it then may be given away. */
 interface Reservation {
   readonly atMs: number;
-  spareCpus: number;
-  spareMemoryBytes: number;
+  spare: Resources;
 }
 
 /**
@@ -40,28 +32,28 @@ interface Reservation {
 export class Room {
   readonly worker: Worker;
   readonly #workerKind: string;
-  #freeCpus: number;
-  #freeMemoryBytes: number;
+  #free: Resources;
   /** Ordered by when they end. */
   readonly #held: Held[];
   #reservation: Reservation | undefined;
 
   constructor(worker: Worker) {
     this.worker = worker;
+    const { runtimes, cpus, memoryBytes, diskBytes, slots } = worker;
     const excluded = worker.excluded === undefined ? '' : [...worker.excluded].join();
-    this.#workerKind = `${worker.runtimes.join()} ${worker.cpus} ${worker.memoryBytes} ${excluded}`;
+    this.#workerKind = `${runtimes.join()} ${cpus} ${memoryBytes} ${diskBytes} ${slots} ${excluded}`;
     this.#held = worker.held.length > 1 ? worker.held.toSorted((a, b) => a.untilMs - b.untilMs) : [...worker.held];
-    this.#freeCpus = worker.cpus - sum(worker.held, (one) => one.cpus);
-    this.#freeMemoryBytes = worker.memoryBytes - sum(worker.held, (one) => one.memoryBytes);
+    this.#free = worker.held.reduce<Resources>(minus, worker);
   }
 
   get freeCpus(): number {
-    return this.#freeCpus;
+    return this.#free.cpus;
   }
 
   /** What `accepts` and `isAble` look at, but for the reservation: rooms for which all of this is equal accept the same jobs. */
   get kind(): readonly (string | number)[] {
-    return [this.#workerKind, this.#freeCpus, this.#freeMemoryBytes];
+    const { cpus, memoryBytes, diskBytes, slots } = this.#free;
+    return [this.#workerKind, cpus, memoryBytes, diskBytes, slots];
   }
 
   get isReserved(): boolean {
@@ -70,14 +62,13 @@ export class Room {
 
   /** Not even the smallest job would find room. */
   get isFull(): boolean {
-    const { cpus, memoryBytes } = jobLimitRanges;
-    return this.#freeCpus + epsilon < cpus.min || this.#freeMemoryBytes < memoryBytes.min;
+    const { cpus, memoryBytes, diskBytes } = jobLimitRanges;
+    return !covers(this.#free, { cpus: cpus.min, memoryBytes: memoryBytes.min, diskBytes: diskBytes.min });
   }
 
   /** Whether the worker could run the job if nothing else were on it. */
   isAble(job: Need): boolean {
-    const { runtimes, cpus, memoryBytes } = this.worker;
-    return runtimes.includes(job.runtime) && cpus + epsilon >= job.cpus && memoryBytes >= job.memoryBytes;
+    return this.worker.runtimes.includes(job.runtime) && covers(this.worker, job);
   }
 
   /** Whether the worker could not run the job before. */
@@ -86,13 +77,17 @@ export class Room {
   }
 
   hasCpus(cpus: number): boolean {
-    return this.#freeCpus + epsilon >= cpus;
+    return this.#free.cpus + epsilon >= cpus;
+  }
+
+  /** What is free now, be it reserved or not. */
+  get free(): Resources {
+    return this.#free;
   }
 
   /** Whether there is room now, be it reserved or not. */
   hasRoom(job: Need): boolean {
-    const isAble = this.isAble(job) && !this.isExcluded(job);
-    return isAble && this.hasCpus(job.cpus) && this.#freeMemoryBytes >= job.memoryBytes;
+    return this.isAble(job) && !this.isExcluded(job) && covers(this.#free, job);
   }
 
   /** Whether the job may have the room that there is, when it ends at `untilMs`. */
@@ -101,25 +96,21 @@ export class Room {
   }
 
   take(job: Need, untilMs: number): void {
-    const { cpus, memoryBytes } = job;
-    this.#freeCpus -= cpus;
-    this.#freeMemoryBytes -= memoryBytes;
-    const after = this.#held.findIndex((held) => held.untilMs > untilMs);
-    this.#held.splice(after === -1 ? this.#held.length : after, 0, { cpus, memoryBytes, untilMs });
+    const held = heldBy(job);
+    this.#free = minus(this.#free, held);
+    const after = this.#held.findIndex((other) => other.untilMs > untilMs);
+    this.#held.splice(after === -1 ? this.#held.length : after, 0, { ...held, untilMs });
     if (this.#reservation === undefined || this.#endsBefore(untilMs)) return;
-    this.#reservation.spareCpus -= cpus;
-    this.#reservation.spareMemoryBytes -= memoryBytes;
+    this.#reservation.spare = minus(this.#reservation.spare, held);
   }
 
   /** When there will be room for the job, at the latest. The worker is able to run it. */
   roomAtMs(job: Need, nowMs: number): number {
-    let cpus = this.#freeCpus;
-    let memoryBytes = this.#freeMemoryBytes;
+    let free = this.#free;
     let atMs = nowMs;
     for (const held of this.#held) {
-      if (cpus + epsilon >= job.cpus && memoryBytes >= job.memoryBytes) break;
-      cpus += held.cpus;
-      memoryBytes += held.memoryBytes;
+      if (covers(free, job)) break;
+      free = plus(free, held);
       atMs = Math.max(atMs, held.untilMs);
     }
     return atMs;
@@ -128,11 +119,7 @@ export class Room {
   /** Keeps room for the job from `atMs` on. One at a time. */
   reserve(job: Need, atMs: number): void {
     const staying = this.#held.filter((held) => held.untilMs > atMs);
-    this.#reservation = {
-      atMs,
-      spareCpus: this.worker.cpus - sum(staying, (one) => one.cpus) - job.cpus,
-      spareMemoryBytes: this.worker.memoryBytes - sum(staying, (one) => one.memoryBytes) - job.memoryBytes,
-    };
+    this.#reservation = { atMs, spare: [...staying, heldBy(job)].reduce<Resources>(minus, this.worker) };
   }
 
   #endsBefore(untilMs: number): boolean {
@@ -140,11 +127,6 @@ export class Room {
   }
 
   #sparesFor(job: Need): boolean {
-    const spare = this.#reservation;
-    return spare === undefined || (spare.spareCpus + epsilon >= job.cpus && spare.spareMemoryBytes >= job.memoryBytes);
+    return this.#reservation === undefined || covers(this.#reservation.spare, job);
   }
-}
-
-function sum(all: readonly Held[], of: (one: Held) => number): number {
-  return all.reduce((total, one) => total + of(one), 0);
 }

@@ -9,19 +9,27 @@ import { type Placement, placements } from './rules.ts';
 const GiB = 1024 ** 3;
 const cpus = fc.constantFrom(0.1, 0.5, 1, 2, 3);
 const memoryBytes = fc.constantFrom(0.5, 1, 4).map((size) => size * GiB);
+const diskBytes = fc.constantFrom(0.1, 1, 30).map((size) => size * GiB);
+const slots = fc.constantFrom(1, 2, 4, 256);
 const untilMs = fc.integer({ min: 1, max: 900_000 });
 const runtime = fc.constantFrom('python', 'python', 'ml');
 const workers = fc
   .array(
     fc.record({
       cpus: fc.constantFrom(2, 4, 4.3),
+      diskBytes: fc.constantFrom(8, 40, 100).map((size) => size * GiB),
+      slots,
       runtimes: fc.constantFrom<readonly string[]>(['python'], ['python', 'ml']),
-      held: fc.array(fc.record({ cpus: fc.constant(1), memoryBytes, untilMs }), { maxLength: 2 }),
+      held: fc.array(fc.record({ cpus: fc.constant(1), memoryBytes, diskBytes, slots: fc.constant(1), untilMs }), {
+        maxLength: 2,
+      }),
     }),
     { maxLength: 12 },
   )
   .map((all) => all.map((one, i): Worker => ({ ...idleWorker(`w${i}`, one.cpus), ...one })));
-const steps = fc.array(fc.record({ cpus, memoryBytes, runtime, untilMs, mayReserve: fc.boolean() }), { maxLength: 40 });
+const steps = fc.array(fc.record({ cpus, memoryBytes, diskBytes, runtime, untilMs, mayReserve: fc.boolean() }), {
+  maxLength: 40,
+});
 
 test('a room is found as by comparing every room with the job', () => {
   const placement = fc.constantFrom(...(Object.keys(placements) as Placement[]));

@@ -106,7 +106,7 @@ export class Rooms {
 
   #firstOpening(job: QueuedJob, nowMs: number): Opening | undefined {
     const own = job.excluded === undefined ? '' : job.id;
-    const need = `${job.runtime} ${job.cpus} ${job.memoryBytes} ${own}`;
+    const need = `${job.runtime} ${job.cpus} ${job.memoryBytes} ${job.diskBytes} ${own}`;
     const openings = this.#openings.get(need) ?? this.#findOpenings(job, nowMs);
     this.#openings.set(need, openings);
     for (let next = openings.pop(); next !== undefined; next = openings.pop()) {

@@ -10,6 +10,8 @@ import { overheadMs, schedule } from './schedule.ts';
 
 const GiB = 1024 ** 3;
 const cpus = fc.constantFrom(0.1, 0.5, 1, 1.5, 2, 3);
+const diskBytes = fc.constantFrom(0.1, 1, 9).map((size) => size * GiB);
+const slots = fc.constantFrom(1, 2, 256);
 const memoryBytes = fc.constantFrom(0.5, 1, 4).map((size) => size * GiB);
 const runtime = fc.constantFrom('python', 'python', 'python', 'ml');
 const timeoutMs = fc.constantFrom(1_000, 30_000, 600_000);
@@ -28,8 +30,19 @@ const workers = fc
     fc.record({
       cpus: fc.constantFrom(1, 2, 4),
       memoryBytes: fc.constantFrom(2, 4, 8).map((size) => size * GiB),
+      diskBytes: fc.constantFrom(1, 10, 20).map((size) => size * GiB),
+      slots,
       runtimes: fc.constantFrom<readonly string[]>(['python'], ['python', 'ml']),
-      held: fc.array(fc.record({ cpus, memoryBytes, untilMs: fc.integer({ min: 0, max: 900_000 }) }), { maxLength: 2 }),
+      held: fc.array(
+        fc.record({
+          cpus,
+          memoryBytes,
+          diskBytes,
+          slots: fc.constant(1),
+          untilMs: fc.integer({ min: 0, max: 900_000 }),
+        }),
+        { maxLength: 2 },
+      ),
     }),
     { maxLength: 5 },
   )
@@ -42,7 +55,7 @@ const queues = fc
       weight: fc.constantFrom(0.5, 1, 3),
       firstSinceMs: fc.integer({ min: 0, max: 100_000 }),
       maxRunning: fc.constantFrom(1, 3, Number.POSITIVE_INFINITY),
-      jobs: fc.array(fc.record({ cpus, memoryBytes, runtime, timeoutMs }), { maxLength: 8 }),
+      jobs: fc.array(fc.record({ cpus, memoryBytes, diskBytes, runtime, timeoutMs }), { maxLength: 8 }),
     }),
     { maxLength: 6 },
   )
@@ -60,7 +73,9 @@ function fitting<T extends ReturnType<typeof idleWorker>>(worker: T): T {
     const all = [...held, one];
     const cpus = all.reduce((sum, { cpus }) => sum + cpus, 0);
     const memory = all.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
-    if (cpus <= worker.cpus && memory <= worker.memoryBytes) held.push(one);
+    const disk = all.reduce((sum, { diskBytes }) => sum + diskBytes, 0);
+    const fits = disk <= worker.diskBytes && all.length <= worker.slots;
+    if (cpus <= worker.cpus && memory <= worker.memoryBytes && fits) held.push(one);
   }
   return { ...worker, held };
 }
@@ -82,6 +97,8 @@ test('every job is given once or told why; no worker gets more than it has, no u
         const all = [...worker.held, ...given];
         assert.ok(all.reduce((sum, one) => sum + (one?.cpus ?? 0), 0) <= worker.cpus + 1e-3);
         assert.ok(all.reduce((sum, one) => sum + (one?.memoryBytes ?? 0), 0) <= worker.memoryBytes);
+        assert.ok(all.reduce((sum, one) => sum + (one?.diskBytes ?? 0), 0) <= worker.diskBytes);
+        assert.ok(all.length <= worker.slots);
         for (const job of given) assert.ok(worker.runtimes.includes(job?.runtime ?? ''));
       }
       for (const { name, rules } of users) {
@@ -113,11 +130,13 @@ test('no room stays free that a waiting job could have, but for what is reserved
         const all = [...worker.held, ...given];
         const freeCpus = worker.cpus - all.reduce((sum, one) => sum + (one?.cpus ?? 0), 0);
         const freeMemory = worker.memoryBytes - all.reduce((sum, one) => sum + (one?.memoryBytes ?? 0), 0);
+        const freeDisk = worker.diskBytes - all.reduce((sum, one) => sum + (one?.diskBytes ?? 0), 0);
         for (const job of jobs) {
           const code = waiting.get(job.id)?.code;
           if (code === undefined || code === 'user_running') continue;
+          const hasDisk = freeDisk >= job.diskBytes && all.length < worker.slots;
           const hasRoom =
-            freeCpus >= job.cpus && freeMemory >= job.memoryBytes && worker.runtimes.includes(job.runtime);
+            freeCpus >= job.cpus && freeMemory >= job.memoryBytes && hasDisk && worker.runtimes.includes(job.runtime);
           assert.ok(!hasRoom, `${job.id} waits (${code}) and ${worker.name} has room`);
         }
       }

@@ -25,7 +25,10 @@ function plan(queues: readonly UserQueue[], workers: readonly Worker[], options:
   };
 }
 
-const until = (ms: number, cpus = 1): Held => ({ cpus, memoryBytes: GiB, untilMs: nowMs + ms });
+const until = (ms: number, cpus = 1): Held => ({
+  ...{ cpus, memoryBytes: GiB, diskBytes: GiB, slots: 1 },
+  untilMs: nowMs + ms,
+});
 
 test('placement: to the fullest, to the emptiest, or in turn', () => {
   const jobs = ['a', 'b', 'c', 'd'].map((id) => queued(id));
@@ -69,7 +72,7 @@ test('a job that waits is told why', () => {
   assert.equal(of(queued('a', { runtime: 'ml' }), [idleWorker('w', 1)]), 'no ready worker has the runtime ml');
   assert.equal(
     of(queued('a', { cpus: 2 }), [idleWorker('w', 1)]),
-    'no ready worker is large enough for 2 CPUs and 1024 MiB of memory',
+    'no ready worker is large enough for 2 CPUs, 1024 MiB of memory and 1024 MiB of disk',
   );
   assert.equal(
     of(queued('a', { cpus: 2 }), [idleWorker('w', 2, { held: [until(5_500)] })]),
@@ -87,6 +90,30 @@ test('beyond the reservations, what is missing is named', () => {
     behind({ memoryBytes: 1 }, { ...little, held: [{ ...until(5_000), memoryBytes: GiB }] }),
     'no ready worker has 1 MiB of memory free beside the CPUs',
   );
+  const oneSlot = idleWorker('w', 2, { slots: 1, held: [until(5_000)] });
+  assert.match(behind({}, oneSlot) ?? '', /as many jobs as it has places for/);
+  const smallDisk = idleWorker('w', 2, { diskBytes: 1.5 * GiB, held: [until(5_000)] });
+  assert.equal(
+    behind({ diskBytes: 1.5 * GiB }, smallDisk),
+    'no ready worker has 1536 MiB of disk free beside the CPUs and the memory',
+  );
+});
+
+test('a job that is larger than all that its user may have is passed over, and keeps nobody waiting', () => {
+  const rules = { maxCpus: 1 };
+  const jobs = [queued('a1', { cpus: 2, priority: 5 }), queued('a2'), queued('a3')];
+  const { given, code, text } = plan([userQueue('ann', jobs, { rules, firstSinceMs: -1e9 })], [idleWorker('w', 4)]);
+  assert.deepEqual(given, ['a2>w']);
+  assert.deepEqual([code('a1'), code('a3')], ['above_limit', 'user_cpus']);
+  assert.equal(text('a1'), 'it needs 2 CPUs, and the jobs of ann may have 1 at one time');
+});
+
+test('disk and places of a worker are given away once', () => {
+  const jobs = Array.from({ length: 9 }, (_, i) => queued(`a${i}`, { cpus: 0.1, memoryBytes: 1 }));
+  const disk = plan([userQueue('ann', jobs)], [idleWorker('w', 64, { diskBytes: 4.5 * GiB })]);
+  assert.equal(disk.given.length, 4);
+  const slots = plan([userQueue('ann', jobs)], [idleWorker('w', 64, { slots: 6, held: [until(5_000, 0.1)] })]);
+  assert.equal(slots.given.length, 5);
 });
 
 test('a small job passes a large one that waits, if that does not wait longer for it', () => {

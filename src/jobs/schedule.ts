@@ -1,11 +1,12 @@
 import type { Assignment } from '../domain/job-store.ts';
 import type { QueuedJob } from '../domain/queue.ts';
 import type { UserQueue } from './fairness.ts';
-import { epsilon, type Worker } from './room.ts';
+import { epsilon } from './resources.ts';
+import type { Worker } from './room.ts';
 import { Rooms } from './rooms.ts';
 import type { Placement, SchedulingRules } from './rules.ts';
 import { Turn, Turns } from './turns.ts';
-import { noRoom, reserved, tooManyCpus, tooManyRunning, type WaitReason } from './wait-reason.ts';
+import { aboveUserLimit, noRoom, reserved, tooManyCpus, tooManyRunning, type WaitReason } from './wait-reason.ts';
 
 export interface Schedule {
   readonly assignments: readonly Assignment[];
@@ -77,7 +78,7 @@ class Run implements Schedule {
 
   /** Gives the user's next job a worker, or room later; jobs that get neither are passed. False: he has no more. */
   serve(turn: Turn): boolean {
-    for (let job = turn.job; job !== undefined; job = turn.job) {
+    for (let job = this.#nextOf(turn); job !== undefined; job = this.#nextOf(turn)) {
       if (this.#isLimited(turn, job)) return false;
       if (this.#place(turn, job)) return true;
     }
@@ -86,8 +87,18 @@ class Run implements Schedule {
 
   /** The same for the user's first job only. */
   serveFirst(turn: Turn): void {
-    const job = turn.job;
+    const job = this.#nextOf(turn);
     if (job !== undefined && !this.#isLimited(turn, job)) this.#place(turn, job);
+  }
+
+  /** The user's next job. One that is larger than all that he may have is passed over: no other job of his can help it. */
+  #nextOf(turn: Turn): QueuedJob | undefined {
+    for (let job = turn.job; job !== undefined; job = turn.job) {
+      if (job.cpus <= turn.queue.rules.maxCpus + epsilon) return job;
+      this.waiting.set(job.id, aboveUserLimit(turn.queue, job.cpus));
+      turn.pass();
+    }
+    return undefined;
   }
 
   /** At a limit of the user, what is behind the job waits as well: it would keep the limit reached for ever. */
@@ -141,7 +152,7 @@ function userLimit(turn: Turn, job: QueuedJob): WaitReason | undefined {
   return undefined;
 }
 
-function shape({ id, runtime, cpus, memoryBytes, timeoutMs, excluded }: QueuedJob): string {
+function shape({ id, runtime, cpus, memoryBytes, diskBytes, timeoutMs, excluded }: QueuedJob): string {
   // A job that some worker could not run may have other workers than all others of its size.
-  return `${runtime} ${cpus} ${memoryBytes} ${timeoutMs} ${excluded === undefined ? '' : id}`;
+  return `${runtime} ${cpus} ${memoryBytes} ${diskBytes} ${timeoutMs} ${excluded === undefined ? '' : id}`;
 }

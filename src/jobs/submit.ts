@@ -7,7 +7,7 @@ import type { InputBytes, Job, JobSpec } from '../domain/job.ts';
 import type { JobLimits } from '../domain/limits.ts';
 import type { OnceAnswer, OnceKey } from '../domain/once.ts';
 import { checkQuota } from '../storage/quota.ts';
-import { checkLimits } from './check-limits.ts';
+import { checkLimits, checkUserRules } from './check-limits.ts';
 import type { JobContext } from './context.ts';
 import { checkEntrypoint, projectEntrypoint } from './entrypoint.ts';
 import { checkImageCommand } from './image-command.ts';
@@ -61,6 +61,7 @@ export async function submitJob(
     );
   }
   const limits = checkLimits(submission.limits, rules.flavors);
+  checkUserRules(submission.owner, limits, context.rules.userRules(submission.owner));
   await checkQueue(context, rules, submission.owner);
   await checkQuota({ store: context.store, rules: context.storage }, submission.owner, blobsOf(submission));
   await checkRequirements(context, submission.requirementsBlob);

@@ -51,6 +51,13 @@ export function tooManyCpus({ name, rules }: UserQueue, cpus: number): WaitReaso
   return reason('user_cpus', `${name}'s jobs have ${cpuCount(used)}, of ${maxCpus} at one time`, { used, maxCpus });
 }
 
+/** The job is larger than all that its owner may have at one time; others of his go before it. */
+export function aboveUserLimit({ name, rules }: UserQueue, cpus: number): WaitReason {
+  const { maxCpus } = rules;
+  const text = `it needs ${cpuCount(cpus)}, and the jobs of ${name} may have ${maxCpus} at one time`;
+  return reason('above_limit', text, { cpus, maxCpus });
+}
+
 /** A worker's next room is its own. */
 export function reserved(worker: string, inMs: number): WaitReason {
   const seconds = Math.ceil(inMs / 1_000);
@@ -61,13 +68,14 @@ export function reserved(worker: string, inMs: number): WaitReason {
 export function noRoom(job: QueuedJob, rooms: readonly Room[]): WaitReason {
   const { runtime, cpus } = job;
   const memoryMiB = Math.ceil(job.memoryBytes / 1024 ** 2);
+  const diskMiB = Math.ceil(job.diskBytes / 1024 ** 2);
   if (rooms.length === 0) return reason('no_worker', 'no worker is ready');
   const withRuntime = rooms.filter((room) => room.worker.runtimes.includes(runtime));
   if (withRuntime.length === 0) return reason('no_runtime', `no ready worker has the runtime ${runtime}`);
   const able = withRuntime.filter((room) => room.isAble(job));
   if (able.length === 0) {
-    const text = `no ready worker is large enough for ${cpuCount(cpus)} and ${memoryMiB} MiB of memory`;
-    return reason('too_large', text, { cpus, memoryMiB });
+    const text = `no ready worker is large enough for ${cpuCount(cpus)}, ${memoryMiB} MiB of memory and ${diskMiB} MiB of disk`;
+    return reason('too_large', text, { cpus, memoryMiB, diskMiB });
   }
   const allowed = able.filter((room) => !room.isExcluded(job));
   if (allowed.length === 0) {
@@ -80,7 +88,15 @@ export function noRoom(job: QueuedJob, rooms: readonly Room[]): WaitReason {
   if (!allowed.some((room) => room.hasCpus(cpus))) {
     return reason('no_cpus', `no ready worker has ${cpuCount(cpus)} free`, { cpus });
   }
-  return reason('no_memory', `no ready worker has ${memoryMiB} MiB of memory free beside the CPUs`, { memoryMiB });
+  const withCpus = able.filter((room) => room.hasCpus(cpus));
+  if (!withCpus.some(({ free }) => free.slots >= 1)) {
+    return reason('no_slots', 'every ready worker with enough CPUs free has as many jobs as it has places for');
+  }
+  if (!withCpus.some(({ free }) => free.memoryBytes >= job.memoryBytes)) {
+    return reason('no_memory', `no ready worker has ${memoryMiB} MiB of memory free beside the CPUs`, { memoryMiB });
+  }
+  const text = `no ready worker has ${diskMiB} MiB of disk free beside the CPUs and the memory`;
+  return reason('no_disk', text, { diskMiB });
 }
 
 function cpuCount(cpus: number): string {

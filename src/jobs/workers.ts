@@ -1,5 +1,6 @@
 import type { Holding, QueuedJob } from '../domain/queue.ts';
 import { type Vm, vmCan } from '../domain/vm.ts';
+import { heldBy } from './resources.ts';
 import type { Held, Worker } from './room.ts';
 import { overheadMs } from './schedule.ts';
 
@@ -13,8 +14,8 @@ export function readyWorkers(
   queued: Iterable<Pick<QueuedJob, 'id' | 'excluded'>> = [],
 ): Worker[] {
   const heldOn = new Map<string, Held[]>();
-  for (const { worker, cpus, memoryBytes, assignedAtMs, timeoutMs } of holdings) {
-    const held = { cpus, memoryBytes, untilMs: assignedAtMs + timeoutMs + overheadMs };
+  for (const { worker, assignedAtMs, timeoutMs, ...holding } of holdings) {
+    const held = { ...heldBy(holding), untilMs: assignedAtMs + timeoutMs + overheadMs };
     const others = heldOn.get(worker);
     if (others === undefined) heldOn.set(worker, [held]);
     else others.push(held);
@@ -26,9 +27,8 @@ export function readyWorkers(
   const workers: Worker[] = [];
   for (const { name, state, capacity, runtimes, keyId } of vms) {
     if (!vmCan(state, 'dispatch') || capacity === null) continue;
-    const { cpus, memoryBytes } = capacity;
     const excluded = excludedOn.get(keyId);
-    const worker = { name, runtimes, cpus, memoryBytes, held: heldOn.get(name) ?? [] };
+    const worker = { ...capacity, name, runtimes, held: heldOn.get(name) ?? [] };
     workers.push(excluded === undefined ? worker : { ...worker, excluded });
   }
   return workers;

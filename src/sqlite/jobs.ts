@@ -1,6 +1,7 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import { emptyResult, type Job, type JobFile, type JobState, jobCan } from '../domain/job.ts';
 import type { JobEnd, JobPage, JobStore, Requeue } from '../domain/job-store.ts';
+import { heldDiskBytes } from '../domain/limits.ts';
 import type { OnceAnswer, OnceKey } from '../domain/once.ts';
 import { runtimeOf } from '../domain/requirements.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -31,6 +32,7 @@ export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: numb
     list: (page) => listJobs(db, page),
     queueUsers: () => queue.queueUsers(db),
     queuedOf: (users, limit) => queue.queuedOf(db, users, limit),
+    runnableOf: (users, shapes, limit) => queue.runnableOf(db, users, shapes, limit),
     countQueued: (user) => queue.countQueued(db, user),
     countAhead: (job) => queue.countAhead(db, job),
     holdings: async () => (await holdings.read()).all,
@@ -41,7 +43,7 @@ export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: numb
     requeue: (id, attempt, nowMs, why) => group.run((tx) => requeue(tx, { id, attempt, nowMs, halfLifeMs }, why)),
     cancel: (id, nowMs) => group.run((tx) => cancel(tx, id, nowMs)),
     cancelMany: (filter, limit, nowMs) => group.run((tx) => queue.cancelMany(tx, filter, limit, nowMs)),
-    reject: (runtime, message, nowMs) => group.run((tx) => queue.reject(tx, runtime, message, nowMs)),
+    reject: (which, message, nowMs) => group.run((tx) => queue.reject(tx, which, message, nowMs)),
     meanRunMs: (count) => meanRunMs(db, count),
     async files(id, page) {
       let query = db.selectFrom('job_file').selectAll().where('job_id', '=', id).orderBy('path');
@@ -253,6 +255,7 @@ function toRow(job: Job): Row {
     runtime: runtimeOf(job.spec),
     cpus: job.spec.limits.cpus,
     memory_bytes: job.spec.limits.memoryBytes,
+    disk_bytes: heldDiskBytes(job.spec.limits),
     timeout_ms: job.spec.limits.timeoutMs,
     assigned_at_ms: null,
     kept_bytes: 0,

@@ -1,7 +1,7 @@
 import { type Kysely, type RawBuilder, type Selectable, sql, type Transaction } from 'kysely';
 import { emptyResult, type JobState } from '../domain/job.ts';
-import type { Assignment, CancelFilter, Cancelled } from '../domain/job-store.ts';
-import type { Holding, QueuedJob, QueueUser } from '../domain/queue.ts';
+import type { Assignment, CancelFilter, Cancelled, RejectFilter } from '../domain/job-store.ts';
+import type { Holding, QueuedJob, QueueUser, WorkerShape } from '../domain/queue.ts';
 import { chargedCpus, decayed, held } from '../domain/usage.ts';
 import { queueLevels } from './cost-schema.ts';
 import { KeptRows } from './kept-rows.ts';
@@ -27,7 +27,11 @@ export async function queueUsers(db: Db): Promise<QueueUser[]> {
   }));
 }
 
-type QueueRow = [string, number, string, number, number, number, number, string | null];
+type QueueRow = [string, number, string, number, number, number, number, number, string | null];
+
+const queueColumns = sql.raw('id, priority, runtime, cpus, memory_bytes, disk_bytes, timeout_ms, created_at_ms');
+/** One row as `QueueRow`, with the key ids of workers that could not run the job. */
+const queueRow = sql`json_array(${queueColumns}, (select group_concat(key_id) from job_exclusion where job_id = id))`;
 
 /**
  * JobStore.queuedOf: one query for all users, since each query costs more than the few rows that it brings. The inner
@@ -40,25 +44,52 @@ export async function queuedOf(
 ): Promise<ReadonlyMap<string, readonly QueuedJob[]>> {
   const { rows } = await sql<{ owner: string; jobs: string }>`
     select who.value as owner, (
-      select json_group_array(json_array(id, priority, runtime, cpus, memory_bytes, timeout_ms, created_at_ms,
-        (select group_concat(key_id) from job_exclusion where job_id = id))) from (
-        select id, priority, runtime, cpus, memory_bytes, timeout_ms, created_at_ms from job
+      select json_group_array(${queueRow}) from (
+        select ${queueColumns} from job
         where state = 'queued' and owner = who.value order by priority desc, id limit ${limit}
       )) as jobs
     from json_each(${JSON.stringify(users)}) as who`.execute(db);
+  return queuesFrom(rows);
+}
+
+/** Queued jobs that are looked at for one that can run. Of a longer queue the rest has to wait. */
+const mostLookedAt = 20_000;
+
+/** JobStore.runnableOf. */
+export async function runnableOf(
+  db: Db,
+  users: readonly { readonly name: string; readonly maxCpus: number }[],
+  shapes: readonly WorkerShape[],
+  limit: number,
+): Promise<ReadonlyMap<string, readonly QueuedJob[]>> {
+  const fits = shapes.map(
+    ({ runtimes, cpus, memoryBytes, diskBytes }) => sql<boolean>`(cpus <= ${cpus} + 1e-6
+      and memory_bytes <= ${memoryBytes} and disk_bytes <= ${diskBytes} and runtime in (${sql.join(runtimes)}))`,
+  );
+  // JSON has no infinity; no job has as many CPUs.
+  const who = users.map(({ name, maxCpus }) => [name, Math.min(maxCpus, Number.MAX_SAFE_INTEGER)]);
+  const { rows } = await sql<{ owner: string; jobs: string }>`
+    select who.value ->> 0 as owner, (
+      select json_group_array(${queueRow}) from (
+        select ${queueColumns} from (
+          select ${queueColumns} from job
+          where state = 'queued' and owner = who.value ->> 0 order by priority desc, id limit ${mostLookedAt}
+        ) where cpus <= (who.value ->> 1) + 1e-6 and (${sql.join(fits, sql` or `)})
+        order by priority desc, id limit ${limit}
+      )) as jobs
+    from json_each(${JSON.stringify(who)}) as who`.execute(db);
+  return queuesFrom(rows);
+}
+
+function queuesFrom(
+  rows: readonly { readonly owner: string; readonly jobs: string }[],
+): ReadonlyMap<string, readonly QueuedJob[]> {
   return new Map(
     rows.map(({ owner, jobs }) => [
       owner,
       (JSON.parse(jobs) as QueueRow[]).map(
-        ([id, priority, runtime, cpus, memoryBytes, timeoutMs, createdAtMs, excluded]) => ({
-          id,
-          owner,
-          priority,
-          runtime,
-          cpus,
-          memoryBytes,
-          timeoutMs,
-          createdAtMs,
+        ([id, priority, runtime, cpus, memoryBytes, diskBytes, timeoutMs, createdAtMs, excluded]) => ({
+          ...{ id, owner, priority, runtime, cpus, memoryBytes, diskBytes, timeoutMs, createdAtMs },
           ...(excluded === null ? {} : { excluded: excluded.split(',') }),
         }),
       ),
@@ -103,7 +134,17 @@ export function keptHoldings(db: Db): KeptRows<Holding> {
     key: 'id',
     belongs: (row) => `${row}.state in ('starting', 'running')`,
     async read(keys) {
-      const columns = ['id', 'owner', 'state', 'vm_name', 'attempt', 'cpus', 'memory_bytes', 'timeout_ms'] as const;
+      const columns = [
+        'id',
+        'owner',
+        'state',
+        'vm_name',
+        'attempt',
+        'cpus',
+        'memory_bytes',
+        'disk_bytes',
+        'timeout_ms',
+      ] as const;
       const query = db
         .selectFrom('job')
         .select([...columns, 'assigned_at_ms'])
@@ -125,6 +166,7 @@ type HoldingColumn =
   | 'attempt'
   | 'cpus'
   | 'memory_bytes'
+  | 'disk_bytes'
   | 'timeout_ms'
   | 'assigned_at_ms';
 
@@ -137,6 +179,7 @@ function toHolding(row: Pick<Selectable<Tables['job']>, HoldingColumn>): Holding
     attempt: row.attempt,
     cpus: row.cpus,
     memoryBytes: row.memory_bytes,
+    diskBytes: row.disk_bytes,
     timeoutMs: row.timeout_ms,
     assignedAtMs: row.assigned_at_ms ?? 0,
   };
@@ -234,15 +277,11 @@ export async function charge(
 }
 
 /** JobStore.reject. */
-export async function reject(tx: Tx, runtime: string, message: string, nowMs: number): Promise<string[]> {
+export async function reject(tx: Tx, which: RejectFilter, message: string, nowMs: number): Promise<string[]> {
   const result_json = JSON.stringify({ ...emptyResult, message });
-  const rows = await tx
-    .updateTable('job')
-    .set({ state: 'rejected', ended_at_ms: nowMs, result_json })
-    .where(isQueued)
-    .where('runtime', '=', runtime)
-    .returning(['id', 'owner'])
-    .execute();
+  let update = tx.updateTable('job').set({ state: 'rejected', ended_at_ms: nowMs, result_json }).where(isQueued);
+  update = 'runtime' in which ? update.where('runtime', '=', which.runtime) : update.where('id', 'in', [...which.ids]);
+  const rows = await update.returning(['id', 'owner']).execute();
   for (const owner of new Set(rows.map((row) => row.owner))) {
     await changeQueue(tx, owner, -rows.filter((row) => row.owner === owner).length);
   }

@@ -4,6 +4,7 @@ import type { JobState } from '../domain/job.ts';
 import type { VmState } from '../domain/vm.ts';
 import { type AccountTables, accountMigration } from './account-schema.ts';
 import { type CostTables, costMigration } from './cost-schema.ts';
+import { type DiskColumns, diskMigration } from './disk-schema.ts';
 import { type ExclusionTables, exclusionMigration } from './exclusion-schema.ts';
 import { type KeyValueRelayTables, keyValueRelayMigration } from './key-value-relays.ts';
 import { type PoolNoteTables, poolNoteMigration } from './pool-note-schema.ts';
@@ -23,6 +24,7 @@ export interface Tables
     ExclusionTables {
   setting: { name: string; value: string };
   job: QueueColumns &
+    DiskColumns &
     StorageColumns & {
       id: string;
       owner: string;
@@ -103,6 +105,7 @@ export const migrations: Record<string, Migration> = {
   '0006-queue': queueMigration,
   '0007-storage': storageMigration,
   '0008-exclusions': exclusionMigration,
+  '0009-disk': diskMigration,
   '0011-pool-notes': poolNoteMigration,
   '0013-cost': costMigration,
   '0014-key-value-relays': keyValueRelayMigration,

@@ -5,12 +5,16 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { MachineFacts } from '../agent/limits.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { agentSlots } from '../protocol/agent.ts';
 import { mountOf, readMounts } from './mounts.ts';
 
 const run = promisify(execFile);
 const controllers = ['cpu', 'memory', 'pids'];
 /** No slot has it. */
 const trialProject = '999';
+
+/** Without quotas a job's files are in memory and count as its memory, which is promised once already. */
+const inMemoryBytes = agentSlots * 1024 ** 4;
 
 /** What of the machine is given to jobs and the agent together. */
 export interface Share {
@@ -67,7 +71,7 @@ export async function quotaMount(folder: string): Promise<string | null> {
   );
 }
 
-/** What jobs and the agent may use. Without quotas what jobs write is in memory. */
+/** What jobs and the agent may use. */
 export async function machineFacts(
   cgroups: string,
   folder: string,
@@ -78,6 +82,6 @@ export async function machineFacts(
   const there = Number.isNaN(limit) ? totalmem() : Math.min(limit, totalmem());
   const memoryBytes = Math.min(share.memoryBytes ?? there, there);
   const { bavail, bsize } = await statfs(folder);
-  const diskBytes = hasQuotas ? bavail * bsize : memoryBytes;
+  const diskBytes = hasQuotas ? bavail * bsize : inMemoryBytes;
   return { cpus: Math.min(share.cpus ?? cpus().length, cpus().length), memoryBytes, diskBytes };
 }

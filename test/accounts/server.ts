@@ -92,6 +92,7 @@ export async function openTestWeb(
     archives: zipReader,
     runtimes,
     hasPip: true,
+    flavors: defaultFlavors,
     maxAttempts: 3,
     workerPools: new Set(['default']),
     rules: { userRules: () => ({ maxQueued: Number.POSITIVE_INFINITY }) },

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { emptyResult, type Job } from '../../src/domain/job.ts';
+import { heldDiskBytes } from '../../src/domain/limits.ts';
+import type { WorkerShape } from '../../src/domain/queue.ts';
 import type { Store } from '../../src/domain/store.ts';
 import { decayed, held } from '../../src/domain/usage.ts';
 import { emptySpec, queuedJob } from '../../src/fake/job.ts';
@@ -48,6 +50,7 @@ export function queueStoreConformance(name: string, open: (halfLifeMs: number) =
       runtime: emptySpec.runtime,
       cpus: emptySpec.limits.cpus,
       memoryBytes: emptySpec.limits.memoryBytes,
+      diskBytes: heldDiskBytes(emptySpec.limits),
       timeoutMs: emptySpec.limits.timeoutMs,
       createdAtMs: 1_000,
     });
@@ -72,11 +75,61 @@ export function queueStoreConformance(name: string, open: (halfLifeMs: number) =
     assert.ok(Math.abs(ann.usage.cpuMs - expected) < 1e-6, `${ann.usage.cpuMs} is not ${expected}`);
   });
 
+  withStore('of a queue the first jobs that a kind of worker could run are found behind others', async (store) => {
+    const large = { cpus: 9, memoryBytes: 1024 ** 4, diskBytes: 1024 ** 4 };
+    for (let i = 0; i < 30; i += 1) await store.jobs.insert(job(`a${i + 10}`, 'ann', { cpus: 2, runtime: 'ml' }));
+    for (const [id, cpus] of [
+      ['b1', 4],
+      ['b2', 2],
+      ['b3', 1],
+    ] as const)
+      await store.jobs.insert(job(id, 'ann', { cpus }));
+    const find = async (shapes: readonly WorkerShape[], maxCpus = Number.POSITIVE_INFINITY, limit = 9) => {
+      const found = await store.jobs.runnableOf(
+        [
+          { name: 'ann', maxCpus },
+          { name: 'nobody', maxCpus },
+        ],
+        shapes,
+        limit,
+      );
+      assert.deepEqual(found.get('nobody'), []);
+      return found.get('ann')?.map(({ id }) => id);
+    };
+    assert.deepEqual(await find([{ ...large, runtimes: ['python'] }]), ['b1', 'b2', 'b3']);
+    assert.deepEqual(await find([{ ...large, runtimes: ['python'] }], 2), ['b2', 'b3']);
+    assert.deepEqual(await find([{ ...large, runtimes: ['python'] }], 2, 1), ['b2']);
+    assert.deepEqual(await find([{ ...large, cpus: 1, runtimes: ['python', 'other'] }]), ['b3']);
+    assert.deepEqual(await find([{ ...large, memoryBytes: 1, runtimes: ['python'] }]), []);
+    assert.deepEqual(await find([{ ...large, diskBytes: 1, runtimes: ['python'] }]), []);
+    const two = [
+      { ...large, cpus: 1, runtimes: ['python'] },
+      { ...large, runtimes: ['ml'] },
+    ];
+    assert.deepEqual(await find(two, 9, 3), ['a10', 'a11', 'a12']);
+  });
+
+  withStore(
+    'queued jobs that can never run are rejected, by their runtime or by id, and leave the queue',
+    async (store) => {
+      for (const id of ['a', 'b', 'c']) await store.jobs.insert(job(id, 'ann'));
+      await store.jobs.insert(job('d', 'ann', { runtime: 'gone' }));
+      assert.deepEqual(await store.jobs.reject({ runtime: 'gone' }, 'removed', 5_000), ['d']);
+      assert.deepEqual(await store.jobs.reject({ ids: ['b', 'nothing'] }, 'too large', 6_000), ['b']);
+      assert.deepEqual(await store.jobs.reject({ ids: ['b'] }, 'too large', 6_000), []);
+      const b = await store.jobs.get('b');
+      assert.deepEqual([b?.state, b?.result?.message, b?.endedAtMs], ['rejected', 'too large', 6_000]);
+      assert.equal(await store.jobs.countQueued('ann'), 2);
+    },
+  );
+
   withStore('what active jobs hold is told', async (store) => {
     await store.jobs.insert(job('a', 'ann', { cpus: 2 }));
     await store.jobs.assign([{ jobId: 'a', worker: 'test-0000' }], 10_000);
     const { memoryBytes, timeoutMs } = emptySpec.limits;
-    const place = { jobId: 'a', owner: 'ann', worker: 'test-0000', attempt: 1, cpus: 2, memoryBytes, timeoutMs };
+    const diskBytes = heldDiskBytes(emptySpec.limits);
+    const held = { cpus: 2, memoryBytes, diskBytes, timeoutMs };
+    const place = { jobId: 'a', owner: 'ann', worker: 'test-0000', attempt: 1, ...held };
     const holding = { ...place, isRunning: false, assignedAtMs: 10_000 };
     assert.deepEqual(await store.jobs.holdings(), [holding]);
     await store.jobs.markRunning('a', 1, 11_000);
@@ -170,9 +223,15 @@ export function queueStoreConformance(name: string, open: (halfLifeMs: number) =
 
 const none = { cancelled: [], requested: [] };
 
-function job(id: string, owner: string, fields: { priority?: number; cpus?: number } = {}, labels = {}): Job {
-  const { priority = 0, cpus = 1 } = fields;
-  const spec = { ...emptySpec, priority, labels, limits: { ...emptySpec.limits, cpus } };
+interface Fields {
+  readonly priority?: number;
+  readonly cpus?: number;
+  readonly runtime?: string;
+}
+
+function job(id: string, owner: string, fields: Fields = {}, labels = {}): Job {
+  const { priority = 0, cpus = 1, runtime = 'python' } = fields;
+  const spec = { ...emptySpec, priority, runtime, labels, limits: { ...emptySpec.limits, cpus } };
   return queuedJob({ id, owner, spec });
 }
 

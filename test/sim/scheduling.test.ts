@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { plan } from '../../src/autoscaler/plan.ts';
 import { policiesNamed } from '../../src/autoscaler/presets.ts';
+import { defaultFlavors } from '../../src/domain/flavor.ts';
 import { defaultJobLimits } from '../../src/domain/limits.ts';
 import { unlimitedStorage } from '../../src/domain/storage.ts';
 import type { Store } from '../../src/domain/store.ts';
@@ -22,6 +23,15 @@ import { MemoryLogs, noArchives, onlyPython, textBlobs } from './parts.ts';
 const GiB = 1024 ** 3;
 const tries = 3;
 const capacity = { cpus: 4, memoryBytes: 16 * GiB, diskBytes: 64 * GiB, slots: 256 };
+
+interface Submitted {
+  readonly cpus?: number;
+  readonly priority?: number;
+  readonly runtime?: string;
+  readonly memoryBytes?: number;
+  readonly diskBytes?: number;
+  readonly outputBytes?: number;
+}
 
 /** The job service with everything but VMs: workers are fake agents, time is the test's. */
 class Service {
@@ -44,6 +54,7 @@ class Service {
       storage: unlimitedStorage,
       runtimes: onlyPython,
       hasPip: false,
+      flavors: defaultFlavors,
       changes: new Changes(),
       maxAttempts: 3,
       workerPools: new Set(['default']),
@@ -58,9 +69,10 @@ class Service {
     this.jobs = new JobController(this.context);
   }
 
-  async addWorker(name: string): Promise<void> {
-    const vm = readyVm({ name, capacity, port: Number(name.slice(1)) });
-    this.link.boot({ host: vm.host ?? '', port: vm.port ?? 0, keyId: vm.keyId, key: vm.key }, { capacity });
+  async addWorker(name: string, own: Partial<typeof capacity> = {}): Promise<void> {
+    const all = { ...capacity, ...own };
+    const vm = readyVm({ name, capacity: all, port: Number(name.slice(1)) });
+    this.link.boot({ host: vm.host ?? '', port: vm.port ?? 0, keyId: vm.keyId, key: vm.key }, { capacity: all });
     await this.store.vms.insert(vm);
   }
 
@@ -72,11 +84,11 @@ class Service {
     await this.store.vms.move(name, ['ready'], { state: 'dead', reason: 'lost', nowMs: this.clock.now() });
   }
 
-  async submit(owner: string, seconds: number, fields: { cpus?: number; priority?: number } = {}): Promise<string> {
+  async submit(owner: string, seconds: number, fields: Submitted = {}): Promise<string> {
     const id = `job-${String(this.#made++).padStart(5, '0')}`;
-    const { cpus = 1, priority = 0 } = fields;
-    const limits = { ...defaultJobLimits, cpus, timeoutMs: 60_000 };
-    const spec = { ...emptySpec, priority, limits, scriptBlob: `import time\ntime.sleep(${seconds})` };
+    const { cpus = 1, priority = 0, runtime = 'python', ...own } = fields;
+    const limits = { ...defaultJobLimits, cpus, timeoutMs: 60_000, ...own };
+    const spec = { ...emptySpec, priority, runtime, limits, scriptBlob: `import time\ntime.sleep(${seconds})` };
     await this.store.jobs.insert(queuedJob({ id, owner, spec, createdAtMs: this.clock.now() }));
     this.context.changes.notify('queue');
     return id;
@@ -229,7 +241,16 @@ async function quickestMs<T>(make: () => Promise<T>, work: (made: T) => Promise<
 
 test('one limited user with 1,000 jobs asks for one VM more, and two pools do not both grow for one backlog', async () => {
   const service = await inMemory({ ann: { maxRunning: 1 } });
-  const shape = { cpus: 1, memoryBytes: 16 * GiB, runtimes: new Set(['python']), max: 50, heldCpus: 0, perVm: 1 };
+  const shape = {
+    cpus: 1,
+    memoryBytes: 16 * GiB,
+    diskBytes: 64 * GiB,
+    slots: 256,
+    runtimes: new Set(['python']),
+    max: 50,
+    heldCpus: 0,
+    perVm: 1,
+  };
   const pools = [
     { ...shape, name: 'first' },
     { ...shape, name: 'second' },
@@ -258,5 +279,70 @@ test('one limited user with 1,000 jobs asks for one VM more, and two pools do no
     desired('second', { desired: 0, inFlight: 0 }),
   ];
   assert.ok(first > 1 && second === 0, `${first} and ${second}`);
+  await service.stop();
+});
+
+const tiny = { cpus: 0.1, memoryBytes: 16 * 1024 ** 2, diskBytes: 1024 ** 2, outputBytes: 1024 };
+
+test('400 small jobs on a worker with CPUs for 640 and places for 256 all succeed', async () => {
+  const service = await inMemory();
+  await service.addWorker('w1', { cpus: 64 });
+  for (let i = 0; i < 400; i += 1) await service.submit('ann', 3, tiny);
+  service.jobs.start();
+  let most = 0;
+  for (let second = 0; second < 40; second += 1) {
+    await service.clock.advance(1_000);
+    most = Math.max(most, (await service.store.jobs.holdings()).length);
+  }
+  assert.deepEqual(await service.states(), { succeeded: 400 });
+  assert.ok((await service.store.jobs.list({ limit: 1_000 })).every(({ attempt }) => attempt === 1));
+  assert.ok(most <= 256 && most > 200, `${most} at one time`);
+  await service.stop();
+});
+
+test('jobs never hold more of a worker’s disk than it has', async () => {
+  const service = await inMemory();
+  await service.addWorker('w1', { cpus: 64, diskBytes: 10 * GiB });
+  for (let i = 0; i < 30; i += 1) await service.submit('ann', 3, { ...tiny, diskBytes: GiB });
+  service.jobs.start();
+  await service.clock.advance(2_500);
+  assert.equal((await service.store.jobs.holdings()).length, 9);
+  await service.clock.advance(60_000);
+  assert.deepEqual(await service.states(), { succeeded: 30 });
+  await service.stop();
+});
+
+test('jobs that cannot run now do not hide the one behind them that can, however many users there are', async () => {
+  for (const blocked of [{ runtime: 'ml' }, { memoryBytes: 32 * GiB }, { diskBytes: 100 * GiB }, { cpus: 3 }]) {
+    const service = await inMemory({ ann: { maxCpus: 2 } });
+    await service.addWorker('w1');
+    // No worker may be missing for the larger ones to be waited for.
+    const flavors = [{ name: 'huge', vcpus: 64, memoryMiB: 1024 ** 2, diskGiB: 1024 }];
+    Object.assign(service.context, { flavors, runtimes: { ...onlyPython, names: async () => ['ml', 'python'] } });
+    for (let user = 0; user < 600; user += 1) await service.submit(`user-${user}`, 1);
+    for (let i = 0; i < 30; i += 1) await service.submit('ann', 1, blocked);
+    const fits = await service.submit('ann', 1);
+    service.jobs.start();
+    await service.clock.advance(3_000);
+    assert.notEqual((await service.store.jobs.get(fits))?.state, 'queued', JSON.stringify(blocked));
+    await service.stop();
+  }
+});
+
+test('a job that can never run is rejected and says why: its runtime was removed, or nothing is as large any more', async () => {
+  const service = await inMemory();
+  await service.addWorker('w1');
+  const removed = await service.submit('ann', 1, { runtime: 'gone' });
+  const large = await service.submit('ann', 1, { memoryBytes: 64 * GiB });
+  const fits = await service.submit('ann', 1);
+  service.jobs.start();
+  await service.clock.advance(5_000);
+  const of = async (id: string) => {
+    const job = await service.store.jobs.get(id);
+    return `${job?.state}: ${job?.result?.message}`;
+  };
+  assert.equal(await of(removed), 'rejected: its runtime gone was removed before it was started');
+  assert.match(await of(large), /^rejected: no worker is large enough any more for 1 CPUs, 65536 MiB of memory/);
+  assert.equal(await of(fits), 'succeeded: ');
   await service.stop();
 });

@@ -1,3 +1,4 @@
+import { defaultFlavors } from '../../src/domain/flavor.ts';
 import type { PoolSettings } from '../../src/domain/pool.ts';
 import { unlimitedStorage } from '../../src/domain/storage.ts';
 import type { Store } from '../../src/domain/store.ts';
@@ -79,6 +80,7 @@ export class SimServer {
       storage: unlimitedStorage,
       runtimes: onlyPython,
       hasPip: false,
+      flavors: defaultFlavors,
       maxAttempts: options.maxAttempts ?? usualMaxAttempts,
       rules,
       workerPools: new Set([poolName]),

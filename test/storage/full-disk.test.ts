@@ -9,6 +9,7 @@ import { openBlobFolder } from '../../src/blobs/blob-folder.ts';
 import { openLogFolder } from '../../src/blobs/log-folder.ts';
 import { defaultReserve } from '../../src/domain/disk.ts';
 import { hasCode } from '../../src/domain/errors.ts';
+import { defaultFlavors } from '../../src/domain/flavor.ts';
 import { defaultJobLimits } from '../../src/domain/limits.ts';
 import { unlimitedStorage } from '../../src/domain/storage.ts';
 import { FakeAgentLink } from '../../src/fake/agent-link.ts';
@@ -102,7 +103,7 @@ test('a disk that is full to the last byte: jobs end, uploads are refused, and a
   const link = new FakeAgentLink(clock);
   const context: JobContext = {
     ...{ store, link, clock, logs, blobs: textBlobs, archives: noArchives, storage: unlimitedStorage },
-    ...{ runtimes: onlyPython, hasPip: false, changes: new Changes(), maxAttempts: 3 },
+    ...{ runtimes: onlyPython, hasPip: false, flavors: defaultFlavors, changes: new Changes(), maxAttempts: 3 },
     workerPools: new Set(['default']),
     rules: { placement: 'pack', halfLifeMs: 3_600_000, maxWaitMs: 3_600_000, userRules: () => defaultUserRules },
     log: () => undefined,
