@@ -28,6 +28,11 @@ export async function isRepeated(
   return key !== undefined && (await store.once.isKnown({ owner, key }, clock.now()));
 }
 
+/** The error of a request whose key was forgotten while it was being read. */
+export function forgotten(): TidepoolError {
+  return new TidepoolError('conflict', 'the Idempotency-Key was forgotten meanwhile; look whether it took effect');
+}
+
 function keyOf(request: FastifyRequest): string | undefined {
   const key = request.headers['idempotency-key'];
   if (key === undefined) return undefined;

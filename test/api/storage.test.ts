@@ -237,6 +237,17 @@ test('a repeated request gets its answer, also when the quota has been used up s
   const rerun = () => api.get('POST', `/jobs/${first.id}/rerun`, jobSchema, again);
   const second = await rerun();
   limits.stored = 0;
+  const files = await blobIds();
+  const { reserve } = storage();
+  const full = async (): Promise<never> => {
+    throw new TidepoolError('exhausted', 'the disk is full');
+  };
+  const checkRoom = reserve.checkRoom.bind(reserve);
+  Object.assign(reserve, { checkRoom: full });
+  assert.equal((await send()).id, first.id, 'also without any room for the files');
+  await api.refused(409, 'POST', '/jobs', { body: form({ script: ['x.py', 'x = 2'] }), headers });
+  assert.deepEqual(await blobIds(), files);
+  Object.assign(reserve, { checkRoom });
   assert.equal((await send()).id, first.id);
   assert.equal((await rerun()).id, second.id);
   await api.refused(429, 'POST', '/jobs', { body: form({ script: ['y.py', 'y = 1'] }) });

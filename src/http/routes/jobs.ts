@@ -14,6 +14,7 @@ import {
   jobStateSchema,
   submissionSchema,
 } from '../../protocol/api.ts';
+import { measuredOnly } from '../../storage/measured.ts';
 import { checkQuota } from '../../storage/quota.ts';
 import { deleteJob } from '../../storage/retention.ts';
 import { withUpload } from '../../storage/upload.ts';
@@ -21,7 +22,7 @@ import { needs, reads, viewer, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { binary, onceHeaders } from '../docs.ts';
 import { findJob } from '../log-stream.ts';
-import { isRepeated, onceKey } from '../once.ts';
+import { forgotten, isRepeated, onceKey } from '../once.ts';
 import { pageOf, pageQuery } from '../page.ts';
 import { readSubmission } from '../submission.ts';
 import { jobView } from '../views.ts';
@@ -54,7 +55,14 @@ export function jobRoutes(context: HttpContext): FastifyPluginAsyncZod {
     };
     app.post('/jobs', { schema: submitDocs, config: { ...makes, form: submissionForm } }, async (request, reply) => {
       const owner = viewer(request).name;
-      if (!(await isRepeated(request, owner, context.storage))) await checkQuota(context.storage, owner, []);
+      if (await isRepeated(request, owner, context.storage)) {
+        const { hash } = await readSubmission(request, measuredOnly, context.maxUploadBytes);
+        const once = onceKey(request, owner, hash);
+        const earlier = once && (await jobOfEarlier(context.jobs, once));
+        if (earlier === undefined) throw forgotten();
+        return reply.code(201).send(await jobView(context, earlier));
+      }
+      await checkQuota(context.storage, owner, []);
       const job = await withUpload(context.storage, async (blobs) => {
         const { submission, hash } = await readSubmission(request, blobs, context.maxUploadBytes);
         return submitJob(context.jobs, context.rules, { ...submission, owner }, onceKey(request, owner, hash));

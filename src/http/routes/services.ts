@@ -17,13 +17,14 @@ import { findService } from '../../services/context.ts';
 import { deployService, rollBack } from '../../services/deploy.ts';
 import { deleteService, startService, stopService } from '../../services/lifecycle.ts';
 import { serviceOutput } from '../../services/output.ts';
+import { measuredOnly } from '../../storage/measured.ts';
 import { withUpload } from '../../storage/upload.ts';
 import { needs, reads, viewer, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { readDeployment, type SentDeployment } from '../deployment.ts';
 import { binary, onceHeaders, resumeHeaders } from '../docs.ts';
 import { followEndpoints } from '../endpoint-stream.ts';
-import { onceKey } from '../once.ts';
+import { forgotten, isRepeated, onceKey } from '../once.ts';
 import { serviceView } from '../service-views.ts';
 import { sendEvents } from '../sse.ts';
 
@@ -60,6 +61,13 @@ export function serviceRoutes({ services, storage }: HttpContext): FastifyPlugin
     };
     const makes = { ...config, form: deploymentForm, headers: onceHeaders };
     app.post('/services', { schema: deployDocs, config: makes }, async (request, reply) => {
+      if (await isRepeated(request, viewer(request).name, storage)) {
+        const sent = await readDeployment(request, measuredOnly);
+        const key = onceKey(request, viewer(request).name, sent.hash);
+        const earlier = key && (await withKey.run(() => earlierOf(key)));
+        if (earlier === undefined) throw forgotten();
+        return reply.code(201).send({ service: await view({ name: earlier.name }), revision: earlier.revision });
+      }
       const { name, revision } = await withUpload(storage, async (blobs) => {
         const sent = await readDeployment(request, blobs);
         const key = onceKey(request, viewer(request).name, sent.hash);
@@ -144,15 +152,19 @@ export function serviceRoutes({ services, storage }: HttpContext): FastifyPlugin
     return { name: service.name, revision: revision.number };
   }
 
+  async function earlierOf(key: OnceKey): Promise<Deployed | undefined> {
+    const earlier = await store.once.find(key, context.clock.now());
+    if (earlier === undefined) return undefined;
+    if (earlier.state === 'other')
+      throw new TidepoolError('conflict', 'the Idempotency-Key was sent with another request');
+    const [name = '', revision] = earlier.outcome.split(' ');
+    return { name, revision: Number(revision) };
+  }
+
   /** A crash between the two writes makes a second revision of the same files, which does no harm. */
   async function deployOnce(request: FastifyRequest, sent: SentDeployment, key: OnceKey): Promise<Deployed> {
-    const earlier = await store.once.find(key, context.clock.now());
-    if (earlier?.state === 'other')
-      throw new TidepoolError('conflict', 'the Idempotency-Key was sent with another request');
-    if (earlier !== undefined) {
-      const [name = '', revision] = earlier.outcome.split(' ');
-      return { name, revision: Number(revision) };
-    }
+    const earlier = await earlierOf(key);
+    if (earlier !== undefined) return earlier;
     const deployed = await deploy(request, sent);
     await store.once.remember(key, `${deployed.name} ${deployed.revision}`, context.clock.now());
     return deployed;
