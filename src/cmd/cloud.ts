@@ -22,7 +22,6 @@ import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
 import type { Image } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
 import { joinedPool } from '../domain/worker.ts';
-import { ballastFile, folderDisk } from '../files/disk.ts';
 import { buildServer } from '../http/server.ts';
 import type { Site } from '../http/site.ts';
 import { chooseAccelerator } from '../image/accelerator.ts';
@@ -41,13 +40,15 @@ import { openSqliteStore } from '../sqlite/store.ts';
 import type { StorageContext } from '../storage/context.ts';
 import { keepStorage } from '../storage/keep.ts';
 import { roomyBlobs, roomyLogs } from '../storage/keep-room.ts';
-import { DiskReserve } from '../storage/reserve.ts';
+import type { DiskReserve } from '../storage/reserve.ts';
 import { openAccounts } from './accounts.ts';
+import { keepCache } from './cache-lease.ts';
 import { checkCacheRoom } from './cache-room.ts';
 import { jobPools, retirePools } from './job-pools.ts';
 import { pipSource } from './pip.ts';
 import { namedPlanner } from './policies.ts';
 import { Pools } from './pools.ts';
+import { openReserve } from './reserve.ts';
 import { schedulingRules } from './scheduling.ts';
 import { openServices, type Services } from './services.ts';
 import { storageRules } from './storage.ts';
@@ -210,30 +211,6 @@ function openRuntimes(options: CloudOptions, changes: Changes, parts: AsyncDispo
   });
 }
 
-async function openReserve(
-  { dataDir, config, log }: CloudOptions,
-  store: Store,
-  changes: Changes,
-): Promise<DiskReserve> {
-  const names = ['alert.raised', 'alert.cleared'] as const;
-  const [last] = await store.events.newest(1, undefined, { pool: '', names });
-  return new DiskReserve({
-    wasRaised: last?.name === 'alert.raised',
-    disk: folderDisk(dataDir),
-    ballast: await ballastFile(join(dataDir, 'ballast')),
-    rule: { minBytes: config.storage.reserveBytes, percent: config.storage.reservePercent },
-    clock: systemClock,
-    what: `the data folder ${dataDir}`,
-    async alert(isRaised, text, data) {
-      log(text);
-      const name = isRaised ? 'alert.raised' : 'alert.cleared';
-      await store.events.append({ atMs: systemClock.now(), name, pool: '', vm: null, text, data });
-      changes.notify('events');
-    },
-    log,
-  });
-}
-
 async function openStorage(
   { dataDir, config, log }: CloudOptions,
   store: Store,
@@ -305,6 +282,12 @@ async function startLoops(
     const onError = (error: unknown): void => options.log(`${name}: ${toTidepoolError(error).message}`);
     parts.adopt(startLoop({ name, clock: systemClock, periodMs, step, onError }), (started) => started.stop());
   };
+  const { cacheDir, dataDir, image } = options;
+  keepCache(
+    { cacheDir, dataDir, image, store: jobContext.store, runtimes: jobContext.runtimes, jobs },
+    loop,
+    options.log,
+  );
   loop('disk', diskEveryMs, () => reserve.look());
   loop('sampling', sampleEveryMs, () => sampler.sample());
   const { store, runtimes } = jobContext;

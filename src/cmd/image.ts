@@ -2,7 +2,9 @@ import { formatTable } from '../cli/table.ts';
 import { formatSize } from '../cli/units.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { defaultCacheDir, prepareCacheDir } from '../config/paths.ts';
+import { TidepoolError } from '../domain/errors.ts';
 import { listImages } from '../image/image-store.ts';
+import { defaultPruneRule, prune } from '../image/prune.ts';
 import { ensureImage } from './artifacts.ts';
 import { interruptSignal } from './interrupt.ts';
 import { ensureSystem } from './system.ts';
@@ -25,6 +27,28 @@ export async function imageList(format: Format): Promise<string> {
   if (images.length === 0) return 'no images';
   const rows = images.map((image) => [image.id, formatSize(image.sizeBytes), dateTime(image.createdAtMs)]);
   return formatTable([['IMAGE', 'SIZE', 'BUILT'], ...rows]);
+}
+
+/** What `image prune` may be told. */
+export interface PruneOptions extends Format {
+  readonly keep: string;
+  readonly dryRun?: boolean;
+}
+
+/** `tidepool image prune`. */
+export async function imagePrune({ keep, dryRun = false, json }: PruneOptions): Promise<string> {
+  const keepImages = Number(keep);
+  if (!Number.isInteger(keepImages) || keepImages < 1)
+    throw new TidepoolError('invalid', `--keep is ${keep}; it must be a whole number of at least 1`);
+  const rule = { ...defaultPruneRule, keepImages };
+  const { images, runtimes } = await prune(await cache(), rule, systemClock, dryRun);
+  if (json) return JSON.stringify({ images, runtimes }, null, 2);
+  const went = [
+    ...images.map(({ id, sizeBytes }) => `image ${id}, ${formatSize(sizeBytes)}`),
+    ...runtimes.map(({ name, id, sizeBytes }) => `runtime ${name} (${id}), ${formatSize(sizeBytes)}`),
+  ];
+  if (went.length === 0) return 'nothing to remove';
+  return went.map((one) => `${dryRun ? 'would remove' : 'removed'} ${one}`).join('\n');
 }
 
 /** The cache folder, made if it is not there. */

@@ -32,6 +32,6 @@ export function addRuntimeCommands(program: Command, print: (text: string) => vo
     .action(async (name: string, options: Format) => print(await (await load()).runtimeShow(name, options)));
   runtime
     .command('remove <name>')
-    .description('remove a runtime; VMs that have it keep it until they end')
+    .description('remove a runtime that no job or service needs; VMs that have it keep it until they end')
     .action(async (name: string) => print(await (await load()).runtimeRemove(name)));
 }

@@ -7,9 +7,11 @@ import { systemClock } from '../clock/system-clock.ts';
 import { configSchema } from '../config/schema.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/image.ts';
+import { withCacheLock } from '../image/cache.ts';
 import { commandRunner } from '../image/command.ts';
 import { buildWithBuildah, buildWithDocker } from '../image/dockerfile.ts';
 import { type ImageOrigin, importRuntime } from '../image/import-runtime.ts';
+import { readLeases } from '../image/leases.ts';
 import type { BuiltInRuntime } from '../image/runtime-recipe.ts';
 import { listRuntimes, removeRuntime } from '../image/runtime-store.ts';
 import { requirementsOf } from '../setup/requirements.ts';
@@ -136,7 +138,15 @@ export async function runtimeShow(name: string, format: Format): Promise<string>
 export async function runtimeRemove(name: string): Promise<string> {
   const cacheDir = await cache();
   const { id } = await find(name);
-  await removeRuntime(cacheDir, { name, id });
+  await withCacheLock(cacheDir, { signal: interruptSignal(), onWait: () => undefined }, async () => {
+    const user = (await readLeases(cacheDir)).find((lease) => lease.runtimes.includes(name));
+    if (user !== undefined)
+      throw new TidepoolError(
+        'conflict',
+        `jobs or services of the installation in ${user.dataDir} need the runtime ${name}; it can be removed a minute after the last of them has ended`,
+      );
+    await removeRuntime(cacheDir, { name, id });
+  });
   return `runtime ${name} (${id}) is removed`;
 }
 

@@ -263,6 +263,14 @@ image
   .option('--json', 'as JSON')
   .action(async (options) => print(await (await import('./image.ts')).imageList(options)));
 
+image
+  .command('prune')
+  .description('remove images and old runtimes that no installation with this cache needs')
+  .option('--keep <number>', 'newest images that stay in any case', '3')
+  .option('--dry-run', 'only say what would go')
+  .option('--json', 'as JSON')
+  .action(async (options) => print(await (await import('./image.ts')).imagePrune(options)));
+
 addRuntimeCommands(program, print);
 addAccountCommands(program, print);
 addServiceCommands(program, terminal, print);

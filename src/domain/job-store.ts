@@ -70,6 +70,8 @@ export interface JobStore {
   attempts(id: string): Promise<JobAttempt[]>;
   /** Mean run time of the newest `count` jobs that ran to an end; null while there is none. */
   meanRunMs(count: number): Promise<number | null>;
+  /** Runtimes of the jobs that are on a worker. */
+  activeRuntimes(): Promise<string[]>;
 }
 
 /** One try to run a job. */

@@ -15,6 +15,7 @@ import { findImage, imageFiles } from './image-store.ts';
 import { fillModules, initrdArchive } from './initrd.ts';
 import { copyKernel, type GuestKernel, installModules, readGuestKernel } from './kernel.ts';
 import { forwardOnly, type ReportProgress } from './progress.ts';
+import { noteImageUse } from './prune.ts';
 import { bootModules, busyboxLinks, contentId, guestPrograms, imageFormat, lateModules } from './recipe.ts';
 import { ensureRootfs, rootfsId } from './rootfs.ts';
 
@@ -39,6 +40,8 @@ export async function buildImage(options: BuildImageOptions): Promise<Image> {
   const host = options.host ?? (await readHostFacts());
   const id = await imageId(host, options);
   const progress = forwardOnly(options.progress);
+  // Before it is looked for: what was used just now is not removed meanwhile.
+  await noteImageUse(options.cacheDir, id, options.clock);
   const ready = await findImage(options.cacheDir, id);
   if (ready !== undefined) return ready;
   const run = commandRunner(options.clock, options.signal);

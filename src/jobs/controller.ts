@@ -92,6 +92,17 @@ export class JobController {
     return this.#planner.demand(pools);
   }
 
+  /**
+   * Runtimes that jobs need now: those on workers, and those that wait, as far as the last step looked. Undefined before the
+   * first.
+   */
+  async neededRuntimes(): Promise<ReadonlySet<string> | undefined> {
+    const queued = this.#planner.queuedRuntimes;
+    if (queued === undefined) return undefined;
+    const active = await this.#context.store.jobs.activeRuntimes();
+    return new Set([...queued, ...active]);
+  }
+
   get carriedCount(): number {
     return this.#carried.size;
   }

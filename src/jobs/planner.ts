@@ -90,6 +90,12 @@ export class JobPlanner {
     return runtimes;
   }
 
+  /** Runtimes of the queued jobs that the last plan looked at; undefined before the first. */
+  get queuedRuntimes(): ReadonlySet<string> | undefined {
+    if (this.#assigned === undefined) return undefined;
+    return new Set(this.#queues.flatMap(({ jobs }) => jobs.map(({ runtime }) => runtime)));
+  }
+
   /** Why a queued job waits. @param ahead jobs before it in its user's queue */
   reason(jobId: string, ahead: number): WaitReason {
     return this.#reasons.get(jobId) ?? (ahead === 0 ? soon : behind(ahead));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { globSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
@@ -36,10 +36,23 @@ export async function cachedSite(root: string, cacheDir: string, onBuild: () => 
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
-  const old = builds.filter((name) => !name.startsWith('partial-'));
-  for (const name of old.slice(0, Math.max(0, old.length - keptBuilds + 1)))
-    await rm(join(folder, name), { recursive: true, force: true });
+  await removeOldest(
+    folder,
+    builds.filter((name) => !name.startsWith('partial-')),
+  );
   return finished;
+}
+
+/** Leaves the builds that were made last, beside the new one. */
+async function removeOldest(folder: string, names: readonly string[]): Promise<void> {
+  const ages = await Promise.all(
+    names.map(async (name) => ({
+      name,
+      madeMs: (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0,
+    })),
+  );
+  ages.sort((a, b) => b.madeMs - a.madeMs);
+  for (const { name } of ages.slice(keptBuilds - 1)) await rm(join(folder, name), { recursive: true, force: true });
 }
 
 /** The file, and beside it what is sent to browsers that take it compressed. */

@@ -37,7 +37,15 @@ before(async () => {
 after(() => rm(cacheDir, { recursive: true, force: true }));
 
 function build(name: string, requirements: string, source: PipSource, maxBytes = 2 ** 40): Promise<Runtime> {
-  const options = { cacheDir, clock: systemClock, source, isRoot: process.getuid?.() === 0, maxBytes, keep: 3 };
+  const options = {
+    cacheDir,
+    clock: systemClock,
+    source,
+    isRoot: process.getuid?.() === 0,
+    maxBytes,
+    keep: 3,
+    unusedForMs: 0,
+  };
   return buildLayered(name, { base: 'python', requirements }, options);
 }
 

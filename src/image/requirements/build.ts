@@ -7,7 +7,9 @@ import type { Runtime } from '../../domain/image.ts';
 import type { LayeredRecipe, PipSource } from '../../domain/requirements.ts';
 import { folders, publish, withCacheLock, withWorkFolder } from '../cache.ts';
 import { commandRunner, type RunCommand } from '../command.ts';
+import { readLeases } from '../leases.ts';
 import { forwardOnly, type ReportProgress } from '../progress.ts';
+import { spareLayered, usedRuntimes } from '../prune.ts';
 import { contentId } from '../recipe.ts';
 import {
   type AboutRuntime,
@@ -22,7 +24,7 @@ import { startIndexGateway } from './index-gateway.ts';
 
 /** Counts up when what comes out of the same requirements changes. */
 const layeredFormat = 1;
-/** Each is a disk of every VM; the oldest goes for a new one. */
+/** Each is a disk of every VM; the one that was used the longest ago goes for a new one. */
 const maxLayered = 6;
 const installLimitMs = 15 * 60_000;
 const maxFileBytes = 8 * 1024 ** 3;
@@ -45,6 +47,8 @@ export interface LayeredOptions {
   readonly maxBytes?: number;
   /** How many of them the cache keeps; 6 unless given. */
   readonly keep?: number;
+  /** One that was used within this time stays beyond that; an hour unless given. */
+  readonly unusedForMs?: number;
 }
 
 /**
@@ -86,7 +90,7 @@ export async function buildLayered(name: string, recipe: LayeredRecipe, options:
       await forgetRuntime(cacheDir, name, id);
       await publish(result, join(cacheDir, folders.runtimes, `${name}-${id}`));
     }).finally(bounds.end);
-    await dropOldest(cacheDir, name, options.keep ?? maxLayered);
+    await dropUnused(options);
     const built = await findRuntime(cacheDir, name, id);
     if (built === undefined) throw new TidepoolError('internal', `runtime ${name}-${id} is not where it was put`);
     progress({ step: 'done', label: 'installed', fraction: 1 });
@@ -231,7 +235,9 @@ function trusted(url: string): string[] {
   return protocol === 'http:' ? ['--trusted-host', host] : [];
 }
 
-async function dropOldest(cacheDir: string, added: string, keep: number): Promise<void> {
-  const layered = (await listRuntimes(cacheDir)).filter(({ name }) => /^req-/.test(name) && name !== added);
-  for (const runtime of layered.slice(keep - 1)) await removeRuntime(cacheDir, runtime);
+/** For a new one, by their last use; never what an installation that shares the cache needs. The caller holds the lock. */
+async function dropUnused({ cacheDir, clock, keep = maxLayered, unusedForMs }: LayeredOptions): Promise<void> {
+  const all = await usedRuntimes(cacheDir);
+  const spare = spareLayered(all, await readLeases(cacheDir), keep, clock.now(), unusedForMs);
+  for (const runtime of spare) await removeRuntime(cacheDir, runtime);
 }

@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { makeFolder, readJson, writeFileDurably } from '../files/durable.ts';
+
+const leaseSchema = z.object({
+  /** Data folder of the installation; when it is gone, so is all that the lease was for. */
+  dataDir: z.string(),
+  images: z.array(z.string()),
+  /** Names of runtimes that its VMs, jobs and services need. */
+  runtimes: z.array(z.string()),
+  /** When its oldest VM was made: an older disk of a runtime than that VM's may be attached to it. Null: it has none. */
+  oldestVmMs: z.number().nullable(),
+});
+
+/**
+ * What one installation needs of a cache that several may share. It lies in the cache as a file, which outlives the server, since
+ * the VMs do too.
+ */
+export type Lease = z.output<typeof leaseSchema>;
+
+const folder = 'leases';
+
+/** Writes down what an installation needs, in place of what it needed before. */
+export async function writeLease(cacheDir: string, lease: Lease): Promise<void> {
+  await makeFolder(join(cacheDir, folder));
+  const name = createHash('sha256').update(lease.dataDir).digest('hex').slice(0, 16);
+  await writeFileDurably(join(cacheDir, folder, `${name}.json`), JSON.stringify(lease));
+}
+
+/** Returns the leases of all installations whose data folders are there. Error: `internal` for one that cannot be read. */
+export async function readLeases(cacheDir: string): Promise<Lease[]> {
+  const leases: Lease[] = [];
+  for (const name of await readdir(join(cacheDir, folder)).catch(() => [])) {
+    if (!name.endsWith('.json')) continue;
+    // What cannot be read may name anything, so nothing is removed then.
+    const lease = leaseSchema.parse(await readJson(join(cacheDir, folder, name)));
+    if ((await stat(lease.dataDir).catch(() => undefined)) !== undefined) leases.push(lease);
+  }
+  return leases;
+}
