@@ -10,6 +10,12 @@ export interface paths {
   "/api/v1/health": {
     get: { parameters: { query?: never; path?: never; header?: never }; requestBody?: never; responses: { 200: { content: { "application/json": { "status": "starting" | "ready" | "stopping"; "version": string; "readyVms": number } } }; default: { content: { "application/problem+json": { "type": string; "title": string; "status": number; "detail": string; "code": string; "details": { [key: string]: string | number | boolean | null } } } } } };
   };
+  "/api/v1/server": {
+    get: { parameters: { query?: never; path?: never; header?: never }; requestBody?: never; responses: { 200: { content: { "application/json": { "version": string; "dataDir": string; "imageId": string; "agentProtocol": number; "database": { "sizeBytes": number; "migrations": (string)[] } } } }; default: { content: { "application/problem+json": { "type": string; "title": string; "status": number; "detail": string; "code": string; "details": { [key: string]: string | number | boolean | null } } } } } };
+  };
+  "/api/v1/server/database-copies": {
+    post: { parameters: { query?: never; path?: never; header?: never }; requestBody?: never; responses: { 201: { content: { "application/json": { "path": string; "sizeBytes": number; "takenAtMs": number } } }; default: { content: { "application/problem+json": { "type": string; "title": string; "status": number; "detail": string; "code": string; "details": { [key: string]: string | number | boolean | null } } } } } };
+  };
   "/api/v1/session": {
     post: { parameters: { query?: never; path?: never; header?: never }; requestBody: { content: { "application/json": { "name": string; "password": string } } }; responses: { 200: { content: { "application/json": { "name": string; "role": "user" | "admin"; "disabled": boolean; "createdAtMs": number } } }; default: { content: { "application/problem+json": { "type": string; "title": string; "status": number; "detail": string; "code": string; "details": { [key: string]: string | number | boolean | null } } } } } };
     delete: { parameters: { query?: never; path?: never; header?: never }; requestBody?: never; responses: { 204: { content?: never }; default: { content: { "application/problem+json": { "type": string; "title": string; "status": number; "detail": string; "code": string; "details": { [key: string]: string | number | boolean | null } } } } } };
