@@ -1,7 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -62,7 +62,7 @@ export class BareMachine implements AsyncDisposable {
     const root = join(folder, 'root');
     try {
       const environment = await unpackRoot(tar, root, run);
-      await run({ program: 'git', args: ['clone', '--quiet', '--no-hardlinks', repository, join(root, checkout)] });
+      await freshClone(join(root, checkout), run);
       const holder = spawn('unshare', [
         ...['--mount', '--propagation=private', '--uts', '--ipc', '--pid', '--fork', '--kill-child'],
         ...['sh', enterScript, root],
@@ -140,6 +140,20 @@ export class BareMachine implements AsyncDisposable {
     // The kernel ends a process namespace with its first process, and the mounts with the last process that sees them.
     process.kill(this.#pid, 'SIGKILL');
     await closed;
+  }
+}
+
+/** What is committed here; of a checkout without git, its files without the npm packages. */
+async function freshClone(target: string, run: RunCommand): Promise<void> {
+  if (existsSync(join(repository, '.git'))) {
+    // The checkout may belong to somebody else than root.
+    const trusted = ['-c', 'safe.directory=*'];
+    await run({ program: 'git', args: [...trusted, 'clone', '--quiet', '--no-hardlinks', repository, target] });
+    return;
+  }
+  for (const name of await readdir(repository)) {
+    if (name.startsWith('node_modules')) continue;
+    await cp(join(repository, name), join(target, name), { recursive: true, verbatimSymlinks: true });
   }
 }
 

@@ -10,7 +10,7 @@ import { contentId } from '../../src/image/recipe.ts';
 /** All that a bare machine has beside Debian's essential packages: everything else is for the two commands to bring. */
 const packages = ['nodejs', 'npm'];
 /** Counts up when the way of building changes. */
-const format = 1;
+const format = 2;
 /** Where certificates are that this machine's administrator trusts. */
 const localCertificates = '/usr/local/share/ca-certificates';
 /** Where the settings of npm go in the bare root. */
@@ -35,8 +35,8 @@ export async function bareTar(cacheDir: string, run: RunCommand, log: (line: str
 
 async function build(target: string, codename: string, apt: AptSetup, run: RunCommand): Promise<void> {
   const options = [
-    // Its maintainer scripts run: this is a machine as people install it, not the golden image.
-    ...['--variant=apt', '--mode=root', '--format=tar', `--include=${packages.join(',')}`],
+    // Essential and required packages, and their maintainer scripts run: a machine as people install it.
+    ...['--variant=minbase', '--mode=root', '--format=tar', `--include=${packages.join(',')}`],
     ...apt.options.map((option) => `--aptopt=${option}`),
     '--dpkgopt=force-unsafe-io',
     '--dpkgopt=path-exclude=/usr/share/doc/*',
