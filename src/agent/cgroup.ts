@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type AgentClock, sleep } from './clock.ts';
 
 /**
@@ -69,10 +69,12 @@ export class Cgroup {
   }
 
   usage(): CgroupUsage {
+    const peakMemoryBytes = Number(this.read('memory.peak'));
+    const limits = [this.read('memory.max'), new Cgroup(dirname(this.path)).read('memory.max')];
     return {
       cpuMs: Math.round(flatKeyed(this.read('cpu.stat'), 'usage_usec') / 1000),
-      peakMemoryBytes: Number(this.read('memory.peak')),
-      ...memoryEvents(this.read('memory.events')),
+      peakMemoryBytes,
+      ...memoryEvents(this.read('memory.events'), peakMemoryBytes, limits),
       processLimitHit: flatKeyed(this.read('pids.events'), 'max') > 0,
     };
   }
@@ -100,13 +102,23 @@ export interface CgroupUsage {
   readonly processLimitHit: boolean;
 }
 
+/** Who has used this share of what there is has used it up, whatever the rest was for. */
+const wholeShare = 0.8;
+
 /**
  * Whose memory ran out, by `memory.events` of a cgroup: the kernel counts `oom` where the limit is that was reached, and
- * `oom_kill` where the killed process is. Pure.
+ * `oom_kill` where the killed process is. A job that may have nearly all that jobs have together reaches their limit before its
+ * own, by itself. Pure.
+ * @param limits `memory.max` of the cgroup and of the one above it
  */
-export function memoryEvents(text: string): Pick<CgroupUsage, 'memoryLimitHit' | 'killedForOthers'> {
+export function memoryEvents(
+  text: string,
+  peakBytes: number,
+  limits: readonly string[],
+): Pick<CgroupUsage, 'memoryLimitHit' | 'killedForOthers'> {
   const isKilled = flatKeyed(text, 'oom_kill') > 0;
-  const isOwnLimit = flatKeyed(text, 'oom') > 0;
+  const bytes = limits.map((limit) => Number(limit)).filter((limit) => !Number.isNaN(limit));
+  const isOwnLimit = flatKeyed(text, 'oom') > 0 || peakBytes >= wholeShare * Math.min(...bytes);
   return { memoryLimitHit: isKilled && isOwnLimit, killedForOthers: isKilled && !isOwnLimit };
 }
 

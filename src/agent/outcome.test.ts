@@ -98,11 +98,16 @@ test('a job that reads away how it ended, or ends its init, has failed and is no
 });
 
 test('memory that ran out above the attempt is the worker’s loss, at its own limit the job’s', () => {
-  const events = (oom: number, kills: number): string => `low 0\nhigh 0\nmax 9\noom ${oom}\noom_kill ${kills}\n`;
-  assert.deepEqual(memoryEvents(events(0, 0)), { memoryLimitHit: false, killedForOthers: false });
-  assert.deepEqual(memoryEvents(events(1, 0)), { memoryLimitHit: false, killedForOthers: false });
-  assert.deepEqual(memoryEvents(events(1, 3)), { memoryLimitHit: true, killedForOthers: false });
-  assert.deepEqual(memoryEvents(events(0, 1)), { memoryLimitHit: false, killedForOthers: true });
+  const events = (oom: number, kills: number, peakBytes = 100, limits = ['1000\n', '4000\n']) =>
+    memoryEvents(`low 0\nhigh 0\nmax 9\noom ${oom}\noom_kill ${kills}\n`, peakBytes, limits);
+  assert.deepEqual(events(0, 0), { memoryLimitHit: false, killedForOthers: false });
+  assert.deepEqual(events(1, 0), { memoryLimitHit: false, killedForOthers: false });
+  assert.deepEqual(events(1, 3), { memoryLimitHit: true, killedForOthers: false });
+  assert.deepEqual(events(0, 1), { memoryLimitHit: false, killedForOthers: true });
+  // It used up what all jobs have together, before it came to its own limit.
+  assert.deepEqual(events(0, 1, 3_900, ['64000\n', '4000\n']), { memoryLimitHit: true, killedForOthers: false });
+  assert.deepEqual(events(0, 1, 950), { memoryLimitHit: true, killedForOthers: false });
+  assert.deepEqual(events(0, 1, 5_000, ['max\n', 'max\n']), { memoryLimitHit: false, killedForOthers: true });
   const killed = { crunExitCode: 137, status: '', isStarted: true };
   const lost = endingOf(facts({ ...killed, usage: { killedForOthers: true } }));
   assert.deepEqual([lost.outcome, lost.fault], ['lost', 'worker']);

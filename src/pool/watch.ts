@@ -6,6 +6,7 @@ import { withDeadline } from '../reconcile/deadline.ts';
 import { Silence } from '../reconcile/lateness.ts';
 import { type PoolContext, usualPace } from './context.ts';
 import { failVm } from './fail.ts';
+import { isClockOff } from './guest-clock.ts';
 import { agentEndpoint } from './launch.ts';
 import { firstHealth } from './ready.ts';
 
@@ -63,10 +64,17 @@ export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSign
   let lastAnswerMs = clock.now();
   const silence = new Silence({ pauseMs: pace.heartbeatMs, mostLate });
   silence.answered(clock.uptimeMs());
+  let clockSetMs = Number.NEGATIVE_INFINITY;
   while (!signal.aborted) {
     const askedAtMs = clock.uptimeMs();
     try {
-      await withDeadline(clock, hangMs, signal, (limited) => link.health(agent, limited));
+      const { clockMs } = await withDeadline(clock, hangMs, signal, (limited) => link.health(agent, limited));
+      const answeredMs = clock.uptimeMs();
+      const reading = { guestMs: clockMs, nowMs: clock.now(), tookMs: answeredMs - askedAtMs };
+      if (isClockOff(reading, answeredMs - clockSetMs)) {
+        clockSetMs = answeredMs;
+        await setClock(context, vm.name, agent, signal);
+      }
       lastAnswerMs = clock.now();
       silence.answered(clock.uptimeMs());
     } catch (error) {
@@ -78,6 +86,17 @@ export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSign
       }
     }
     await clock.sleep(pace.heartbeatMs, signal).catch(() => undefined);
+  }
+}
+
+/** A guest whose clock cannot be set serves on. */
+async function setClock(context: PoolContext, name: string, agent: AgentAddress, signal: AbortSignal): Promise<void> {
+  const { clock, link, log } = context;
+  try {
+    await withDeadline(clock, hangMs, signal, (limited) => link.setClock(agent, clock, limited));
+    log(`the clock of ${name} was wrong, and has been set`);
+  } catch (error) {
+    if (!signal.aborted) log(`the clock of ${name} is wrong and cannot be set: ${toTidepoolError(error).message}`);
   }
 }
 
