@@ -26,6 +26,13 @@ const askedAtOnce = 64;
 const excludedForMs = 60_000;
 const mostBackoffs = 10_000;
 
+/** An attempt that is under way. */
+interface Carried {
+  readonly ended: Promise<void>;
+  /** Its own: a listener that is added to a signal is compared with all that it has, and there are thousands of attempts. */
+  readonly stop: AbortController;
+}
+
 /** What a queued job waits for. */
 export interface Waiting {
   readonly reason: WaitReason;
@@ -44,7 +51,7 @@ export class JobController {
   /** Jobs that wait for another worker, with the times since when. */
   #excludedSinceMs = new Map<string, number>();
   /** Attempts that this process carries, by job id. */
-  readonly #carried = new Map<string, Promise<void>>();
+  readonly #carried = new Map<string, Carried>();
   /** How far the runtimes are that waiting jobs need, in words. */
   #runtimeProgress: ReadonlyMap<string, string> = new Map();
   /** Of runtimes with requirements that are waited for. */
@@ -110,14 +117,15 @@ export class JobController {
   /** Nothing new is started; resolves when all that runs has ended. */
   async drain(): Promise<void> {
     this.#isPaused = true;
-    while (this.#carried.size > 0) await Promise.all(this.#carried.values());
+    while (this.#carried.size > 0) await this.#carriedEnded();
   }
 
   /** Lets go of everything at once; attempts go on in their VMs and are taken up by the next start. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    for (const { stop } of this.#carried.values()) stop.abort();
     await this.#loop?.stop();
-    await Promise.all(this.#carried.values());
+    await this.#carriedEnded();
   }
 
   #reason(id: string, runtime: string, ahead: number): WaitReason {
@@ -226,8 +234,10 @@ export class JobController {
   #carry(job: Job, resumed: boolean): void {
     if (this.#carried.has(job.id)) return;
     const { log, clock } = this.#context;
-    const run = new AttemptRun(this.#parts, job, resumed).run(this.#stopping.signal);
-    const carried = run.then(
+    const stop = new AbortController();
+    if (this.#stopping.signal.aborted) stop.abort();
+    const run = new AttemptRun(this.#parts, job, resumed).run(stop.signal);
+    const ended = run.then(
       () => {
         this.#backoffs.succeeded(job.id);
         this.#carried.delete(job.id);
@@ -240,6 +250,10 @@ export class JobController {
         log(`job ${job.id}: ${error instanceof Error ? error.message : String(error)}`);
       },
     );
-    this.#carried.set(job.id, carried);
+    this.#carried.set(job.id, { ended, stop });
+  }
+
+  async #carriedEnded(): Promise<void> {
+    await Promise.all([...this.#carried.values()].map(({ ended }) => ended));
   }
 }

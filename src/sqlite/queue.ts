@@ -227,9 +227,10 @@ function isBefore(a: Pick<QueuedJob, 'id' | 'priority'>, b: Pick<QueuedJob, 'id'
 }
 
 async function readyVms(tx: Tx, assignments: readonly Assignment[]): Promise<Set<string>> {
-  const names = new Set(assignments.map(({ worker }) => worker));
-  const rows = await tx.selectFrom('vm').select('name').where('state', '=', 'ready').execute();
-  return new Set(rows.map((row) => row.name).filter((name) => names.has(name)));
+  const names = JSON.stringify([...new Set(assignments.map(({ worker }) => worker))]);
+  const isNamed = sql<boolean>`name in (select value from json_each(${names}))`;
+  const rows = await tx.selectFrom('vm').select('name').where(isNamed).where('state', '=', 'ready').execute();
+  return new Set(rows.map((row) => row.name));
 }
 
 /** A job came into its owner's queue. */
