@@ -23,6 +23,7 @@ import { readyVm } from '../../src/fake/vm.ts';
 import type { HttpContext, ServedPool } from '../../src/http/context.ts';
 import { buildServer } from '../../src/http/server.ts';
 import type { JobContext } from '../../src/jobs/context.ts';
+import { defaultUserRules } from '../../src/jobs/rules.ts';
 import { JoinedWorkers } from '../../src/joined/workers.ts';
 import { LoadRuns } from '../../src/loads/load-runs.ts';
 import { deployService } from '../../src/services/deploy.ts';
@@ -95,7 +96,7 @@ export async function openTestWeb(
     flavors: defaultFlavors,
     maxAttempts: 3,
     workerPools: new Set(['default']),
-    rules: { userRules: () => ({ maxQueued: Number.POSITIVE_INFINITY }) },
+    rules: { userRules: () => defaultUserRules },
     storage: storage.rules,
     log: () => undefined,
   };
