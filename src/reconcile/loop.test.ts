@@ -87,8 +87,8 @@ test('a step that fails does not run again at once, however often it is woken', 
     loop.wake();
     await clock.advance(10);
   }
-  // In 10 s: at 0, and after pauses of 1, 2 and 4 s with their jitter.
-  assert.ok(runsAtMs.length >= 3 && runsAtMs.length <= 5, `it ran at ${runsAtMs}`);
+  // In 10 s: at 0, and after pauses of 1, 2, 2, 2 ... s with their jitter.
+  assert.ok(runsAtMs.length >= 4 && runsAtMs.length <= 8, `it ran at ${runsAtMs}`);
   assert.ok((runsAtMs[1] ?? 0) >= 800, `it ran at ${runsAtMs}`);
   world.isSick = false;
   await clock.advance(12_000);

@@ -23,14 +23,14 @@ export interface LoopOptions {
   onError(error: unknown): void;
 }
 
-/** What failed for a while is usually well again at once, so a loop looks again soon. */
-const longestPauseMs = 10_000;
+/** Longest rest of a loop with a shorter period: who is well again must be seen soon, and the rest keeps a storm away. */
+const longestRestMs = 2_000;
 
 /** Runs the step now and then again after each period, until stopped. Never throws. */
 export function startLoop(options: LoopOptions): Loop {
   const { name, clock, periodMs } = options;
   const stopping = new AbortController();
-  const backoff = new Backoff(`loop ${name}`, { longestPauseMs });
+  const backoff = new Backoff(`loop ${name}`, { longestPauseMs: Math.max(periodMs, longestRestMs) });
   let wakeUp: (() => void) | undefined;
   let woken = true;
 
