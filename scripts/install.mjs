@@ -32,9 +32,10 @@ export async function install(nodePackage) {
   const partial = join(root, `node_modules.partial-${process.pid}`);
   process.on('exit', () => rmSync(partial, { recursive: true, force: true }));
   mkdirSync(partial);
-  for (const name of ['package.json', 'package-lock.json', '.npmrc']) {
+  for (const name of ['package.json', '.npmrc']) {
     if (existsSync(join(root, name))) cpSync(join(root, name), join(partial, name));
   }
+  writeFileSync(join(partial, 'package-lock.json'), withoutEngines(JSON.parse(lock)));
   await npmCi(partial);
   const installed = join(partial, 'node_modules');
   checkNode(join(installed, nodePackage, 'bin/node'));
@@ -43,6 +44,15 @@ export async function install(nodePackage) {
   writeFileSync(join(installed, stampName), stamp);
   if (existsSync(modules)) renameSync(modules, join(partial, 'replaced'));
   renameSync(installed, modules);
+}
+
+/**
+ * npm leaves an optional package out, without a word, when its `engines` do not fit the Node that runs npm. Ours run on the
+ * Node that comes with them, so that says nothing: a machine's Node 18 would miss the native part of rolldown.
+ */
+function withoutEngines(lock) {
+  for (const entry of Object.values(lock.packages)) delete entry.engines;
+  return JSON.stringify(lock);
 }
 
 function stampOf(folder) {
