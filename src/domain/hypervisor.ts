@@ -1,3 +1,4 @@
+import { TidepoolError } from './errors.ts';
 import type { Flavor } from './flavor.ts';
 
 /**
@@ -19,7 +20,7 @@ export interface Hypervisor {
   get(name: string): Promise<Machine | undefined>;
   /**
    * Makes the linked clone and whatever else the machine needs, defines it, starts it.
-   * On failure nothing is left behind. Errors: `conflict` (the name exists), `invalid` (a file of the spec is
+   * On failure nothing is left behind. Errors: `conflict` (`nameTaken` when, and only when, the name exists), `invalid` (a file of the spec is
    * missing or unreadable to QEMU), `exhausted` (no memory, disk or port on the host), `unavailable`, `timeout`.
    */
   create(spec: MachineSpec): Promise<Machine>;
@@ -33,6 +34,8 @@ export interface Hypervisor {
   destroy(name: string): Promise<void>;
   /** Destroys if need be, undefines, deletes overlay and secrets. Idempotent: an unknown name is not an error. */
   remove(name: string): Promise<void>;
+  /** How much memory and disk the host has left for further machines. Errors: `unavailable`, `timeout`. */
+  hostRoom(): Promise<HostRoom>;
   /** CPU, memory, disk and network counters of all our machines by one call. */
   stats(): Promise<MachineStats[]>;
   /** Calls the listener for each lifecycle change of our machines until the returned function is called. */
@@ -55,11 +58,26 @@ export interface HostInfo {
   readonly libvirt: string;
 }
 
+/** What a host has left, in bytes. */
+export interface HostRoom {
+  readonly memoryBytes: number;
+  /** Free memory, less what our machines were promised and have not touched yet: QEMU takes it only when the guest does. */
+  readonly memoryFreeBytes: number;
+  /** The file system of the machines' disks; null when this process cannot see it, as on another host. */
+  readonly disk: { readonly sizeBytes: number; readonly freeBytes: number } | null;
+}
+
 export type Accelerator = 'kvm' | 'tcg';
 export type MachineRole = 'worker' | 'probe';
 
 /** `running` and `paused` hold memory; `off` is defined but has no process; `crashed` is off after a panic or kill. */
 export type MachineState = 'running' | 'paused' | 'off' | 'crashed';
+
+/**
+ * Why the CPUs of a machine stand: somebody asked for it; the host had no room when the machine wrote to its disk, and
+ * `resume` repeats the write; or anything else.
+ */
+export type PauseReason = 'asked' | 'no_room' | 'other';
 
 /** What we store in the machine's own metadata, so that a restart can read the pool back from libvirt. */
 export interface MachineTags {
@@ -132,6 +150,8 @@ export interface Machine {
   readonly name: string;
   readonly uuid: string;
   readonly state: MachineState;
+  /** Null unless it is paused. */
+  readonly pauseReason: PauseReason | null;
   readonly tags: MachineTags;
   readonly flavor: Pick<Flavor, 'vcpus' | 'memoryMiB'>;
   /** Empty while the address is not known yet (DHCP). */
@@ -143,10 +163,12 @@ export interface MachineStats {
   readonly name: string;
   readonly state: MachineState;
   readonly vcpus: number;
-  /** Nanoseconds of CPU time used by the guest since it started. */
-  readonly cpuTimeNs: bigint;
+  /** Nanoseconds of CPU time used by the guest since it started; null when the hypervisor left it out. */
+  readonly cpuTimeNs: bigint | null;
   /** Nanoseconds in which its vCPUs had work and waited for a CPU of the host; null when the host does not tell. */
   readonly cpuDelayNs: bigint | null;
+  /** Memory that the guest was given. */
+  readonly memoryBytes: number;
   /** Resident memory of the guest's process on the host. */
   readonly memoryRssBytes: number;
   readonly diskReadBytes: number;
@@ -176,4 +198,14 @@ export interface ProbeResult {
   readonly elapsedMs: number;
   /** Why not, in words, when `booted` is false. */
   readonly reason: string;
+}
+
+/** What `create` rejects with when a machine of that name exists, of whomever. */
+export function nameTaken(name: string): TidepoolError {
+  return new TidepoolError('conflict', `there is a domain named ${name} already`, { details: { takenName: name } });
+}
+
+/** Whether an error says that the name of a new machine exists already; other conflicts do not. */
+export function isNameTaken(thrown: unknown): boolean {
+  return thrown instanceof TidepoolError && thrown.details.takenName !== undefined;
 }

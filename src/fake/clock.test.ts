@@ -100,3 +100,15 @@ test('a clock that is set moves the date and neither the steady time nor a timer
   await clock.advance(1);
   assert.equal(fired, 1);
 });
+
+test('what falls due while the process stands still fires late, in its order', async () => {
+  const clock = new FakeClock(0);
+  const fired: string[] = [];
+  clock.after(200, () => fired.push(`second at ${clock.now()}`));
+  clock.after(100, () => fired.push(`first at ${clock.now()}`));
+  clock.stall(1_000);
+  assert.deepEqual(fired, []);
+  await clock.advance(50);
+  assert.deepEqual(fired, ['first at 1000', 'second at 1000']);
+  assert.equal(clock.now(), 1_050);
+});

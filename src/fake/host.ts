@@ -1,5 +1,7 @@
-import type { MachineEvent } from '../domain/hypervisor.ts';
+import type { HostRoom, MachineEvent } from '../domain/hypervisor.ts';
 import type { FakeMachine } from './machine.ts';
+
+const GiB = 1024 ** 3;
 
 type Listener = (installationId: string, event: MachineEvent) => void;
 
@@ -8,6 +10,16 @@ export class FakeHost {
   readonly machines = new Map<string, FakeMachine>();
   readonly #listeners = new Set<Listener>();
   #port = 40_000;
+  memoryBytes = 1024 * GiB;
+  diskFreeBytes = 1024 * GiB;
+
+  /** What is left: each machine that is not off has all of its memory. */
+  room(): HostRoom {
+    let memoryFreeBytes = this.memoryBytes;
+    for (const machine of this.machines.values()) if (!machine.isOff) memoryFreeBytes -= machine.memoryBytes;
+    const disk = { sizeBytes: 1024 * GiB, freeBytes: this.diskFreeBytes };
+    return { memoryBytes: this.memoryBytes, memoryFreeBytes, disk };
+  }
 
   /** A port of the host's loopback that no machine has. */
   nextPort(): number {

@@ -171,3 +171,17 @@ test('statistics can be slow and can fail, and a removal is shared by all who as
   hypervisor.fault = () => undefined;
   assert.deepEqual(await hypervisor.list(), []);
 });
+
+test('a machine whose host has no room left for a write stands with this reason, until it is resumed', async () => {
+  const { hypervisor, events } = make();
+  await hypervisor.create(spec);
+  const reason = async () => (await hypervisor.get('w-0000'))?.pauseReason;
+  assert.equal(await reason(), null);
+  hypervisor.pauseByError('w-0000');
+  assert.equal(await reason(), 'no_room');
+  await hypervisor.resume('w-0000');
+  await hypervisor.suspend('w-0000');
+  assert.equal(await reason(), 'asked');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(events.slice(1), ['suspended I/O error', 'resumed unpaused', 'suspended paused']);
+});

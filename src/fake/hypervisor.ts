@@ -1,16 +1,18 @@
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
-import type {
-  HostInfo,
-  Hypervisor,
-  Machine,
-  MachineEvent,
-  MachineSpec,
-  MachineState,
-  MachineStats,
-  ProbeResult,
-  ProbeSpec,
+import {
+  type HostInfo,
+  type HostRoom,
+  type Hypervisor,
+  type Machine,
+  type MachineEvent,
+  type MachineSpec,
+  type MachineState,
+  type MachineStats,
+  nameTaken,
+  type ProbeResult,
+  type ProbeSpec,
 } from '../domain/hypervisor.ts';
 import { checkMachineSpec } from '../domain/machine-spec.ts';
 import { fakeConsole } from './console.ts';
@@ -38,7 +40,16 @@ export interface FakeDelays {
 }
 
 /** Every call about machines that can be made to fail or to last. */
-export type HypervisorCall = 'list' | 'stats' | 'get' | 'create' | 'suspend' | 'resume' | 'destroy' | 'remove';
+export type HypervisorCall =
+  | 'list'
+  | 'stats'
+  | 'get'
+  | 'create'
+  | 'suspend'
+  | 'resume'
+  | 'destroy'
+  | 'remove'
+  | 'room';
 
 /** What goes wrong in a call: it waits, without end for Infinity; then it fails, or has its effect late. */
 export interface CallFault {
@@ -125,6 +136,13 @@ export class FakeHypervisor implements Hypervisor {
     this.#change(this.#any(name), 'crashed', 'crashed', 'failed');
   }
 
+  /** The host's disk is full when the machine writes to it: QEMU pauses the guest. */
+  pauseByError(name: string): void {
+    const machine = this.#any(name);
+    machine.isOutOfRoom = true;
+    this.#change(machine, 'paused', 'suspended', 'I/O error');
+  }
+
   /** Somebody pulls the plug by hand. */
   stopByHand(name: string): void {
     this.#change(this.#any(name), 'off', 'stopped', 'destroyed');
@@ -149,6 +167,10 @@ export class FakeHypervisor implements Hypervisor {
     return { name: 'fake', cpus: 8, memoryBytes: 32 * 1024 ** 3, hypervisor: 'QEMU 0.0.0', libvirt: '0.0.0' };
   }
 
+  async hostRoom(): Promise<HostRoom> {
+    return this.#carryOut('room', '', () => this.host.room());
+  }
+
   async list(): Promise<Machine[]> {
     return this.#carryOut('list', '', () => this.#own().map((machine) => machine.describe()));
   }
@@ -161,7 +183,7 @@ export class FakeHypervisor implements Hypervisor {
     this.#checkConnection();
     checkMachineSpec(spec);
     this.#checkFiles(spec);
-    if (this.#creating.has(spec.name)) throw taken(spec.name);
+    if (this.#creating.has(spec.name)) throw nameTaken(spec.name);
     this.#checkFree(spec.name);
     this.#creating.add(spec.name);
     try {
@@ -329,7 +351,7 @@ export class FakeHypervisor implements Hypervisor {
   }
 
   #checkFree(name: string): void {
-    if (this.host.machines.has(name)) throw taken(name);
+    if (this.host.machines.has(name)) throw nameTaken(name);
   }
 
   #checkConnection(): void {
@@ -381,11 +403,7 @@ function mustBe(machine: FakeMachine, wanted: MachineState): void {
   throw new TidepoolError('conflict', `machine ${machine.name} is ${machine.state}, not ${wanted}`);
 }
 
-function taken(name: string): TidepoolError {
-  return new TidepoolError('conflict', `there is a domain named ${name} already`);
-}
-
 function laneOf(call: HypervisorCall): FakeLane {
-  if (call === 'list' || call === 'stats') return 'look';
+  if (call === 'list' || call === 'stats' || call === 'room') return 'look';
   return call === 'destroy' || call === 'remove' ? 'end' : 'make';
 }

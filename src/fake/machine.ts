@@ -9,6 +9,8 @@ export class FakeMachine {
   readonly uuid = randomUUID();
   readonly installationId: string;
   hung = false;
+  /** The host's disk was full when it wrote; it stands until it is resumed. */
+  isOutOfRoom = false;
   readonly #spec: MachineSpec;
   readonly #endpoints: readonly Endpoint[];
   #state: MachineState = 'off';
@@ -31,12 +33,17 @@ export class FakeMachine {
     return this.#state;
   }
 
+  get memoryBytes(): number {
+    return this.#spec.flavor.memoryMiB * MiB;
+  }
+
   get isOff(): boolean {
     return this.#state === 'off' || this.#state === 'crashed';
   }
 
   setState(state: MachineState, nowMs: number): void {
     this.#countUntil(nowMs);
+    if (state !== 'paused') this.isOutOfRoom = false;
     this.#state = state;
   }
 
@@ -51,6 +58,7 @@ export class FakeMachine {
       name: this.name,
       uuid: this.uuid,
       state: this.#state,
+      pauseReason: this.#state !== 'paused' ? null : this.isOutOfRoom ? 'no_room' : 'asked',
       tags,
       flavor: { vcpus: flavor.vcpus, memoryMiB: flavor.memoryMiB },
       endpoints: this.#endpoints,
@@ -65,6 +73,7 @@ export class FakeMachine {
       vcpus: this.#spec.flavor.vcpus,
       cpuTimeNs: this.isOff ? 0n : this.#cpuTimeNs,
       cpuDelayNs: 0n,
+      memoryBytes: this.memoryBytes,
       memoryRssBytes: this.isOff ? 0 : this.#spec.flavor.memoryMiB * MiB,
       diskReadBytes: 0,
       diskWriteBytes: 0,

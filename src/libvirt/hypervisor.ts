@@ -2,16 +2,18 @@ import { mkdir } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
-import type {
-  HostInfo,
-  Hypervisor,
-  Machine,
-  MachineEvent,
-  MachineSpec,
-  MachineState,
-  MachineStats,
-  ProbeResult,
-  ProbeSpec,
+import {
+  type HostInfo,
+  type HostRoom,
+  type Hypervisor,
+  type Machine,
+  type MachineEvent,
+  type MachineSpec,
+  type MachineState,
+  type MachineStats,
+  nameTaken,
+  type ProbeResult,
+  type ProbeSpec,
 } from '../domain/hypervisor.ts';
 import { checkMachineSpec } from '../domain/machine-spec.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
@@ -21,6 +23,7 @@ import { type CreateContext, createMachine, deleteFiles, undefineDomain } from '
 import { DatagramGateways } from './datagrams/gateways.ts';
 import { isLibvirtError, libvirtCode } from './errors.ts';
 import { readHostInfo } from './host-info.ts';
+import { readHostRoom } from './host-room.ts';
 import { namesOfOldFiles } from './leftovers.ts';
 import { type LaneName, LibvirtLink, type LifecycleEvent } from './link.ts';
 import { checkLocalFiles } from './local-files.ts';
@@ -125,6 +128,10 @@ class LibvirtHypervisor implements Hypervisor {
     return readHostInfo(this.#link);
   }
 
+  async hostRoom(): Promise<HostRoom> {
+    return readHostRoom(this.#link, await this.stats(), this.#isLocal ? this.#options.machineDir : null);
+  }
+
   list(): Promise<Machine[]> {
     return this.#reader.list();
   }
@@ -137,10 +144,10 @@ class LibvirtHypervisor implements Hypervisor {
   async create(spec: MachineSpec): Promise<Machine> {
     checkMachineSpec(spec);
     if (this.#isLocal) await checkLocalFiles(spec);
-    if (this.#creating.has(spec.name)) throw taken(spec.name);
+    if (this.#creating.has(spec.name)) throw nameTaken(spec.name);
     this.#creating.add(spec.name);
     try {
-      if ((await this.#reader.lookup(spec.name)) !== undefined) throw taken(spec.name);
+      if ((await this.#reader.lookup(spec.name)) !== undefined) throw nameTaken(spec.name);
       await createMachine(this.#createContext(spec.name), spec);
     } finally {
       this.#creating.delete(spec.name);
@@ -334,8 +341,4 @@ class LibvirtHypervisor implements Hypervisor {
     if (isOff && !this.#creating.has(event.name)) this.#datagrams.close(event.name);
     for (const listener of [...this.#listeners]) listener(event);
   }
-}
-
-function taken(name: string): TidepoolError {
-  return new TidepoolError('conflict', `there is a domain named ${name} already`);
 }

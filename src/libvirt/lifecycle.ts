@@ -1,8 +1,8 @@
-import type { MachineEvent, MachineState } from '../domain/hypervisor.ts';
+import type { MachineEvent, MachineState, PauseReason } from '../domain/hypervisor.ts';
 
 /** VIR_DOMAIN_* states and reasons, VIR_DOMAIN_EVENT_* and their details (libvirt: include/libvirt/libvirt-domain.h). */
 const state = { paused: 3, off: 5, crashed: 6, suspendedByGuest: 7 } as const;
-const pausedReason = { crashed: 10 } as const;
+const pausedReason = { user: 1, ioError: 5, crashed: 10 } as const;
 const offReason = { crashed: 3, failed: 6 } as const;
 const event = { defined: 0, undefined: 1, started: 2, suspended: 3, resumed: 4, stopped: 5, crashed: 8 } as const;
 
@@ -33,6 +33,16 @@ export function machineState(libvirtState: number, reason: number): MachineState
     return reason === offReason.crashed || reason === offReason.failed ? 'crashed' : 'off';
   if (libvirtState === state.paused) return reason === pausedReason.crashed ? 'crashed' : 'paused';
   return libvirtState === state.suspendedByGuest ? 'paused' : 'running';
+}
+
+/**
+ * Why a paused machine stands; null for others. QEMU stops a guest for an I/O error only when the host's disk is full
+ * (its `werror=enospc`); every other error it hands on to the guest.
+ */
+export function pauseReason(libvirtState: number, reason: number): PauseReason | null {
+  if (machineState(libvirtState, reason) !== 'paused') return null;
+  if (libvirtState !== state.paused) return 'other';
+  return reason === pausedReason.user ? 'asked' : reason === pausedReason.ioError ? 'no_room' : 'other';
 }
 
 export type EventKind = MachineEvent['kind'];

@@ -2,7 +2,7 @@ import { TidepoolError } from '../domain/errors.ts';
 import type { Endpoint, Machine, MachineState, MachineStats } from '../domain/hypervisor.ts';
 import { eachOf } from '../reconcile/places.ts';
 import { isLibvirtError, libvirtCode } from './errors.ts';
-import { machineState } from './lifecycle.ts';
+import { machineState, pauseReason } from './lifecycle.ts';
 import type { LaneName, LibvirtLink } from './link.ts';
 import { hostPorts, type MachineRecord, metadataNamespace, parseMetadata } from './metadata.ts';
 import { Parameters } from './parameters.ts';
@@ -205,6 +205,7 @@ export class MachineReader {
       name: domain.name,
       uuid,
       state,
+      pauseReason: pauseReason(params.number('state.state'), params.number('state.reason')),
       tags: record.tags,
       flavor: { vcpus: record.vcpus, memoryMiB: record.memoryMiB },
       endpoints: await this.#endpoints(domain, uuid, record, state),
@@ -244,9 +245,11 @@ function isUp(state: MachineState): boolean {
 
 /** From libvirt 8.1 on. */
 function cpuDelayNs(params: Parameters, vcpus: number): bigint | null {
-  if (!params.has('vcpu.0.delay')) return null;
   let total = 0n;
-  for (let i = 0; i < vcpus; i += 1) total += params.bigint(`vcpu.${i}.delay`);
+  for (let i = 0; i < vcpus; i += 1) {
+    if (!params.has(`vcpu.${i}.delay`)) return null;
+    total += params.bigint(`vcpu.${i}.delay`);
+  }
   return total;
 }
 
@@ -259,8 +262,9 @@ function machineStats({ domain, record }: OwnDomain, params: Parameters, last: M
     name: domain.name,
     state,
     vcpus: record.vcpus,
-    cpuTimeNs: params.bigint('cpu.time'),
+    cpuTimeNs: params.has('cpu.time') || !isUp(state) ? params.bigint('cpu.time') : null,
     cpuDelayNs: cpuDelayNs(params, record.vcpus),
+    memoryBytes: record.memoryMiB * 1024 ** 2,
     memoryRssBytes: counters?.memoryRssBytes ?? params.number('balloon.rss') * 1024,
     diskReadBytes: counters?.diskReadBytes ?? Number(params.sum('block', 'rd.bytes')),
     diskWriteBytes: counters?.diskWriteBytes ?? Number(params.sum('block', 'wr.bytes')),

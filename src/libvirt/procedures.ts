@@ -99,6 +99,13 @@ export const procedures = {
     }),
   ),
 
+  nodeGetMemoryStats: procedure(
+    'NodeGetMemoryStats',
+    228,
+    struct({ count: int, cell: int, flags }),
+    struct({ stats: array(struct({ field: string, valueKiB: uhyper }), 1_024), count: int }),
+  ),
+
   connectListAllDomains: procedure(
     'ConnectListAllDomains',
     273,

@@ -8,7 +8,15 @@ const event = { defined: 0, undefined: 1, started: 2, suspended: 3, resumed: 4, 
 
 function machine(uuid: string, state: MachineState): Machine {
   const tags = { pool: 'p', role: 'worker' as const, imageId: 'i', keyId: 'k', createdAtMs: 0 };
-  return { uuid, name: `name-${uuid}`, state, tags, flavor: { vcpus: 1, memoryMiB: 1 }, endpoints: [] };
+  return {
+    uuid,
+    name: `name-${uuid}`,
+    state,
+    pauseReason: null,
+    tags,
+    flavor: { vcpus: 1, memoryMiB: 1 },
+    endpoints: [],
+  };
 }
 
 test('a life as libvirt tells it', () => {

@@ -3,7 +3,13 @@ import { on } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { after, before, suite, test } from 'node:test';
 import { type ErrorCode, hasCode } from '../../src/domain/errors.ts';
-import type { Hypervisor, MachineEvent, MachineSpec, ProbeSpec } from '../../src/domain/hypervisor.ts';
+import {
+  type Hypervisor,
+  isNameTaken,
+  type MachineEvent,
+  type MachineSpec,
+  type ProbeSpec,
+} from '../../src/domain/hypervisor.ts';
 
 /** One host on which the suite runs, and the hands of somebody who does not go through Tidepool. */
 export interface HypervisorHarness {
@@ -132,7 +138,7 @@ export function hypervisorConformance(label: string, makeHarness: () => Promise<
       const results = await Promise.allSettled([hypervisor.create(spec), hypervisor.create(spec)]);
       assert.deepEqual(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
       for (const result of results) if (result.status === 'rejected') assert.ok(hasCode(result.reason, 'conflict'));
-      await rejects(hypervisor.create(spec), 'conflict');
+      await assert.rejects(hypervisor.create(spec), isNameTaken);
       assert.equal((await hypervisor.get(spec.name))?.state, 'running');
       await hypervisor.remove(spec.name);
     });
@@ -239,7 +245,7 @@ export function hypervisorConformance(label: string, makeHarness: () => Promise<
           assert.equal(await other.get(spec.name), undefined);
           await rejects(other.destroy(spec.name), 'not_found');
           await other.remove(spec.name);
-          await rejects(other.create(spec), 'conflict');
+          await assert.rejects(other.create(spec), isNameTaken);
           const events = watch(hypervisor, spec.name);
           await hypervisor.suspend(spec.name);
           await events.next('suspended');
@@ -256,7 +262,7 @@ export function hypervisorConformance(label: string, makeHarness: () => Promise<
       await harness.byHand.defineStranger(spec.name);
       assert.equal(await hypervisor.get(spec.name), undefined);
       assert.ok((await hypervisor.list()).every(({ name }) => name !== spec.name));
-      await rejects(hypervisor.create(spec), 'conflict');
+      await assert.rejects(hypervisor.create(spec), isNameTaken);
       await hypervisor.remove(spec.name);
       assert.equal(await harness.byHand.exists(spec.name), true);
       await harness.byHand.undefine(spec.name);
@@ -286,10 +292,23 @@ export function hypervisorConformance(label: string, makeHarness: () => Promise<
         assert.ok(first && second);
         assert.equal(first.state, 'running');
         assert.equal(first.vcpus, spec.flavor.vcpus);
-        assert.ok(second.cpuTimeNs >= first.cpuTimeNs);
+        assert.ok(first.cpuTimeNs !== null && second.cpuTimeNs !== null && second.cpuTimeNs >= first.cpuTimeNs);
         await hypervisor.destroy(spec.name);
         assert.equal((await own())?.state, 'off');
       }));
+
+    test('the host tells what it has left: a machine takes its whole memory, whether it has touched it or not', async () => {
+      const before = await hypervisor.hostRoom();
+      const spec = nextSpec();
+      await hypervisor.create(spec);
+      const after = await hypervisor.hostRoom();
+      await hypervisor.remove(spec.name);
+      assert.ok(before.memoryFreeBytes > 0 && before.memoryFreeBytes < before.memoryBytes + 1);
+      // Others use the host meanwhile.
+      const takenMiB = (before.memoryFreeBytes - after.memoryFreeBytes) / 1024 ** 2;
+      assert.ok(takenMiB > spec.flavor.memoryMiB / 2, `${takenMiB} MiB of ${spec.flavor.memoryMiB}`);
+      assert.ok(after.disk !== null && after.disk.freeBytes > 0 && after.disk.freeBytes <= after.disk.sizeBytes);
+    });
 
     test('the console goes both ways, and again after it was closed', () =>
       withMachine(async ({ name }) => {
