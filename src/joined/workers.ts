@@ -9,6 +9,7 @@ import { workerHealthEveryMs, workerInstancePattern, workerNamePattern } from '.
 import { vmTopic } from '../reconcile/changes.ts';
 import { Silence } from '../reconcile/lateness.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
+import { writeEvent } from '../reconcile/write-event.ts';
 import type { JoinedContext } from './context.ts';
 
 /** A worker that is away for this long has ended its attempts by its own clock: its work lease, and time for clocks that differ. */
@@ -262,9 +263,7 @@ export class JoinedWorkers {
   }
 
   async #tell(name: EventName, vm: string, text: string): Promise<void> {
-    const { store, clock, changes } = this.#context;
-    await store.events.append({ atMs: clock.now(), name, pool: joinedPool, vm, text, data: {} });
-    changes.notify('events');
+    await writeEvent(this.#context, { name, pool: joinedPool, vm, text, data: {} });
   }
 }
 

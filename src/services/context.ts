@@ -12,6 +12,7 @@ import type { ServiceLink } from '../domain/service-link.ts';
 import type { Store } from '../domain/store.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import type { Turns } from '../reconcile/turns.ts';
+import { writeEvent } from '../reconcile/write-event.ts';
 
 /** What the service part works with. */
 export interface ServiceContext {
@@ -69,7 +70,7 @@ export interface ServicePools {
   change(name: string, changes: Partial<PoolSettings>): Promise<void>;
 }
 
-/** Writes an event about a service, and wakes who follows them. */
+/** Writes an event about a service, and wakes who follows them. Never rejects (writeEvent). */
 export async function emit(
   context: Pick<ServiceContext, 'store' | 'clock' | 'changes' | 'log'>,
   name: EventName,
@@ -78,9 +79,7 @@ export async function emit(
   data: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   context.log(`service ${service}: ${text}`);
-  const event = { atMs: context.clock.now(), name, pool: service, vm: null, text, data };
-  await context.store.events.append(event);
-  context.changes.notify('events');
+  await writeEvent(context, { name, pool: service, vm: null, text, data });
   context.changes.notify('services');
 }
 
