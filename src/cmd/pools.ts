@@ -79,8 +79,6 @@ export class Pools {
   /** Makes a pool and reads back what is there of it. Errors: `invalid` for policies that there are not. */
   async open(plan: PoolPlan): Promise<ServedPool> {
     const { pool } = plan;
-    const cpuWantedSince = (machine: string, sinceMs: number): number | undefined =>
-      this.#parts.sampler.usages(machine, sinceMs).at(-1)?.cpuWanted;
     const { config, ...shared } = this.#parts;
     const context: PoolContext = {
       ...shared,
@@ -89,7 +87,7 @@ export class Pools {
       workload: plan.workload,
       clock: systemClock,
       network: config.network,
-      cpuWantedSince,
+      cpuWantedSince: (machine, sinceUptimeMs) => shared.sampler.cpuWantedSince(machine, sinceUptimeMs),
     };
     const controller = new PoolController(context);
     const autoscaler = makeAutoscaler(this.#parts, plan, context, controller);

@@ -106,7 +106,7 @@ test('what falls due while the process stands still fires late, in its order', a
   const fired: string[] = [];
   clock.after(200, () => fired.push(`second at ${clock.now()}`));
   clock.after(100, () => fired.push(`first at ${clock.now()}`));
-  clock.stall(1_000);
+  clock.freeze(1_000);
   assert.deepEqual(fired, []);
   await clock.advance(50);
   assert.deepEqual(fired, ['first at 1000', 'second at 1000']);

@@ -3,6 +3,8 @@ import type { MachineStats } from '../domain/hypervisor.ts';
 /** A machine's counters, and when they were read. */
 export interface Reading {
   readonly atMs: number;
+  /** Time of the steady clock: rates are per second of this. */
+  readonly uptimeMs: number;
   readonly stats: MachineStats;
 }
 
@@ -27,12 +29,14 @@ export interface Usage {
 const idleCpu = 0.001;
 
 /**
- * The usage between two readings, or undefined when they do not make one: no time between them, a counter that went
- * back (the machine was started anew), or a machine that is not running. Pure.
+ * The usage between two readings, or undefined when they do not make one: no time between them, a counter that is missing
+ * or went back (the machine was started anew), or a machine that is not running. Pure.
  */
 export function usageBetween(before: Reading, after: Reading): Usage | undefined {
-  const seconds = (after.atMs - before.atMs) / 1_000;
-  const cpuNs = Number(after.stats.cpuTimeNs - before.stats.cpuTimeNs);
+  const seconds = (after.uptimeMs - before.uptimeMs) / 1_000;
+  const [cpuTimeNs, cpuTimeNsBefore] = [after.stats.cpuTimeNs, before.stats.cpuTimeNs];
+  if (cpuTimeNs === null || cpuTimeNsBefore === null) return undefined;
+  const cpuNs = Number(cpuTimeNs - cpuTimeNsBefore);
   if (seconds <= 0 || cpuNs < 0 || after.stats.state !== 'running' || before.stats.state !== 'running')
     return undefined;
   const rate = (pick: (stats: MachineStats) => number): number =>

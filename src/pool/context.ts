@@ -7,6 +7,7 @@ import type { Image, RuntimeShelf } from '../domain/image.ts';
 import type { PoolSettings } from '../domain/pool.ts';
 import type { Store } from '../domain/store.ts';
 import type { Changes } from '../reconcile/changes.ts';
+import { writeEvent } from '../reconcile/write-event.ts';
 import type { PoolHypervisor } from './limited-hypervisor.ts';
 import type { Workload } from './workload.ts';
 
@@ -61,12 +62,15 @@ export interface PoolContext {
   readonly workload: Workload;
   /** The usual one unless given. */
   readonly pace?: Pace;
-  /** CPU that a machine used or waited for, 0 to 1, at its newest sample since then; undefined when there is none. */
-  cpuWantedSince(machine: string, sinceMs: number): number | undefined;
+  /**
+   * CPU that a machine used or waited for, 0 to 1, at its newest sample since then; undefined when there is none, which is
+   * no evidence of anything. @param sinceUptimeMs time of the steady clock
+   */
+  cpuWantedSince(machine: string, sinceUptimeMs: number): number | undefined;
   log(message: string): void;
 }
 
-/** Writes an event about a pool or one of its VMs, and wakes who follows them. */
+/** Writes an event about a pool or one of its VMs, and wakes who follows them. Never rejects (writeEvent). */
 export async function emit(
   context: PoolContext,
   name: EventName,
@@ -75,6 +79,5 @@ export async function emit(
   data: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   context.log(vm === null ? `pool ${context.pool.name}: ${text}` : `vm ${vm}: ${text}`);
-  await context.store.events.append({ atMs: context.clock.now(), name, pool: context.pool.name, vm, text, data });
-  context.changes.notify('events');
+  await writeEvent(context, { name, pool: context.pool.name, vm, text, data });
 }

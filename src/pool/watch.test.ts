@@ -10,21 +10,16 @@ import { heartbeats } from './watch.ts';
 /** A VM in service whose agent answers at once, or not at all, on a host that can stand still. */
 function watched() {
   const clock = new FakeClock();
-  const state = { isSilent: false, stoodStillMs: 0, failures: [] as string[] };
+  const state = { isSilent: false, cpu: 0 as number | undefined, failures: [] as string[] };
   const health = (_agent: unknown, signal: AbortSignal): Promise<AgentHealth> =>
     new Promise((resolve, reject) => {
       if (!state.isSilent) return resolve({} as AgentHealth);
       signal.addEventListener('abort', () => reject(sleepAborted()));
     });
   const context = {
-    clock: {
-      now: () => clock.now() + state.stoodStillMs,
-      uptimeMs: () => clock.uptimeMs() + state.stoodStillMs,
-      sleep: clock.sleep.bind(clock),
-      after: clock.after.bind(clock),
-    },
+    clock,
     link: { health },
-    cpuWantedSince: () => undefined,
+    cpuWantedSince: () => state.cpu,
     store: {
       vms: {
         move: async (_name: string, _from: unknown, { reason }: { reason: string }) => state.failures.push(reason),
@@ -53,11 +48,12 @@ test('an agent that falls silent is noticed within three seconds', async () => {
 
 test('a host that stands still for some seconds, and its guests with it, costs no VM', async () => {
   const { clock, state, stop, ended } = watched();
+  state.cpu = undefined;
   await clock.advance(10_000);
   state.isSilent = true;
   await clock.advance(1_000);
   // The deadline comes late: the answer could not be heard meanwhile.
-  state.stoodStillMs = 20_000;
+  clock.freeze(20_000);
   await clock.advance(1_500);
   state.isSilent = false;
   await clock.advance(10_000);
@@ -71,7 +67,7 @@ test('an agent that is dead after the host stood still is noticed too, and also 
   await once.clock.advance(10_000);
   once.state.isSilent = true;
   await once.clock.advance(1_000);
-  once.state.stoodStillMs = 20_000;
+  once.clock.freeze(20_000);
   await once.clock.advance(5_000);
   await once.ended;
   assert.equal(once.state.failures.length, 1);
@@ -79,9 +75,54 @@ test('an agent that is dead after the host stood still is noticed too, and also 
   const lagging = watched();
   lagging.state.isSilent = true;
   for (let i = 0; i < 40; i += 1) {
-    lagging.state.stoodStillMs += 500;
+    lagging.clock.freeze(500);
     await lagging.clock.advance(500);
   }
   await lagging.ended;
   assert.equal(lagging.state.failures.length, 1);
+});
+
+test('without samples a silent agent is waited for as a busy one is: no sample is no evidence', async () => {
+  const { clock, state, stop, ended } = watched();
+  state.cpu = undefined;
+  for (const silentMs of [2_600, 8_000, 11_000]) {
+    state.isSilent = true;
+    await clock.advance(silentMs);
+    state.isSilent = false;
+    await clock.advance(5_000);
+  }
+  assert.deepEqual(state.failures, []);
+  stop();
+  await ended;
+
+  const dead = watched();
+  dead.state.cpu = undefined;
+  dead.state.isSilent = true;
+  await dead.clock.advance(18_000);
+  await dead.ended;
+  assert.match(dead.state.failures[0] ?? '', /silent for 1[5-7]\d\d\d ms/);
+});
+
+test('neither a clock that is set nor a standstill counts as silence, however long', async () => {
+  const { clock, state, stop, ended } = watched();
+  state.cpu = undefined;
+  await clock.advance(5_000);
+  state.isSilent = true;
+  for (const ms of [3_600_000, -7_200_000]) {
+    clock.jump(ms);
+    await clock.advance(900);
+  }
+  state.isSilent = false;
+  await clock.advance(5_000);
+  for (let i = 0; i < 3; i += 1) {
+    state.isSilent = true;
+    await clock.advance(1_200);
+    clock.freeze(600_000);
+    await clock.advance(100);
+    state.isSilent = false;
+    await clock.advance(5_000);
+  }
+  assert.deepEqual(state.failures, []);
+  stop();
+  await ended;
 });

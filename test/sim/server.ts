@@ -93,7 +93,7 @@ export class SimServer {
     const sampling = mortal({ stats: () => this.hypervisor.stats() }, life);
     const sample = async (): Promise<void> => {
       await sampling.stats();
-      world.sampledAtMs = world.clock.now();
+      world.sampledAtMs = world.clock.uptimeMs();
     };
     this.#sample = () =>
       startLoop({ name: 'sampling', clock, periodMs: 1_000, step: sample, onError: () => undefined });
