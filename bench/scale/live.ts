@@ -88,13 +88,17 @@ function steadyHypervisor(vms: number): PoolHypervisor {
         createdAtMs: 1_000,
       };
       const flavor = { vcpus: 10, memoryMiB: 64 * 1024 };
-      return [vmName(i), { name: vmName(i), uuid: String(i), state: 'running', tags, flavor, endpoints: [] }];
+      return [
+        vmName(i),
+        { name: vmName(i), uuid: String(i), state: 'running', pauseReason: null, tags, flavor, endpoints: [] },
+      ];
     }),
   );
   const never = (): never => {
     throw new RangeError('nothing is to be changed here');
   };
   return {
+    hostRoom: async () => ({ memoryBytes: 2 ** 40, memoryFreeBytes: 2 ** 40, disk: null }),
     list: async () => [...machines.values()],
     get: async (name) => machines.get(name),
     create: never,

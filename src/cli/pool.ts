@@ -93,6 +93,7 @@ function formatPool(pool: PoolView, format: Format): string {
     ['bounds', `${settings.min} to ${settings.max}, ${settings.warm} warm`],
     ['autoscaler', steering(settings.policies, pool.paused)],
     ...Object.entries(counts).map(([state, count]) => [state, String(count)]),
+    ...(pool.waitsFor === null ? [] : [['launches wait', pool.waitsFor]]),
   ];
   return formatTable(rows) + (pool.decision === null ? '' : `\n\n${formatDecision(pool.decision)}`);
 }

@@ -132,7 +132,11 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const accelerator = await pickAccelerator(options, hypervisor);
   const planner = namedPlanner(config.policies, systemClock.now());
   for (const doubt of planner.doubts) options.log(`configuration: ${doubt}`);
-  const poolParts = { ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler, planner };
+  const awaitedRuntimes = (): readonly string[] => jobs.awaitedRuntimes;
+  const poolParts = {
+    ...{ ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler, planner },
+    awaitedRuntimes,
+  };
   const pools = parts.adopt(new Pools(poolParts), (opened) => opened.stop());
   const { blobs } = storage;
   const services = await openServices({ ...poolParts, dataDir, installationId, blobs, connections, pools });

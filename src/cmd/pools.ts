@@ -7,11 +7,12 @@ import { TidepoolError } from '../domain/errors.ts';
 import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
 import type { Image, RuntimeShelf } from '../domain/image.ts';
-import type { PoolSnapshot } from '../domain/scaling.ts';
+import type { Decision, PoolSnapshot } from '../domain/scaling.ts';
 import type { Store } from '../domain/store.ts';
 import type { Vm } from '../domain/vm.ts';
 import type { ServedPool } from '../http/context.ts';
 import type { Sampler } from '../metrics/sampler.ts';
+import { Admission } from '../pool/admission.ts';
 import { emit, type PoolConfig, type PoolContext } from '../pool/context.ts';
 import { PoolController } from '../pool/controller.ts';
 import type { PoolHypervisor } from '../pool/limited-hypervisor.ts';
@@ -19,6 +20,8 @@ import { withSharedList } from '../pool/shared-list.ts';
 import type { Workload } from '../pool/workload.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import type { NamedPlanner } from './policies.ts';
+
+const MiB = 1024 ** 2;
 
 /** What all pools of a server share. */
 export interface PoolParts {
@@ -32,6 +35,8 @@ export interface PoolParts {
   readonly runtimes: RuntimeShelf;
   readonly sampler: Sampler;
   readonly planner: NamedPlanner;
+  /** Runtimes that queued jobs wait for, since no worker has them. */
+  awaitedRuntimes(): readonly string[];
   log(message: string): void;
 }
 
@@ -53,12 +58,21 @@ export interface Demand {
 export class Pools {
   readonly #parts: PoolParts;
   readonly #hypervisor: PoolHypervisor;
+  readonly #admission: Admission;
   readonly #served: ServedPool[] = [];
   readonly #closing = new Map<string, Promise<void>>();
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
     this.#hypervisor = withSharedList(parts.hypervisor, systemClock);
+    const { memoryReserveMiB, diskReserveMiB } = parts.config.room;
+    const diskBytes = diskReserveMiB === undefined ? null : diskReserveMiB * MiB;
+    this.#admission = new Admission({
+      hypervisor: parts.hypervisor,
+      clock: systemClock,
+      reserve: { memoryBytes: memoryReserveMiB * MiB, diskBytes },
+      onAnswer: () => parts.changes.notify('room'),
+    });
   }
 
   /** Those that are there now; the list is kept up to date. */
@@ -83,6 +97,7 @@ export class Pools {
     const context: PoolContext = {
       ...shared,
       hypervisor: this.#hypervisor,
+      admission: this.#admission,
       pool,
       workload: plan.workload,
       clock: systemClock,
@@ -141,6 +156,13 @@ export class Pools {
   }
 }
 
+/** The same decision, which says too that the host has no room for it. */
+function limitedBy(waitsFor: string | null, decision: Decision): Decision {
+  if (waitsFor === null) return decision;
+  const limit = { code: 'ScalingLimited', text: `ScalingLimited: ${waitsFor}`, numbers: {} };
+  return { ...decision, limits: [...decision.limits, limit] };
+}
+
 function makeAutoscaler(
   parts: PoolParts,
   plan: PoolPlan,
@@ -149,7 +171,7 @@ function makeAutoscaler(
 ): Autoscaler {
   const autoscaler = new Autoscaler({
     clock: systemClock,
-    plan: parts.planner.plan,
+    plan: (snapshot, policies, nowMs) => limitedBy(controller.waitsFor, parts.planner.plan(snapshot, policies, nowMs)),
     policyNames: parts.planner.names,
     readsLoads: parts.planner.readsLoads,
     notes: {

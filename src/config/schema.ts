@@ -42,6 +42,21 @@ const networkSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('bridge'), name: z.string().min(1) }),
 ]);
 
+/** What of the host is never given to VMs; below it no VM is launched. */
+const roomSchema = z.strictObject({
+  memoryReserveMiB: z
+    .int()
+    .min(0)
+    .max(16 * 1024 * 1024)
+    .default(512),
+  /** Free space where VMs have their disks; 2 GiB, or 5 % of the file system if that is more, unless given. */
+  diskReserveMiB: z
+    .int()
+    .min(0)
+    .max(1024 * 1024 * 1024)
+    .optional(),
+});
+
 const hourMs = 3_600_000;
 
 const accountsSchema = z.strictObject({
@@ -99,6 +114,7 @@ export const configSchema = z
       .array(poolSchema)
       .min(1)
       .prefault([{ name: 'default', prefix: 'tidepool' }]),
+    room: roomSchema.prefault({}),
     /** Autoscaling policies beside the presets (docs/autoscaling.md); checked by the autoscaler. */
     policies: z.array(z.unknown()).max(100).default([]),
     jobs: jobsSchema.prefault({}),
@@ -129,6 +145,14 @@ export const configSchema = z
     const twice = names.find((name, index) => names.indexOf(name) !== index);
     if (twice !== undefined) {
       context.addIssue({ code: 'custom', path: ['pools'], message: `two pools are named ${twice}` });
+    }
+    // VMs are named after the prefix, and two VMs cannot have one name.
+    for (const [index, pool] of config.pools.entries()) {
+      const prefix = pool.prefix ?? pool.name;
+      const other = config.pools.find((one, at) => at !== index && [one.name, one.prefix].includes(prefix));
+      if (other === undefined || other.name === pool.name) continue;
+      const message = `the VMs of pool ${pool.name} would be named ${prefix}-0000, like those of pool ${other.name}; give it another prefix`;
+      context.addIssue({ code: 'custom', path: ['pools', index, 'prefix'], message });
     }
   });
 

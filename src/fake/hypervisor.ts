@@ -40,16 +40,7 @@ export interface FakeDelays {
 }
 
 /** Every call about machines that can be made to fail or to last. */
-export type HypervisorCall =
-  | 'list'
-  | 'stats'
-  | 'get'
-  | 'create'
-  | 'suspend'
-  | 'resume'
-  | 'destroy'
-  | 'remove'
-  | 'room';
+export type HypervisorCall = 'list' | 'stats' | 'get' | 'create' | 'suspend' | 'resume' | 'destroy' | 'remove' | 'room';
 
 /** What goes wrong in a call: it waits, without end for Infinity; then it fails, or has its effect late. */
 export interface CallFault {

@@ -74,6 +74,7 @@ export function poolView(pool: ServedPool, vms: readonly Vm[]): PoolView {
     settings: { min, max, warm, policies: [...policies] },
     paused,
     counts: poolCounts(vms, pool.controller.size.desired),
+    waitsFor: pool.controller.waitsFor,
     decision:
       decision === undefined
         ? null

@@ -52,6 +52,7 @@ export class JobController {
   #excludedSinceMs = new Map<string, number>();
   /** Attempts that this process carries, by job id. */
   readonly #carried = new Map<string, Carried>();
+  #awaitedRuntimes: readonly string[] = [];
   /** How far the runtimes are that waiting jobs need, in words. */
   #runtimeProgress: ReadonlyMap<string, string> = new Map();
   /** Of runtimes with requirements that are waited for. */
@@ -108,6 +109,11 @@ export class JobController {
     if (queued === undefined) return undefined;
     const active = await this.#context.store.jobs.activeRuntimes();
     return new Set([...queued, ...active]);
+  }
+
+  /** Runtimes that jobs wait for, as of the last scheduling step, since no worker that is ready has them. */
+  get awaitedRuntimes(): readonly string[] {
+    return this.#awaitedRuntimes;
   }
 
   get carriedCount(): number {
@@ -180,7 +186,9 @@ export class JobController {
   /** A runtime that jobs wait for and that is not built yet gets built. */
   async #wantRuntimes(): Promise<void> {
     const progress = new Map<string, string>();
-    for (const [runtime, jobId] of this.#planner.runtimesOf(isMissingRuntime)) {
+    const missing = this.#planner.runtimesOf(isMissingRuntime);
+    this.#awaitedRuntimes = [...missing.keys()];
+    for (const [runtime, jobId] of missing) {
       const text = isLayered(runtime) ? await this.#wantLayered(runtime, jobId) : await this.#want(runtime);
       if (text !== undefined) progress.set(runtime, text);
     }

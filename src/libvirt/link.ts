@@ -36,6 +36,7 @@ const looking: ReadonlySet<number> = new Set(
   [
     ...[procedures.connectGetCapabilities, procedures.connectGetHostname, procedures.connectGetLibVersion],
     ...[procedures.connectGetUri, procedures.connectGetVersion, procedures.nodeGetInfo],
+    procedures.nodeGetMemoryStats,
     ...[procedures.connectListAllDomains, procedures.connectGetAllDomainStats],
     ...[procedures.domainGetMetadata, procedures.domainInterfaceAddresses],
   ].map(({ number }) => number),

@@ -6,7 +6,7 @@ import { mostSamples, Sampler } from './sampler.ts';
 
 function stats(name: string, cpuTimeNs: bigint): MachineStats {
   const none = { diskReadBytes: 0, diskWriteBytes: 0, networkReceiveBytes: 0, networkTransmitBytes: 0 };
-  return { name, state: 'running', vcpus: 1, cpuTimeNs, cpuDelayNs: null, memoryRssBytes: 1, ...none };
+  return { name, state: 'running', vcpus: 1, cpuTimeNs, cpuDelayNs: null, memoryBytes: 2, memoryRssBytes: 1, ...none };
 }
 
 test('all machines together have a bounded number of samples, and machines that are gone have none', async () => {

@@ -3,24 +3,39 @@ import type { Machine, MachineEvent, MachineState } from '../domain/hypervisor.t
 import type { Vm } from '../domain/vm.ts';
 import type { PoolContext } from './context.ts';
 import { failVm } from './fail.ts';
+import type { NoRoom } from './no-room.ts';
 import { poolMachines, poolVms } from './read.ts';
 
-/** Whether a step of ours is being carried out on a VM. */
-export type IsUnderWay = (name: string) => boolean;
+/** What a comparison takes into account and acts through. */
+export interface Comparing {
+  /** Whether a step of ours is being carried out on a VM. */
+  isUnderWay(name: string): boolean;
+  /** Keeps what goes wrong with one VM to that VM. */
+  attempt(name: string, work: () => Promise<void>): Promise<void>;
+  /** Guests that stand because the disk of the host is full: they are waited for. */
+  readonly noRoom: Pick<NoRoom, 'stands' | 'isPast'>;
+}
 
 /**
  * Compares the pool's rows with the hypervisor's machines: VMs whose machine somebody removed, paused or shut down while
- * no event reached us are given up. The rows are read before the machines, so a machine comes after its row.
+ * no event reached us are given up. The rows are read before the machines, so a machine comes after its row. A machine that
+ * the list lacks is asked for by its name before its VM is given up: a list may be short by a mistake.
  * @returns machines of this pool that no row knows: what an interrupted launch or removal left behind
  */
-export async function compareMachines(context: PoolContext, isUnderWay: IsUnderWay): Promise<Machine[]> {
+export async function compareMachines(context: PoolContext, comparing: Comparing): Promise<Machine[]> {
   const rows = await poolVms(context);
   const machines = await poolMachines(context);
   // All at once: when many are gone, they share the flushes to the disk.
-  await Promise.all(rows.map((vm) => compare(context, vm, machines.get(vm.name), isUnderWay, '')));
-  for (const vm of rows) {
-    machines.delete(vm.name);
-  }
+  await Promise.all(
+    rows.map(async (vm) => {
+      if (expectedState(vm) === undefined) return;
+      await comparing.attempt(vm.name, async () => {
+        const machine = machines.get(vm.name) ?? (await lookAgain(context, vm.name));
+        if (machine !== 'unknown') await compare(context, vm, machine, comparing, '');
+      });
+    }),
+  );
+  for (const vm of rows) machines.delete(vm.name);
   return [...machines.values()];
 }
 
@@ -31,15 +46,24 @@ export async function compareMachines(context: PoolContext, isUnderWay: IsUnderW
 export async function compareMachine(
   context: PoolContext,
   { name, kind, detail }: MachineEvent,
-  isUnderWay: IsUnderWay,
+  comparing: Comparing,
 ): Promise<void> {
   const vm = await context.store.vms.get(name);
   if (vm?.pool !== context.pool.name || expectedState(vm) === undefined) return;
-  try {
-    await compare(context, vm, await context.hypervisor.get(name), isUnderWay, ` (${kind}: ${detail})`);
-  } catch (error) {
+  await comparing.attempt(name, async () => {
+    const machine = await lookAgain(context, name);
     // The next comparison of all sees it.
-    if (!hasCode(error, 'unavailable') && !hasCode(error, 'timeout')) throw error;
+    if (machine !== 'unknown') await compare(context, vm, machine, comparing, ` (${kind}: ${detail})`);
+  });
+}
+
+/** A machine by its name; undefined when it is certain that there is none. */
+async function lookAgain(context: PoolContext, name: string): Promise<Machine | undefined | 'unknown'> {
+  try {
+    return await context.hypervisor.get(name);
+  } catch (error) {
+    if (hasCode(error, 'unavailable') || hasCode(error, 'timeout')) return 'unknown';
+    throw error;
   }
 }
 
@@ -48,12 +72,15 @@ async function compare(
   context: PoolContext,
   vm: Vm,
   machine: Machine | undefined,
-  isUnderWay: IsUnderWay,
+  { isUnderWay, noRoom }: Comparing,
   detail: string,
 ): Promise<void> {
   const expected = expectedState(vm);
   const state = machine?.state ?? 'gone';
-  if (expected === undefined || state === expected) return;
+  if (expected === undefined) return;
+  if (expected === 'running' && machine?.pauseReason === 'no_room') return noRoom.stands(vm);
+  if (state !== 'paused') await noRoom.isPast(vm, state === 'running');
+  if (state === expected) return;
   // Our own steps pause and resume machines, but end none without having changed the row before.
   if (isUnderWay(vm.name) && (state === 'running' || state === 'paused')) return;
   const now = await context.store.vms.get(vm.name);

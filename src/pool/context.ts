@@ -8,6 +8,7 @@ import type { PoolSettings } from '../domain/pool.ts';
 import type { Store } from '../domain/store.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { writeEvent } from '../reconcile/write-event.ts';
+import type { Admission } from './admission.ts';
 import type { PoolHypervisor } from './limited-hypervisor.ts';
 import type { Workload } from './workload.ts';
 
@@ -53,13 +54,17 @@ export interface PoolContext {
   readonly link: PoolLink;
   readonly store: PoolRecords;
   readonly clock: Clock;
-  /** Topics notified: `vms` (a VM changed its state), `queue` (there may be room for a job), `events`. */
+  /** Topics: `vms` (a VM changed its state), `queue` (there may be room for a job), `events`, `room` (the host answered). */
   readonly changes: Changes;
   readonly image: Image;
   readonly runtimes: RuntimeShelf;
   readonly accelerator: Accelerator;
   readonly network: MachineNetwork;
   readonly workload: Workload;
+  /** Shared by all pools of the host; without it every launch is admitted. */
+  readonly admission?: Admission;
+  /** Runtimes that queued jobs wait for, since no worker in service has them; none unless given. */
+  awaitedRuntimes?(): readonly string[];
   /** The usual one unless given. */
   readonly pace?: Pace;
   /**

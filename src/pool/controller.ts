@@ -3,24 +3,27 @@ import type { MachineEvent } from '../domain/hypervisor.ts';
 import type { PoolSettings } from '../domain/pool.ts';
 import type { Holding } from '../domain/queue.ts';
 import { isLeaving, type Vm, vmStatesThatCan } from '../domain/vm.ts';
-import { Backoff } from '../reconcile/backoff.ts';
 import { giveUpAfter } from '../reconcile/deadline.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { drain, enterService, park, resume, stop, undrain } from './actions.ts';
 import { adoptVms } from './adopt.ts';
-import { compareMachine, compareMachines } from './compare.ts';
+import { Ages } from './ages.ts';
+import { type Comparing, compareMachine, compareMachines } from './compare.ts';
 import { emit, type PoolContext, usualPace } from './context.ts';
+import { newVmRuntimes } from './disks.ts';
 import { failVm } from './fail.ts';
 import { launchVm } from './launch.ts';
+import { Launches } from './launches.ts';
 import { LimitedHypervisor } from './limited-hypervisor.ts';
-import { nextVmName } from './names.ts';
+import { RuntimeNeeds } from './needs.ts';
+import { NoRoom } from './no-room.ts';
+import { outdatedBecause, type UpToDate } from './outdated.ts';
 import { overdue } from './overdue.ts';
 import { poolVms } from './read.ts';
 import { Reaper } from './reaper.ts';
 import { PoolSize } from './size.ts';
 import { type MoveAction, type PoolAction, type SteeredVm, type StepKind, steer } from './steer.ts';
 import { Steps } from './steps.ts';
-import { UnhealthyGuard } from './unhealthy.ts';
 import { Watches } from './watches.ts';
 
 const keptBootTimes = 9;
@@ -39,14 +42,16 @@ export class PoolController {
   readonly #steps: Steps;
   readonly #watches: Watches;
   readonly #reaper: Reaper;
-  /** Names of machines on the hypervisor that are not ours. */
-  readonly #foreignNames = new Set<string>();
+  readonly #launches: Launches;
+  readonly #needs = new RuntimeNeeds();
+  readonly #noRoom: NoRoom;
+  readonly #ages: Ages;
+  readonly #comparing: Comparing;
   /** Our machines that no row knows, with the time at which they were first seen. */
   #leftovers = new Map<string, number>();
-  readonly #backoff: Backoff;
-  readonly #guard = new UnhealthyGuard();
+  /** When VMs that come up were launched by this server, by the steady clock. */
+  readonly #launchedAtMs = new Map<string, number>();
   #bootTimesMs: number[] = [];
-  #isAlarmed = false;
   #hasDrains = false;
   #loop: Loop | undefined;
   #compareLoop: Loop | undefined;
@@ -55,13 +60,25 @@ export class PoolController {
   constructor(context: PoolContext) {
     this.#hypervisor = new LimitedHypervisor(context.hypervisor, context.clock);
     this.#context = { ...context, hypervisor: this.#hypervisor };
-    this.#backoff = new Backoff(`launches of ${context.pool.name}`);
+    const { clock, pace = usualPace } = context;
+    this.#ages = new Ages(pace.steerMs);
+    this.#launches = new Launches(this.#context);
+    this.#noRoom = new NoRoom(this.#context);
     this.size = new PoolSize(this.#context);
     this.#reaper = new Reaper(this.#context);
-    this.#steps = new Steps((name, error) => {
-      if (error !== undefined) this.#log(name, error);
-      this.wake();
-    });
+    this.#steps = new Steps(
+      clock,
+      () => this.wake(),
+      (name, kind, error) => {
+        if (kind === 'launch') this.#launches.failed();
+        this.#log(name, error);
+      },
+    );
+    this.#comparing = {
+      isUnderWay: (name) => this.#steps.kindOf(name) !== undefined,
+      attempt: (name, work) => this.#steps.attempt(name, work),
+      noRoom: this.#noRoom,
+    };
     this.#watches = new Watches(
       this.#context,
       (vm) => this.#noteBoot(vm),
@@ -73,6 +90,11 @@ export class PoolController {
   get bootMs(): number | null {
     const sorted = this.#bootTimesMs.toSorted((a, b) => a - b);
     return sorted[Math.floor(sorted.length / 2)] ?? null;
+  }
+
+  /** Why a VM that is wanted is not launched; null when nothing keeps it from being. */
+  get waitsFor(): string | null {
+    return this.#launches.waitsFor;
   }
 
   get name(): string {
@@ -91,6 +113,7 @@ export class PoolController {
     this.#loop = loop('pool', pace.steerMs, () => this.#step());
     // A drain is over when the last job on the VM ends, and so is the wait of a row for the jobs of a VM that is gone.
     void this.#context.changes.each('queue', this.#stopping.signal, () => this.#hasDrains && this.wake());
+    void this.#context.changes.each('room', this.#stopping.signal, () => this.wake());
     // Apart from the steering: libvirt's answer may take as long as its killing of a machine that hangs.
     this.#compareLoop = loop('machines of', pace.compareMs, () => this.#compare());
   }
@@ -160,44 +183,45 @@ export class PoolController {
     const vms = await poolVms(this.#context);
     this.#hasDrains = vms.some(({ state }) => state === 'draining' || isLeaving(state));
     const held = await this.#context.store.jobs.holdingsByWorker();
+    this.#ages.look(vms, this.#context.clock.uptimeMs(), (name) => this.#noRoom.has(name));
     await this.#giveUpOverdue(vms, held);
-    this.#noteFailures(vms);
     for (const vm of vms) {
       if (underWay.has(vm.name)) continue;
       if (isLeaving(vm.state)) this.#reap(vm, held.get(vm.name) ?? []);
       else this.#watches.follow(vm);
     }
     const steered = await this.#steered(vms, held, underWay);
-    const wanted = this.size.wanted(await this.#mayLaunch(vms));
-    for (const action of steer(steered, wanted, this.#context.clock.now())) this.#act(action, vms);
+    const wanted = this.size.wanted(await this.#launches.most(vms, this.size.desired));
+    const actions = steer(steered, wanted, this.#ages.nowMs);
+    for (const action of actions) this.#act(action, vms);
+    await this.#launches.tell(actions.some(({ kind }) => kind === 'launch'));
   }
 
   async #giveUpOverdue(vms: readonly Vm[], held: ReadonlyMap<string, readonly Holding[]>): Promise<void> {
-    const nowMs = this.#context.clock.now();
+    const { nowMs } = this.#ages;
     const reasons = vms.map((vm) => {
       // How long a VM that has booted may prepare itself is not a matter of its boot.
       const isBooted = this.#watches.booted(vm) !== undefined;
-      return isBooted ? undefined : overdue(vm, held.get(vm.name) ?? [], nowMs);
+      const aged = { state: vm.state, stateSinceMs: this.#ages.sinceMs(vm.name) };
+      return isBooted ? undefined : overdue(aged, held.get(vm.name) ?? [], nowMs);
     });
     // All at once: they share the flushes to the disk.
     await Promise.all(
       vms.map(async (vm, i) => {
         const reason = reasons[i];
-        if (reason !== undefined) await failVm(this.#context, vm.name, reason, [vm.state]);
+        if (reason === undefined) return;
+        await this.#steps.attempt(vm.name, () => failVm(this.#context, vm.name, reason, [vm.state]));
       }),
     );
   }
 
-  #noteFailures(vms: readonly Vm[]): void {
-    const nowMs = this.#context.clock.now();
-    // One that never answered says that the next may not either.
-    for (const vm of this.#guard.see(vms, nowMs))
-      if (vm.capacity === null) this.#backoff.failed(this.#context.clock.uptimeMs());
-  }
-
   #noteBoot(vm: Vm): void {
-    this.#backoff.succeeded();
-    this.#bootTimesMs = [...this.#bootTimesMs, this.#context.clock.now() - vm.createdAtMs].slice(-keptBootTimes);
+    this.#launches.succeeded();
+    const launchedAtMs = this.#launchedAtMs.get(vm.name);
+    // Of a VM that an earlier server launched nobody knows how much of its time it took.
+    if (launchedAtMs === undefined) return;
+    this.#bootTimesMs = [...this.#bootTimesMs, this.#context.clock.uptimeMs() - launchedAtMs].slice(-keptBootTimes);
+    this.#launchedAtMs.delete(vm.name);
   }
 
   async #steered(
@@ -205,35 +229,33 @@ export class PoolController {
     held: ReadonlyMap<string, readonly Holding[]>,
     underWay: ReadonlyMap<string, StepKind>,
   ): Promise<SteeredVm[]> {
-    const { runtimes, workload } = this.#context;
-    const names = (await runtimes.list()).map((runtime) => runtime.name);
-    const known = vms.map((vm): SteeredVm => {
+    const { runtimes, workload, image } = this.#context;
+    const inFlight = vms.map((vm) => ({ ...vm, jobs: workload.inFlight(vm, held.get(vm.name) ?? []) }));
+    const built = await runtimes.list();
+    const awaited = (this.#context.awaitedRuntimes?.() ?? []).filter((name) => built.some((one) => one.name === name));
+    const isShort = vms.filter((vm) => vm.state === 'ready').length < this.size.desired;
+    this.#needs.look(inFlight, awaited, isShort);
+    const ofNewVms = newVmRuntimes(built, this.#needs.preferred).map(({ name }) => name);
+    const upToDate: UpToDate = {
+      imageId: image.id,
+      lacksRuntime: (vm) => workload.lacksRuntime(vm, ofNewVms),
+      isMarked: (vm) => this.#needs.isMarked(vm),
+    };
+    const known = inFlight.map((vm): SteeredVm => {
       const booted = this.#watches.booted(vm);
+      const because = outdatedBecause(vm, upToDate);
       return {
         ...vm,
+        stateSinceMs: this.#ages.sinceMs(vm.name),
         step: underWay.get(vm.name) ?? null,
-        jobs: workload.inFlight(vm, held.get(vm.name) ?? []),
-        isOutdated: vm.capacity !== null && workload.lacksRuntime(vm, names),
+        isOutdated: because !== undefined,
+        outdatedBecause: because,
         boot: booted === undefined ? 'going' : booted.mayPause ? 'done' : 'usable',
       };
     });
     // The row of a launch may come a moment after the list was read.
     const launching = [...underWay].filter(([name, kind]) => kind === 'launch' && !vms.some((vm) => vm.name === name));
-    return [...known, ...launching.map(([name]) => toCome(name, this.#context.clock.now()))];
-  }
-
-  async #mayLaunch(vms: readonly Vm[]): Promise<boolean> {
-    const nowMs = this.#context.clock.now();
-    const ready = vms.filter((vm) => vm.state === 'ready').length;
-    const { mayReplace, failures, allowed } = this.#guard.assess(this.size.desired, ready, nowMs);
-    if (!mayReplace !== this.#isAlarmed) {
-      this.#isAlarmed = !mayReplace;
-      const text = this.#isAlarmed
-        ? `unhealthy: ${failures} VMs failed within a minute, ${allowed} may; replacing stops`
-        : 'healthy again; replacing goes on';
-      await emit(this.#context, this.#isAlarmed ? 'alert.raised' : 'alert.cleared', null, text, { failures, allowed });
-    }
-    return mayReplace && this.#backoff.mayTry(this.#context.clock.uptimeMs());
+    return [...known, ...launching.map(([name]) => toCome(name, this.#ages.nowMs))];
   }
 
   #act(action: PoolAction, vms: readonly Vm[]): void {
@@ -243,17 +265,23 @@ export class PoolController {
   }
 
   #launch(vms: readonly Vm[]): void {
-    const rows = vms.map((vm) => vm.name);
-    const others = [
+    const taken = [
+      ...vms.map((vm) => vm.name),
       ...this.#steps.kinds.keys(),
       ...this.#hypervisor.held,
       ...this.#leftovers.keys(),
-      ...this.#foreignNames,
     ];
-    const name = nextVmName(this.#context.pool.prefix, new Set([...rows, ...others]));
-    this.#steps.begin(name, 'launch', async () => {
-      if (!(await launchVm(this.#context, name))) this.#foreignNames.add(name);
+    const name = this.#launches.nextName(taken);
+    if (!this.#launches.admit(name)) return;
+    this.#launchedAtMs.set(name, this.#context.clock.uptimeMs());
+    const isBegun = this.#steps.begin(name, 'launch', async () => {
+      try {
+        if (!(await launchVm(this.#context, name, this.#needs.preferred))) this.#launches.isForeign(name);
+      } finally {
+        this.#launches.ended(name);
+      }
     });
+    if (!isBegun) this.#launches.ended(name);
   }
 
   #move({ kind, name, why }: MoveAction, vms: readonly Vm[]): void {
@@ -286,7 +314,8 @@ export class PoolController {
   }
 
   async #compare(): Promise<void> {
-    const unknown = await compareMachines(this.#context, (name) => this.#steps.kindOf(name) !== undefined);
+    const unknown = await compareMachines(this.#context, this.#comparing);
+    await this.#resumeStanding();
     const nowMs = this.#context.clock.now();
     this.#leftovers = new Map(unknown.map(({ name }) => [name, this.#leftovers.get(name) ?? nowMs]));
     for (const [name, stateSinceMs] of this.#leftovers) {
@@ -299,10 +328,21 @@ export class PoolController {
     }
   }
 
+  /** Guests that stood for lack of room go on when there is some. */
+  async #resumeStanding(): Promise<void> {
+    this.#noRoom.keepOnly(await poolVms(this.#context));
+    for (const name of this.#noRoom.standing) {
+      if (!this.#noRoom.mayTry(name)) continue;
+      const vm = await this.#context.store.vms.get(name);
+      if (vm === undefined) continue;
+      this.#steps.begin(name, 'unpause', () => this.#noRoom.resume(vm, this.#stopping.signal));
+    }
+  }
+
   async #onMachineEvent(event: MachineEvent): Promise<void> {
     if (event.kind === 'started') return;
     try {
-      await compareMachine(this.#context, event, (name) => this.#steps.kindOf(name) !== undefined);
+      await compareMachine(this.#context, event, this.#comparing);
     } catch (error) {
       this.#log(event.name, error);
     }

@@ -1,35 +1,50 @@
 import { randomBytes } from 'node:crypto';
 import { hasCode, toTidepoolError } from '../domain/errors.ts';
-import type { Machine, MachineSpec } from '../domain/hypervisor.ts';
+import { isNameTaken, type Machine, type MachineSpec } from '../domain/hypervisor.ts';
 import { type Runtime, runtimeDiskSerial } from '../domain/image.ts';
 import type { Vm } from '../domain/vm.ts';
 import { agentPort, agentSecretNames } from '../protocol/agent.ts';
 import { emit, type PoolContext } from './context.ts';
+import { newVmRuntimes } from './disks.ts';
 import { failVm } from './fail.ts';
 
 /**
  * First stage: a row, then a machine, then `booting`. The row comes first, so a machine without a row is always a
  * leftover. Ends in `failed` with the reason when the hypervisor refuses.
  *
- * Resolves with false when the name belongs to somebody else on the hypervisor: another one must be tried.
+ * Resolves with false when the name belongs to somebody else: another one must be tried.
+ * @param preferred runtimes that it should have if there is not room for all, the most wanted first
  */
-export async function launchVm(context: PoolContext, name: string): Promise<boolean> {
+export async function launchVm(
+  context: PoolContext,
+  name: string,
+  preferred: readonly string[] = [],
+): Promise<boolean> {
   const { store, hypervisor, clock, changes } = context;
   const vm = newVm(context, name);
-  await store.vms.insert(vm);
+  try {
+    await store.vms.insert(vm);
+  } catch (error) {
+    // A worker that joined by hand may have such a name.
+    if (!hasCode(error, 'conflict')) throw error;
+    context.log(`vm ${name}: ${error.message}`);
+    return false;
+  }
   changes.notify('vms');
   await emit(context, 'vm.launching', name, 'launching', { flavor: context.pool.flavor.name });
   try {
-    const machine = await hypervisor.create(machineSpec(context, vm, await context.runtimes.list()));
+    const runtimes = newVmRuntimes(await context.runtimes.list(), preferred);
+    const machine = await hypervisor.create(machineSpec(context, vm, runtimes));
     const facts = agentEndpoint(machine);
     await store.vms.move(name, ['creating'], { state: 'booting', reason: '', nowMs: clock.now(), facts });
   } catch (error) {
-    if (hasCode(error, 'conflict')) {
+    const { message } = toTidepoolError(error);
+    if (isNameTaken(error)) {
       await store.vms.delete(name);
-      context.log(`vm ${name}: ${error.message}`);
+      context.log(`vm ${name}: ${message}`);
       return false;
     }
-    await failVm(context, name, `could not be created: ${toTidepoolError(error).message}`);
+    await failVm(context, name, `could not be created: ${message}`);
   }
   changes.notify('vms');
   return true;

@@ -1,10 +1,13 @@
 import type { Clock } from '../domain/clock.ts';
-import type { Hypervisor, Machine, MachineSpec } from '../domain/hypervisor.ts';
+import type { HostRoom, Hypervisor, Machine, MachineSpec } from '../domain/hypervisor.ts';
 import { vmStates } from '../domain/vm.ts';
 import { giveUpAfter } from '../reconcile/deadline.ts';
 
 /** What a pool asks of the hypervisor. */
-export type PoolHypervisor = Pick<Hypervisor, 'list' | 'get' | 'create' | 'suspend' | 'resume' | 'remove' | 'onEvent'>;
+export type PoolHypervisor = Pick<
+  Hypervisor,
+  'hostRoom' | 'list' | 'get' | 'create' | 'suspend' | 'resume' | 'remove' | 'onEvent'
+>;
 
 /** For what takes milliseconds when all is well; libvirt may first have to kill a machine that hangs. */
 const quickMs = 30_000;
@@ -27,6 +30,10 @@ export class LimitedHypervisor implements PoolHypervisor {
   /** Names with calls that have not ended, those given up too. */
   get held(): Iterable<string> {
     return this.#open.keys();
+  }
+
+  hostRoom(): Promise<HostRoom> {
+    return giveUpAfter(this.#clock, quickMs, 'asking the host for its room', this.#hypervisor.hostRoom());
   }
 
   list(): Promise<Machine[]> {

@@ -4,6 +4,7 @@ import { jobHandoverMs, type Vm, vmStates } from '../domain/vm.ts';
 /**
  * Why a VM is to be given up: it has been in its state for too long. Undefined while it has not, and for VMs that are
  * being removed already (reaper.ts). Pure.
+ * @param vm with the time at which it came into its state by the same clock as `nowMs`, whichever it is
  * @param jobs those on the VM
  */
 export function overdue(

@@ -36,7 +36,7 @@ export async function firstHealth(
       if (open.length > maxOpen) open[0]?.abort();
       const onContact = (): void => {
         if (inContact !== undefined) return;
-        inContact = { question, sinceMs: clock.now() };
+        inContact = { question, sinceMs: clock.uptimeMs() };
         giveUp(question);
       };
       try {
@@ -53,7 +53,7 @@ export async function firstHealth(
     const askOn = async (): Promise<void> => {
       while (!signal.aborted && !isAnswered) {
         if (inContact === undefined) void ask();
-        else if (clock.now() - inContact.sinceMs > answerLimitMs) inContact.question.abort();
+        else if (clock.uptimeMs() - inContact.sinceMs > answerLimitMs) inContact.question.abort();
         await clock.sleep(askEveryMs, signal).catch(() => undefined);
       }
       if (!isAnswered) reject(new TidepoolError('aborted', 'gave up waiting for the agent'));
@@ -78,8 +78,8 @@ export async function untilWarmedUp(
   signal: AbortSignal,
 ): Promise<AgentHealth> {
   let health = first;
-  const endMs = clock.now() + warmUpLimitMs;
-  while (health.isWarmingUp && clock.now() < endMs && !signal.aborted && !(await isWanted())) {
+  const endMs = clock.uptimeMs() + warmUpLimitMs;
+  while (health.isWarmingUp && clock.uptimeMs() < endMs && !signal.aborted && !(await isWanted())) {
     await clock.sleep(lookEveryMs, signal).catch(() => undefined);
     health = await link.health(agent, signal).catch(() => health);
   }

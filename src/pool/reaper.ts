@@ -7,6 +7,13 @@ import { emit, type PoolContext } from './context.ts';
 /** What is to be removed: a VM, or a machine that no row knows (which has no time of creation). */
 export type Leaving = Pick<Vm, 'name' | 'reason' | 'stateSinceMs'> & Partial<Pick<Vm, 'createdAtMs'>>;
 
+interface Failed {
+  readonly backoff: Backoff;
+  /** Of the first failure, by the steady clock. */
+  readonly sinceMs: number;
+  isAlarmed: boolean;
+}
+
 /**
  * Last stage: the machine goes, then the VM is `dead` and its jobs are given up, then the row goes; so a crash in between
  * leaves a row that is reaped again. A machine that cannot be removed is tried again with growing pauses until it is gone,
@@ -15,7 +22,7 @@ export type Leaving = Pick<Vm, 'name' | 'reason' | 'stateSinceMs'> & Partial<Pic
 export class Reaper {
   readonly #context: PoolContext;
   /** By name: removals that failed so far. */
-  readonly #failed = new Map<string, { readonly backoff: Backoff; isAlarmed: boolean }>();
+  readonly #failed = new Map<string, Failed>();
   /** VMs whose machine is removed and whose row waits for their jobs to be given up, with their times of creation. */
   readonly #removed = new Map<string, number>();
 
@@ -92,12 +99,13 @@ export class Reaper {
   }
 
   async #failedToRemove({ name, stateSinceMs }: Leaving, error: TidepoolError): Promise<void> {
-    const nowMs = this.#context.clock.now();
-    const failed = this.#failed.get(name) ?? { backoff: new Backoff(`removal of ${name}`), isAlarmed: false };
+    const uptimeMs = this.#context.clock.uptimeMs();
+    const first = { backoff: new Backoff(`removal of ${name}`), sinceMs: uptimeMs, isAlarmed: false };
+    const failed = this.#failed.get(name) ?? first;
     this.#failed.set(name, failed);
-    failed.backoff.failed(this.#context.clock.uptimeMs());
+    failed.backoff.failed(uptimeMs);
     this.#context.log(`vm ${name}: it could not be removed and is tried again: ${error.message}`);
-    if (failed.isAlarmed || nowMs - stateSinceMs < (vmStates.stopping.maxMs ?? 0)) return;
+    if (failed.isAlarmed || uptimeMs - failed.sinceMs < (vmStates.stopping.maxMs ?? 0)) return;
     failed.isAlarmed = true;
     const text = `it cannot be removed and is tried again every 30 s: ${error.message}`;
     await emit(this.#context, 'alert.raised', name, text, { error: error.code, sinceMs: stateSinceMs });

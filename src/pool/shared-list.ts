@@ -40,6 +40,7 @@ export class SharedList {
 export function withSharedList(hypervisor: PoolHypervisor, clock: Clock): PoolHypervisor {
   const shared = new SharedList(hypervisor, clock);
   return {
+    hostRoom: () => hypervisor.hostRoom(),
     list: () => shared.list(),
     get: (name) => hypervisor.get(name),
     create: (spec) => hypervisor.create(spec),

@@ -1,5 +1,5 @@
 import { TidepoolError } from '../domain/errors.ts';
-import type { PoolSettings } from '../domain/pool.ts';
+import type { PoolSettings, PoolState } from '../domain/pool.ts';
 import { emit, type PoolContext } from './context.ts';
 import type { Wanted } from './steer.ts';
 
@@ -33,10 +33,8 @@ export class PoolSize {
   /** Sets the wanted number; what is out of bounds is moved to the nearer bound. Returns what it is now. */
   async setDesired(desired: number): Promise<number> {
     const next = this.#within(desired);
-    if (next !== this.#desired) {
-      this.#desired = next;
-      await this.#save();
-    }
+    // What could not be kept would be forgotten by a restart: it is asked for again.
+    if (next !== this.#desired) await this.#save({ desired: next, overrides: this.#overrides });
     return next;
   }
 
@@ -45,9 +43,8 @@ export class PoolSize {
     const next = { ...this.settings, ...changes };
     if (next.min > next.max)
       throw new TidepoolError('invalid', `min is ${next.min}, more than max, which is ${next.max}`);
-    this.#overrides = { ...this.#overrides, ...changes };
-    this.#desired = this.#within(this.#desired);
-    await this.#save();
+    const desired = Math.min(next.max, Math.max(next.min, this.#desired));
+    await this.#save({ desired, overrides: { ...this.#overrides, ...changes } });
     await emit(this.#context, 'pool.changed', null, `settings changed: ${JSON.stringify(changes)}`, { ...changes });
   }
 
@@ -56,14 +53,16 @@ export class PoolSize {
     this.#isClosed = true;
   }
 
-  wanted(mayLaunch: boolean): Wanted {
+  /** @param mostLaunches maximum number of VMs on their way up at one time, as things are; 0: none may be launched */
+  wanted(mostLaunches: number): Wanted {
     const { maxParallelLaunches, minLifetimeMs } = this.#context.pool;
     return {
       desired: this.desired,
+      max: this.settings.max,
       warm: this.#isClosed ? 0 : this.settings.warm,
-      maxParallelLaunches,
+      maxParallelLaunches: Math.min(maxParallelLaunches, Math.max(1, mostLaunches)),
       minLifetimeMs: this.#isClosed ? 0 : minLifetimeMs,
-      mayLaunch: mayLaunch && !this.#isClosed,
+      mayLaunch: mostLaunches > 0 && !this.#isClosed,
     };
   }
 
@@ -71,8 +70,10 @@ export class PoolSize {
     return Math.min(this.settings.max, Math.max(this.settings.min, Math.round(desired)));
   }
 
-  async #save(): Promise<void> {
+  async #save({ desired, overrides }: Pick<PoolState, 'desired' | 'overrides'>): Promise<void> {
     const { name } = this.#context.pool;
-    await this.#context.store.pools.put({ name, desired: this.#desired, overrides: this.#overrides });
+    await this.#context.store.pools.put({ name, desired, overrides });
+    this.#desired = desired;
+    this.#overrides = overrides;
   }
 }

@@ -104,11 +104,11 @@ test('outdated VMs are replaced one at a time, and each is drained when another 
   const idle = outdated({ jobs: 0 });
   assert.deepEqual(
     steer([outdated(), idle, outdated(), vm('ready')], wanted({ desired: 3 }), 5_000).map((action) => ({ ...action })),
-    [{ kind: 'drain', name: idle.name, why: 'it lacks a runtime that new VMs have' }],
+    [{ kind: 'drain', name: idle.name, why: 'another takes its place' }],
   );
-  assert.deepEqual(kinds(steer([outdated(), vm('ready'), vm('draining', { isOutdated: true, jobs: 1 })], two, 0)), [
-    'launch',
-  ]);
+  const drains = vm('draining', { isOutdated: true, jobs: 1 });
+  assert.deepEqual(kinds(steer([outdated(), vm('ready'), drains], two, 0)), [], 'a busy one drains already');
+  assert.deepEqual(kinds(steer([outdated({ jobs: 0 }), vm('ready'), drains], two, 0)), ['launch']);
   assert.deepEqual(kinds(steer([outdated(), vm('warm')], wanted(), 0)), ['resume']);
 });
 
@@ -165,7 +165,7 @@ const anyVm = fc.record({
   boot: fc.constantFrom<SteeredVm['boot'][]>('going', 'usable', 'done'),
   step: fc.option(fc.nat(), { freq: 2 }),
 });
-const anyWanted = fc.record({
+const anyWanted: fc.Arbitrary<Wanted> = fc.record({
   desired: fc.integer({ min: 0, max: 12 }),
   warm: fc.integer({ min: 0, max: 4 }),
   maxParallelLaunches: fc.integer({ min: 1, max: 5 }),
@@ -245,6 +245,73 @@ test('however many VMs are outdated, as many as wanted serve at all times, and a
       }
       assert.deepEqual([pool.length, pool.some((one) => one.isOutdated)], [desired + warm, false]);
     }),
+  );
+});
+
+test('a pool that lost much while its warm VMs prepare themselves still launches one', () => {
+  const preparing = vm('booting', { boot: 'usable' });
+  const want = wanted({ desired: 2, warm: 1, maxParallelLaunches: 1 });
+  assert.deepEqual(kinds(steer([vm('ready'), preparing], want, 9_000)), ['enter', 'launch']);
+});
+
+test('a drain may last for days: launches stop at the maximum, a replacement and a few drains', () => {
+  const draining = Array.from({ length: 7 }, () => vm('draining', { jobs: 1, isUnwanted: true }));
+  const want = wanted({ desired: 4, max: 4, maxParallelLaunches: 10 });
+  assert.equal(steer(draining.slice(0, 3), want, 0).length, 4);
+  assert.equal(steer(draining.slice(0, 5), want, 0).length, 2);
+  assert.equal(steer(draining, want, 0).length, 0);
+});
+
+const hourMs = 3_600_000;
+/** What makes VMs outdated: each so often, for as long as it lasts. Each VM that is in service has a job of some hours. */
+const anyChanges = fc.record({
+  everyMs: fc.integer({ min: 60_000, max: hourMs }),
+  jobMs: fc.integer({ min: 60_000, max: 6 * hourMs }),
+  max: fc.integer({ min: 1, max: 12 }),
+  warm: fc.integer({ min: 0, max: 2 }),
+  drainsEveryMs: fc.integer({ min: 60_000, max: 4 * hourMs }),
+  lessEveryMs: fc.integer({ min: 60_000, max: 4 * hourMs }),
+});
+
+test('however often VMs become outdated, drained or unwanted, and however long their work lasts, the host is not filled', () => {
+  fc.assert(
+    fc.property(anyChanges, ({ everyMs, jobMs, max, warm, drainsEveryMs, lessEveryMs }) => {
+      const tickMs = 30_000;
+      let desired = max;
+      let generation = 0;
+      let pool: (SteeredVm & { generation: number; workUntilMs: number })[] = [];
+      const isDue = (nowMs: number, period: number): boolean => nowMs % period < tickMs;
+      for (let nowMs = 0; nowMs < 8 * hourMs; nowMs += tickMs) {
+        if (isDue(nowMs, everyMs)) generation += 1;
+        if (isDue(nowMs, lessEveryMs)) desired = desired === max ? Math.ceil(max / 2) : max;
+        const unwanted = isDue(nowMs, drainsEveryMs) ? pool.find((one) => one.state === 'ready')?.name : undefined;
+        pool = pool.map((one) => {
+          const workUntilMs = one.state === 'ready' && one.workUntilMs <= nowMs ? nowMs + jobMs : one.workUntilMs;
+          const isBusy = workUntilMs > nowMs && (one.state === 'ready' || one.state === 'draining');
+          const isOutdated = one.generation < generation && one.state !== 'creating' && one.state !== 'booting';
+          const isUnwanted = one.isUnwanted || one.name === unwanted;
+          return { ...one, workUntilMs, jobs: isBusy ? 1 : 0, isOutdated, isUnwanted };
+        });
+        const want = wanted({ desired, max, warm, maxParallelLaunches: 3 });
+        const actions = steer(pool, want, nowMs);
+        pool = pool.flatMap((one) => {
+          const action = actions.find((candidate) => candidate.kind !== 'launch' && candidate.name === one.name);
+          if (action !== undefined && action.kind !== 'launch') {
+            const state = after[action.kind];
+            return state === 'stopping' ? [] : [{ ...one, state, stateSinceMs: nowMs }];
+          }
+          const next = later(one);
+          return [{ ...one, ...next, stateSinceMs: next.state === one.state ? one.stateSinceMs : nowMs }];
+        });
+        for (const action of actions) {
+          if (action.kind !== 'launch') continue;
+          pool.push({ ...vm('creating', { stateSinceMs: nowMs, createdAtMs: nowMs }), generation, workUntilMs: 0 });
+        }
+        const bound = max + warm + 1 + Math.max(2, Math.floor(max / 4));
+        assert.ok(pool.length <= bound, `${pool.length} VMs of a pool of ${max}, at most ${bound}`);
+      }
+    }),
+    { numRuns: 30 },
   );
 });
 

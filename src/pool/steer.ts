@@ -4,6 +4,8 @@ import type { Vm, VmState } from '../domain/vm.ts';
 export interface Wanted {
   /** VMs in service. */
   readonly desired: number;
+  /** Maximum number of VMs that may be wanted in service; `desired` unless given. */
+  readonly max?: number;
   /** VMs booted and paused beside them. */
   readonly warm: number;
   /** VMs that may be on their way up at one time. */
@@ -20,6 +22,8 @@ export interface SteeredVm extends Pick<Vm, 'name' | 'state' | 'stateSinceMs' | 
   readonly jobs: number;
   /** It lacks something that a new VM would have, e.g. a runtime; another is to take its place. */
   readonly isOutdated: boolean;
+  /** Why it is outdated, in words. */
+  readonly outdatedBecause?: string | undefined;
   /** An operator wants it gone, whatever the pool's size. */
   readonly isUnwanted: boolean;
   /** Of a booting VM: its agent has not answered; it could take work; it could be paused too. */
@@ -37,13 +41,14 @@ export interface MoveAction {
   readonly why: string;
 }
 
-/** What is done to a VM; `sweep` removes a machine of that name which no row knew. */
-export type StepKind = MoveAction['kind'] | 'launch' | 'reap' | 'sweep';
+/** What is done to a VM; `sweep` removes a machine of that name which no row knew, `unpause` resumes one that lacked room. */
+export type StepKind = MoveAction['kind'] | 'launch' | 'reap' | 'sweep' | 'unpause';
 
 /** The state to which a step brings its VM; null where the row says by itself how far it is. */
 const leadsTo: Readonly<Record<StepKind, VmState | null>> = {
   launch: null,
   sweep: null,
+  unpause: null,
   undrain: 'ready',
   enter: 'ready',
   resume: 'ready',
@@ -62,13 +67,19 @@ const settleMs = 3_000;
  * drains outdated VMs first, then idle ones, then the youngest; what is drained goes to the warm pool if that has room.
  * While a VM in service is outdated one more than wanted is brought into service, and then the outdated one drained: a change
  * that reaches all VMs never takes the pool down, be it one of one VM.
+ *
+ * A drain lasts as long as the work on the VM, which may be days. So no second busy VM is drained for being outdated before
+ * the first is done, and nothing is launched beyond the pool's maximum and a few drains (mostVms).
+ *
+ * Times are of one clock, whichever it is.
  */
 export function steer(vms: readonly SteeredVm[], wanted: Wanted, nowMs: number): PoolAction[] {
   const of = (state: VmState): SteeredVm[] => vms.filter((vm) => heads(vm) === state);
   const free = (state: VmState): SteeredVm[] => of(state).filter((vm) => vm.step === null);
   const ready = of('ready');
   const warm = of('warm').filter(isKept);
-  const shortage = Math.max(0, wanted.desired + surge(ready, wanted) - ready.length);
+  const isReplaced = of('draining').some((vm) => vm.isOutdated && vm.jobs > 0);
+  const shortage = Math.max(0, wanted.desired + surge(ready, wanted, isReplaced) - ready.length);
 
   const back = free('draining').filter(isKept).sort(byJobs).reverse().slice(0, shortage);
   const booted = free('booting').filter((vm) => vm.boot !== 'going');
@@ -96,8 +107,11 @@ export function steer(vms: readonly SteeredVm[], wanted: Wanted, nowMs: number):
   // A boot takes much CPU: what has just come into service gets it first, and the warm pool is refilled a moment later.
   const isSettling = resumed.length > 0 || ready.some((vm) => vm.step !== null || nowMs - vm.stateSinceMs < settleMs);
   const needed = stillShort + Math.max(0, warmShort - soonWarm.length);
-  const upTo = wanted.maxParallelLaunches - toWarm.filter((vm) => vm.boot === 'usable').length;
-  const launches = Math.min(isSettling ? stillShort : needed, upTo) - coming.length;
+  // What still prepares itself to be kept warm takes CPU too, but does not stop a pool that is short of VMs.
+  const preparing = toWarm.filter((vm) => vm.boot === 'usable').length;
+  const upTo = Math.max(stillShort > 0 ? 1 : 0, wanted.maxParallelLaunches - preparing);
+  const room = mostVms(wanted) - vms.filter((vm) => isOnHost(heads(vm))).length;
+  const launches = Math.min(Math.min(isSettling ? stillShort : needed, upTo) - coming.length, room);
   const tooWarm = warmLeft.length - wanted.warm;
 
   return [
@@ -143,10 +157,26 @@ function surplus(vms: readonly SteeredVm[], count: number): SteeredVm[] {
   return mayGo.sort((a, b) => b.createdAtMs - a.createdAtMs).slice(0, Math.max(0, count));
 }
 
-/** VMs in service beyond the wanted ones, for as long as outdated VMs are to be replaced. */
-function surge(ready: readonly SteeredVm[], { desired }: Wanted): number {
-  const isReplacing = ready.some((vm) => vm.isOutdated) && ready.filter(isKept).length < desired;
-  return isReplacing ? 1 : 0;
+/** Drains at least that a pool may have beside its maximum of VMs; a large pool a quarter of that. */
+const leastDrains = 2;
+
+/** Maximum number of VMs that a pool has on the host at one time before it launches no more. */
+function mostVms({ desired, max = desired, warm }: Wanted): number {
+  const surge = 1;
+  return Math.max(desired, max) + warm + surge + Math.max(leastDrains, Math.floor(max / 4));
+}
+
+function isOnHost(state: VmState): boolean {
+  return state === 'creating' || state === 'booting' || state === 'ready' || state === 'warm' || state === 'draining';
+}
+
+/**
+ * VMs in service beyond the wanted ones, for as long as outdated VMs are to be replaced.
+ * @param isReplaced whether a busy one drains already
+ */
+function surge(ready: readonly SteeredVm[], { desired }: Wanted, isReplaced: boolean): number {
+  const mayBeReplaced = ready.some((vm) => vm.isOutdated && (vm.jobs === 0 || !isReplaced));
+  return mayBeReplaced && ready.filter(isKept).length < desired ? 1 : 0;
 }
 
 function drains(ready: readonly SteeredVm[], wanted: Wanted, nowMs: number): MoveAction[] {
@@ -160,7 +190,7 @@ function drains(ready: readonly SteeredVm[], wanted: Wanted, nowMs: number): Mov
   const mayGo = others.filter((vm) => !vm.isOutdated && nowMs - vm.stateSinceMs >= wanted.minLifetimeMs).sort(byJobs);
   return [
     ...moves('drain', unwanted, 'an operator asked for it'),
-    ...moves('drain', replaced, 'it lacks a runtime that new VMs have'),
+    ...replaced.flatMap((vm) => moves('drain', [vm], vm.outdatedBecause ?? 'another takes its place')),
     ...moves('drain', mayGo.slice(0, Math.max(0, surplus - outdated.length)), 'the pool wants fewer VMs'),
   ];
 }

@@ -19,6 +19,7 @@ function watched() {
   const context = {
     clock,
     link: { health },
+    hypervisor: { get: async () => undefined },
     cpuWantedSince: () => state.cpu,
     store: {
       vms: {

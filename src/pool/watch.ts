@@ -81,7 +81,8 @@ export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSign
       if (signal.aborted) return;
       const mayJudge = silence.missed({ askedAtMs, nowMs: clock.uptimeMs(), limitMs: hangMs });
       const reason = mayJudge ? deathReason(context, vm.name, lastAnswerMs, silence.chargedMs) : undefined;
-      if (reason !== undefined) {
+      if (reason !== undefined && (await lacksRoom(context, vm.name))) silence.answered(clock.uptimeMs());
+      else if (reason !== undefined) {
         return failVm(context, vm.name, `${reason} (${toTidepoolError(error).message})`, ['ready', 'draining']);
       }
     }
@@ -97,6 +98,15 @@ async function setClock(context: PoolContext, name: string, agent: AgentAddress,
     log(`the clock of ${name} was wrong, and has been set`);
   } catch (error) {
     if (!signal.aborted) log(`the clock of ${name} is wrong and cannot be set: ${toTidepoolError(error).message}`);
+  }
+}
+
+/** Whether a silent VM stands for lack of room on the host, which is waited for (no-room.ts). Without an answer: no. */
+async function lacksRoom({ hypervisor }: PoolContext, name: string): Promise<boolean> {
+  try {
+    return (await hypervisor.get(name))?.pauseReason === 'no_room';
+  } catch {
+    return false; // The VM is judged by what is known; its machine is destroyed only by a hypervisor that answers.
   }
 }
 

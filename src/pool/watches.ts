@@ -1,10 +1,14 @@
 import { toTidepoolError } from '../domain/errors.ts';
 import type { Vm } from '../domain/vm.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
+import { Backoffs } from '../reconcile/backoff.ts';
 import type { PoolContext } from './context.ts';
 import { failVm } from './fail.ts';
 import { untilWarmedUp } from './ready.ts';
 import { heartbeats, waitForBoot } from './watch.ts';
+
+/** VMs whose failed watches are remembered. */
+const mostNames = 10_000;
 
 /** A VM whose agent has answered after its boot. */
 export interface Booted {
@@ -13,11 +17,15 @@ export interface Booted {
   readonly mayPause: boolean;
 }
 
-/** Follows each VM that runs: its boot until it can take work, then its heartbeats. At most one watch a VM. */
+/**
+ * Follows each VM that runs: its boot until it can take work, then its heartbeats. At most one watch a VM. A watch that could
+ * not go on, e.g. because the hypervisor does not answer, is begun again after a pause.
+ */
 export class Watches {
   readonly #context: PoolContext;
   readonly #onBooted: (vm: Vm) => void;
   readonly #wake: () => void;
+  readonly #backoffs = new Backoffs(mostNames);
   readonly #watches = new Map<string, { readonly stop: AbortController; readonly ended: Promise<void> }>();
   /** By name, with the time of the launch: names come again. */
   readonly #booted = new Map<string, Booted & { readonly createdAtMs: number }>();
@@ -40,18 +48,22 @@ export class Watches {
 
   /** Begins to follow a VM if it is to be followed and is not yet. */
   follow(vm: Vm): void {
-    if (this.#watches.has(vm.name)) return;
+    if (this.#watches.has(vm.name) || !this.#backoffs.mayTry(vm.name, this.#context.clock.uptimeMs())) return;
     if (vm.state !== 'booting' && vm.state !== 'ready' && vm.state !== 'draining') return;
     if (this.booted(vm)?.mayPause) return;
     const stop = new AbortController();
     const follow = vm.state === 'booting' ? this.#boot(vm, stop.signal) : heartbeats(this.#context, vm, stop.signal);
-    const ended = follow
-      .catch((error: unknown) => this.#context.log(`vm ${vm.name}: watching it: ${toTidepoolError(error).message}`))
-      .finally(() => {
-        this.#watches.delete(vm.name);
-        this.#wake();
-      });
-    this.#watches.set(vm.name, { stop, ended });
+    const succeeded = (): void => {
+      this.#watches.delete(vm.name);
+      this.#backoffs.succeeded(vm.name);
+      this.#wake();
+    };
+    const failed = (error: unknown): void => {
+      this.#watches.delete(vm.name);
+      this.#backoffs.failed(vm.name, this.#context.clock.uptimeMs());
+      this.#context.log(`vm ${vm.name}: watching it: ${toTidepoolError(error).message}`);
+    };
+    this.#watches.set(vm.name, { stop, ended: follow.then(succeeded, failed) });
   }
 
   /** Ends the watch of a VM, before a step after which it says nothing any more. */

@@ -1,5 +1,6 @@
 import type { PortRequest } from '../domain/hypervisor.ts';
 import type { Holding } from '../domain/queue.ts';
+import { isLayered } from '../domain/requirements.ts';
 import type { Vm } from '../domain/vm.ts';
 
 /** What the VMs of a pool work on, as far as the pool must know: jobs (below), or a service (`services/`). */
@@ -21,7 +22,8 @@ export interface Workload {
 /** Jobs need nothing but the agent. */
 export const jobsWorkload: Workload = {
   ports: [],
-  lacksRuntime: (vm, built) => built.some((name) => !vm.runtimes.includes(name)),
+  // One with requirements on top is for the jobs that ask for it (needs.ts).
+  lacksRuntime: (vm, built) => built.some((name) => !isLayered(name) && !vm.runtimes.includes(name)),
   prepare: async () => undefined,
   inFlight: (_vm, held) => held.length,
 };

@@ -242,6 +242,8 @@ export const poolSchema = z.object({
     draining: z.number(),
     failed: z.number(),
   }),
+  /** Why VMs that are wanted are not launched, e.g. that the host lacks memory; null when nothing keeps them from being. */
+  waitsFor: z.string().nullable(),
   /** The newest decision; null before the first, and where no policy is set. */
   decision: decisionSchema.nullable(),
 });

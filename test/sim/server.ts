@@ -6,6 +6,7 @@ import type { FakeHypervisor } from '../../src/fake/hypervisor.ts';
 import { JobController } from '../../src/jobs/controller.ts';
 import { defaultUserRules, type SchedulingRules } from '../../src/jobs/rules.ts';
 import { sweepWorkers } from '../../src/jobs/sweep.ts';
+import { Admission } from '../../src/pool/admission.ts';
 import type { PoolContext } from '../../src/pool/context.ts';
 import { PoolController } from '../../src/pool/controller.ts';
 import type { PoolHypervisor } from '../../src/pool/limited-hypervisor.ts';
@@ -72,7 +73,13 @@ export class SimServer {
       cpuWantedSince: (name, sinceMs) => world.cpuWantedSince(name, sinceMs),
       log,
     };
-    this.pool = new PoolController(context);
+    const admission = new Admission({
+      hypervisor: context.hypervisor,
+      clock,
+      reserve: { memoryBytes: 1024 ** 3, diskBytes: null },
+      onAnswer: () => this.changes.notify('room'),
+    });
+    this.pool = new PoolController({ ...context, admission });
     const jobs = { store, link, clock, changes: this.changes, blobs: world.blobs, logs: mortal(world.logs, life) };
     const jobContext = {
       ...jobs,
@@ -150,6 +157,7 @@ function watched(hypervisor: FakeHypervisor, world: World): PoolHypervisor {
   const jobsOn = async (name: string): Promise<string[]> =>
     ((await world.store.jobs.holdingsByWorker()).get(name) ?? []).map(({ jobId }) => jobId);
   return {
+    hostRoom: () => hypervisor.hostRoom(),
     list: () => hypervisor.list(),
     get: (name) => hypervisor.get(name),
     create: (spec) => hypervisor.create(spec),

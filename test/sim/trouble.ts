@@ -112,7 +112,8 @@ export class Trouble {
     if (call === 'stats') return this.#statisticsFault();
     const { random } = this.#world;
     if (!random.chance(this.#weather.calls)) return undefined;
-    if (call !== 'list' && call !== 'get' && call !== 'remove') this.#world.harm(name, `${call} goes wrong`);
+    if (call !== 'list' && call !== 'get' && call !== 'remove' && call !== 'room')
+      this.#world.harm(name, `${call} goes wrong`);
     const fails = random.chance(0.5);
     const error = random.pick(['unavailable', 'timeout', 'exhausted', 'upstream'] as const) ?? 'timeout';
     return {

@@ -11,6 +11,7 @@ export function examplePool(name = 'default', changes: Partial<PoolView> = {}): 
     settings: { min: 1, max: 3, warm: 0, policies: ['window5-80-35'] },
     paused: false,
     counts: { desired: 2, ready: 1, warm: 0, booting: 1, draining: 0, failed: 0 },
+    waitsFor: null,
     decision: exampleDecision(name),
     ...changes,
   };
