@@ -59,7 +59,7 @@ export interface VmMove {
   readonly state: VmState;
   readonly reason: string;
   readonly nowMs: number;
-  readonly facts?: Partial<Pick<Vm, 'host' | 'port' | 'capacity' | 'runtimes' | 'isUnwanted'>>;
+  readonly facts?: Partial<Pick<Vm, 'host' | 'port' | 'capacity' | 'protocol' | 'runtimes' | 'isUnwanted'>>;
 }
 
 export interface EventStore {

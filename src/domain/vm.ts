@@ -80,6 +80,8 @@ export interface Vm {
   readonly port: number | null;
   /** What jobs may use in it, as its agent said; null until ready. */
   readonly capacity: VmCapacity | null;
+  /** Version of the API that its agent speaks (`agentProtocol`); null until it has answered. */
+  readonly protocol: number | null;
   /** Runtimes that it has mounted. */
   readonly runtimes: readonly string[];
   /** An operator wants it gone: it is drained and removed, whatever size its pool should have. */

@@ -1,4 +1,5 @@
 import type { Vm } from '../domain/vm.ts';
+import { agentProtocol } from '../protocol/agent.ts';
 
 /** A ready VM for tests; every field may be given. */
 export function readyVm(fields: Partial<Vm> = {}): Vm {
@@ -18,6 +19,7 @@ export function readyVm(fields: Partial<Vm> = {}): Vm {
     capacity: { cpus: 1, memoryBytes: 1024 ** 3, diskBytes: 8 * 1024 ** 3, slots: 256 },
     runtimes: ['python'],
     isUnwanted: false,
+    protocol: agentProtocol,
     ...fields,
   };
 }

@@ -1,5 +1,6 @@
 import type { Holding, QueuedJob } from '../domain/queue.ts';
 import { type Vm, vmCan } from '../domain/vm.ts';
+import { agentProtocol } from '../protocol/agent.ts';
 import { heldBy } from './resources.ts';
 import type { Held, Worker } from './room.ts';
 import { overheadMs } from './schedule.ts';
@@ -25,8 +26,9 @@ export function readyWorkers(
     for (const keyId of excluded) excludedOn.set(keyId, (excludedOn.get(keyId) ?? new Set()).add(id));
   }
   const workers: Worker[] = [];
-  for (const { name, state, capacity, runtimes, keyId } of vms) {
-    if (!vmCan(state, 'dispatch') || capacity === null) continue;
+  for (const { name, state, capacity, protocol, runtimes, keyId } of vms) {
+    // One of another version would take what it is sent for something else; its pool replaces it.
+    if (!vmCan(state, 'dispatch') || capacity === null || protocol !== agentProtocol) continue;
     const excluded = excludedOn.get(keyId);
     const worker = { ...capacity, name, runtimes, held: heldOn.get(name) ?? [] };
     workers.push(excluded === undefined ? worker : { ...worker, excluded });

@@ -195,13 +195,13 @@ export class JoinedWorkers {
   }
 
   /** Its agent answered. */
-  async #update(name: string, { capacity, runtimes }: AgentHealth): Promise<void> {
+  async #update(name: string, { capacity, protocol, runtimes }: AgentHealth): Promise<void> {
     const { store, clock, changes } = this.#context;
     const vm = await store.vms.get(name);
     if (vm === undefined) return;
-    const isSame = vm.state === 'ready' && vm.runtimes.join() === runtimes.join();
+    const isSame = vm.state === 'ready' && vm.runtimes.join() === runtimes.join() && vm.protocol === protocol;
     if (isSame || vm.state === 'draining') return;
-    const ready = { state: 'ready', reason: '', nowMs: clock.now(), facts: { capacity, runtimes } } as const;
+    const ready = { state: 'ready', reason: '', nowMs: clock.now(), facts: { capacity, protocol, runtimes } } as const;
     await store.vms.move(name, ['booting', 'ready', 'away'], ready);
     changes.notify('vms');
     changes.notify('queue');
@@ -276,5 +276,6 @@ function newVm(name: string, instance: string, nowMs: number): Vm {
   return {
     ...{ name, pool: joinedPool, state: 'booting', reason: '', stateSinceMs: nowMs, createdAtMs: nowMs },
     ...{ imageId: '', flavor: '', keyId, key, host, port, capacity: null, runtimes: [], isUnwanted: false },
+    protocol: null,
   };
 }

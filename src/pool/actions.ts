@@ -10,10 +10,18 @@ import { failVm } from './fail.ts';
 /** A resumed VM answers within milliseconds; one that does not within this is broken. */
 const resumeLimitMs = 10_000;
 
+function factsOf({
+  capacity,
+  protocol,
+  runtimes,
+}: AgentHealth): Pick<AgentHealth, 'capacity' | 'protocol' | 'runtimes'> {
+  return { capacity, protocol, runtimes };
+}
+
 /** A booted VM whose agent answered enters service, or the warm pool. */
 export async function enterService(context: PoolContext, vm: Vm, health: AgentHealth): Promise<void> {
   const nowMs = context.clock.now();
-  const facts = { capacity: health.capacity, runtimes: health.runtimes };
+  const facts = factsOf(health);
   const move = { state: 'ready' as const, reason: '', nowMs, facts };
   if (!(await context.store.vms.move(vm.name, ['booting', 'warm'], move))) return;
   // For people: a clock that was set meanwhile shows.
@@ -26,7 +34,7 @@ export async function enterService(context: PoolContext, vm: Vm, health: AgentHe
 
 /** A VM without work is paused and kept. The state comes first: from then on nothing is sent to it. */
 export async function park(context: PoolContext, vm: Vm, health?: AgentHealth): Promise<void> {
-  const facts = health === undefined ? {} : { capacity: health.capacity, runtimes: health.runtimes };
+  const facts = health === undefined ? {} : factsOf(health);
   const move = { state: 'warm' as const, reason: '', nowMs: context.clock.now(), facts };
   if (!(await context.store.vms.moveIfIdle(vm.name, ['booting', ...vmStatesThatCan('park')], move))) return;
   try {

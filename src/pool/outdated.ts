@@ -1,4 +1,5 @@
 import type { Vm } from '../domain/vm.ts';
+import { agentProtocol } from '../protocol/agent.ts';
 
 /** What new VMs of a pool are made of. */
 export interface UpToDate {
@@ -11,6 +12,7 @@ export interface UpToDate {
 /** Why another should take the place of a VM; undefined when it is as new ones are, or has not answered yet. Pure. */
 export function outdatedBecause(vm: Vm, { imageId, lacksRuntime, isMarked }: UpToDate): string | undefined {
   if (vm.capacity === null) return undefined;
+  if (vm.protocol !== agentProtocol) return 'its agent is of another version of Tidepool';
   if (vm.imageId !== imageId) return 'its image is not that of new VMs';
   if (lacksRuntime(vm)) return 'it lacks a runtime that new VMs have';
   return isMarked(vm) ? 'a job waits for a runtime that it lacks' : undefined;

@@ -8,6 +8,7 @@ import type { Pace, PoolConfig, PoolContext } from '../pool/context.ts';
 import { PoolController } from '../pool/controller.ts';
 import { launchVm } from '../pool/launch.ts';
 import { jobsWorkload } from '../pool/workload.ts';
+import { agentProtocol } from '../protocol/agent.ts';
 import { Changes } from '../reconcile/changes.ts';
 import { SimulatedAgents } from './agents.ts';
 import { MemoryRecords } from './records.ts';
@@ -158,7 +159,7 @@ export class SimulatedPool {
     const context = this.#context(pace);
     for (let i = 0; i < vms; i += 1) await launchVm(context, `vm-${String(i).padStart(4, '0')}`);
     for (const vm of this.#records.rows.values()) {
-      const facts = { capacity: { cpus: 1, memoryBytes: 1, diskBytes: 1, slots: 1 } };
+      const facts = { protocol: agentProtocol, capacity: { cpus: 1, memoryBytes: 1, diskBytes: 1, slots: 1 } };
       await this.#records.vms.move(vm.name, ['booting'], { state: 'ready', reason: '', nowMs: this.nowMs, facts });
     }
     await this.#records.pools.put({ name: 'simulated', desired: Math.min(vms, max), overrides: {} });

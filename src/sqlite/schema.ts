@@ -8,6 +8,7 @@ import { type DiskColumns, diskMigration } from './disk-schema.ts';
 import { type ExclusionTables, exclusionMigration } from './exclusion-schema.ts';
 import { type KeyValueRelayTables, keyValueRelayMigration } from './key-value-relays.ts';
 import { type PoolNoteTables, poolNoteMigration } from './pool-note-schema.ts';
+import { type ProtocolColumns, protocolMigration } from './protocol-schema.ts';
 import { type QueueColumns, type QueueTables, queueMigration } from './queue-schema.ts';
 import { type ServiceTables, serviceMigration } from './service-schema.ts';
 import { type StorageColumns, type StorageTables, storageMigration } from './storage-schema.ts';
@@ -73,7 +74,7 @@ export interface Tables
     capacity_json: string | null;
     runtimes_json: string;
     unwanted: Generated<number>;
-  };
+  } & ProtocolColumns;
 }
 
 /** Migrations run in the order of their names, once each. A published one is never edited. */
@@ -106,6 +107,7 @@ export const migrations: Record<string, Migration> = {
   '0007-storage': storageMigration,
   '0008-exclusions': exclusionMigration,
   '0009-disk': diskMigration,
+  '0010-protocol': protocolMigration,
   '0011-pool-notes': poolNoteMigration,
   '0013-cost': costMigration,
   '0014-key-value-relays': keyValueRelayMigration,

@@ -81,6 +81,7 @@ function factColumns(facts: VmMove['facts']): Updateable<Tables['vm']> {
     ...(facts.host === undefined ? {} : { host: facts.host }),
     ...(facts.port === undefined ? {} : { port: facts.port }),
     ...(facts.capacity === undefined ? {} : { capacity_json: JSON.stringify(facts.capacity) }),
+    ...(facts.protocol === undefined ? {} : { protocol: facts.protocol }),
     ...(facts.isUnwanted === undefined ? {} : { unwanted: facts.isUnwanted ? 1 : 0 }),
     ...(facts.runtimes === undefined ? {} : { runtimes_json: JSON.stringify(facts.runtimes) }),
   };
@@ -103,6 +104,7 @@ function toRow(vm: Vm): Row {
     capacity_json: vm.capacity === null ? null : JSON.stringify(vm.capacity),
     runtimes_json: JSON.stringify(vm.runtimes),
     unwanted: vm.isUnwanted ? 1 : 0,
+    protocol: vm.protocol,
   };
 }
 
@@ -124,5 +126,6 @@ function fromRow(row: Row): Vm {
     capacity: row.capacity_json === null ? null : { slots: agentSlots, ...JSON.parse(row.capacity_json) },
     runtimes: JSON.parse(row.runtimes_json),
     isUnwanted: row.unwanted === 1,
+    protocol: row.protocol,
   };
 }

@@ -28,6 +28,8 @@ export class Simulation {
   /** Things asked of the server in this second. */
   #operations = 0;
   #upSinceMs = 0;
+  /** Stays of VMs in a state, with the time at which each was first seen. */
+  readonly #stays = new Map<string, number>();
   /** Sizes that were wanted lately, with their times: a step towards one may end later. */
   #wanted: { atMs: number; desired: number }[] = [];
   #inService = 0;
@@ -118,16 +120,16 @@ export class Simulation {
       },
     );
     while (isStarted === undefined) await clock.advance(100);
-    this.#upSinceMs = clock.now();
+    this.#upSinceMs = clock.uptimeMs();
     if (isStarted) this.#server = server;
     else server.kill();
-    this.#restartAtMs = clock.now() + 5_000;
+    this.#restartAtMs = clock.uptimeMs() + 5_000;
   }
 
   async #restart(): Promise<void> {
     const { random, clock } = this.world;
     if (this.#server === undefined) {
-      if (clock.now() >= this.#restartAtMs) await this.#start();
+      if (clock.uptimeMs() >= this.#restartAtMs) await this.#start();
       return;
     }
     const isDue = random.chance(0.008);
@@ -140,7 +142,7 @@ export class Simulation {
     this.#server = undefined;
     if (random.chance(0.6)) server.kill();
     else await this.#settle(server.stop(), 60);
-    this.#restartAtMs = clock.now() + random.int(0, 15_000);
+    this.#restartAtMs = clock.uptimeMs() + random.int(0, 15_000);
   }
 
   async #operate(): Promise<void> {
@@ -174,7 +176,7 @@ export class Simulation {
   }
 
   #noteWanted(desired: number): void {
-    this.#wanted.push({ atMs: this.world.clock.now(), desired });
+    this.#wanted.push({ atMs: this.world.clock.uptimeMs(), desired });
   }
 
   async #submit(): Promise<void> {
@@ -192,7 +194,7 @@ export class Simulation {
     const { world } = this;
     const pool = this.#server?.pool;
     const vms = await world.store.vms.list();
-    const nowMs = world.clock.now();
+    const nowMs = world.clock.uptimeMs();
     if (pool !== undefined) {
       const { min, max } = pool.size.settings;
       const { desired } = pool.size;
@@ -223,12 +225,19 @@ export class Simulation {
     return this.world.runtimes.some((name) => !runtimes.includes(name));
   }
 
+  /** When a stay was first seen; time in which the server was away or stood still is not part of it. */
+  #sinceMs(stay: string): number {
+    const sinceMs = this.#stays.get(stay) ?? this.world.clock.uptimeMs();
+    this.#stays.set(stay, sinceMs);
+    return Math.max(sinceMs, this.#upSinceMs, this.world.stoodUntilMs);
+  }
+
   /** No VM stays in a state for longer than it may, and none has jobs in a state in which it takes none. */
   async #checkStates(vms: readonly Vm[]): Promise<void> {
     const { world } = this;
     for (const { name, state, stateSinceMs } of vms) {
       if (state !== 'creating' && state !== 'booting') continue;
-      const sinceMs = world.clock.now() - Math.max(stateSinceMs, this.#upSinceMs);
+      const sinceMs = world.clock.uptimeMs() - this.#sinceMs(`${name} ${state} ${stateSinceMs}`);
       const isUp = world.guests.get(name)?.isUp === true;
       const mostMs = (vmStates[state].maxMs ?? 0) + lateMs + (isUp ? preparationMs : 0);
       if (this.#server !== undefined && sinceMs > mostMs) world.violated(`${name} has been ${state} for ${sinceMs} ms`);
@@ -286,8 +295,8 @@ export class Simulation {
     void work.then(() => {
       isDone = true;
     });
-    const endMs = clock.now() + limitSeconds * 1_000;
-    while (!isDone && clock.now() < endMs) await clock.advance(5);
+    const endMs = clock.uptimeMs() + limitSeconds * 1_000;
+    while (!isDone && clock.uptimeMs() < endMs) await clock.advance(5);
     if (!isDone) this.world.violated(`the server did not answer within ${limitSeconds} s`);
   }
 }

@@ -23,6 +23,8 @@ export interface ServerOptions {
   readonly minLifetimeMs: number;
   /** Tries of a job; many unless given, since workers are lost often here. */
   readonly maxAttempts?: number;
+  /** Of the image that new VMs are made of, if it is another one than usual. */
+  readonly imageId?: string;
 }
 
 const usualMaxAttempts = 1_000;
@@ -65,11 +67,12 @@ export class SimServer {
       store,
       clock,
       changes: this.changes,
-      image,
+      image: { ...image, id: options.imageId ?? image.id },
       runtimes: { ...onlyPython, list: async () => world.runtimes.map(builtRuntime) },
       accelerator: 'tcg',
       network: { kind: 'user' },
       workload: jobsWorkload,
+      awaitedRuntimes: () => this.jobs.awaitedRuntimes,
       cpuWantedSince: (name, sinceMs) => world.cpuWantedSince(name, sinceMs),
       log,
     };
@@ -130,8 +133,11 @@ export class SimServer {
   }
 }
 
-/** A store that is now and then a few milliseconds away, so that other things happen while it is asked. */
-function slow(store: Store, { clock, random, isStoreSlow }: World): Store {
+const writes = new Set<string | symbol>(['insert', 'move', 'moveIfIdle', 'delete', 'put', 'append']);
+
+/** A store that is now and then a few milliseconds away, so that other things happen while it is asked; it may refuse writes. */
+function slow(store: Store, world: World): Store {
+  const { clock, random, isStoreSlow } = world;
   const pause = async (): Promise<void> => {
     if (isStoreSlow && random.chance(0.1)) await clock.sleep(random.int(0, 20));
   };
@@ -143,6 +149,8 @@ function slow(store: Store, { clock, random, isStoreSlow }: World): Store {
         if (typeof value !== 'function') return value;
         return async (...args: unknown[]) => {
           await pause();
+          const refusal = writes.has(key) ? world.writeFault() : undefined;
+          if (refusal !== undefined) throw refusal;
           const result: unknown = await Reflect.apply(value, target, args);
           await pause();
           return result;

@@ -80,10 +80,10 @@ export class SimLink implements AgentLink {
   async close(): Promise<void> {}
 
   async #reach(agent: AgentAddress, signal?: AbortSignal): Promise<void> {
-    const endMs = this.#clock.now() + callLimitMs;
+    const endMs = this.#clock.uptimeMs() + callLimitMs;
     await this.#clock.sleep(this.#wire.latencyMs(), signal);
     while (this.#wire.isSilent(agent)) {
-      if (this.#clock.now() >= endMs) throw new TidepoolError('timeout', 'the agent did not answer');
+      if (this.#clock.uptimeMs() >= endMs) throw new TidepoolError('timeout', 'the agent did not answer');
       await this.#clock.sleep(lookEveryMs, signal);
     }
   }

@@ -18,6 +18,7 @@ export class Trouble {
   readonly #world: World;
   readonly #weather: Weather;
   readonly #connection: { lose(): void; restore(): void };
+  readonly #clockTrouble: number;
   #lostUntilMs = 0;
   #strangers = 0;
 
@@ -34,6 +35,7 @@ export class Trouble {
       boots: some(0.2),
       connection: some(0.01),
     };
+    this.#clockTrouble = world.otherRandom.chance(0.3) ? 0 : world.otherRandom.next() * 0.01;
     world.hypervisorFault = (call, name) => this.#callFault(call, name);
     world.delivery = () => (random.chance(this.#weather.events) ? random.pick([undefined, 500, 20_000]) : 0);
     world.bootMs = () => this.#bootMs();
@@ -41,10 +43,12 @@ export class Trouble {
 
   /** A second's worth of it. */
   async second(): Promise<void> {
-    const { random, clock } = this.#world;
+    const { random, otherRandom, clock } = this.#world;
+    if (otherRandom.chance(this.#clockTrouble)) this.#setClock();
+    if (otherRandom.chance(this.#clockTrouble)) this.#standStill();
     if (random.chance(this.#weather.machines)) await this.#harmMachine();
     if (this.#lostUntilMs === 0 && random.chance(this.#weather.connection)) {
-      this.#lostUntilMs = clock.now() + random.int(500, 40_000);
+      this.#lostUntilMs = clock.uptimeMs() + random.int(500, 40_000);
       this.#connection.lose();
     }
     if (this.#lostUntilMs !== 0) this.#stayLost();
@@ -60,11 +64,28 @@ export class Trouble {
     this.#lostUntilMs = 0;
   }
 
+  /** Somebody sets the clock, or NTP does. */
+  #setClock(): void {
+    const { otherRandom, clock } = this.#world;
+    const ms = otherRandom.int(-7_200_000, 7_200_000);
+    this.#world.log(`CLOCK is set by ${ms} ms`);
+    clock.jump(ms);
+  }
+
+  /** The process is stopped, or the host sleeps: nothing runs, then everything is late. */
+  #standStill(): void {
+    const { otherRandom, clock } = this.#world;
+    const ms = otherRandom.pick([2_000, 20_000, 400_000]) ?? 2_000;
+    this.#world.log(`STANDSTILL of ${ms} ms`);
+    clock.freeze(ms);
+    this.#world.stoodUntilMs = clock.uptimeMs();
+  }
+
   #stayLost(): void {
     const { clock } = this.#world;
     // A call that was under way may fail as late as this.
-    this.#world.excusedUntilMs = clock.now() + 60_000;
-    if (clock.now() < this.#lostUntilMs) return;
+    this.#world.excusedUntilMs = clock.uptimeMs() + 60_000;
+    if (clock.uptimeMs() < this.#lostUntilMs) return;
     this.#lostUntilMs = 0;
     this.#connection.restore();
   }
@@ -94,7 +115,7 @@ export class Trouble {
   #silence(name: string, forMs: number, isHung: boolean): void {
     const guest = this.#world.guests.get(name);
     if (guest === undefined) return;
-    guest.silentUntilMs = this.#world.clock.now() + forMs;
+    guest.silentUntilMs = this.#world.clock.uptimeMs() + forMs;
     guest.isHung = isHung;
     // Who follows an attempt there notices the silence only when the connection breaks.
     if (this.#world.otherRandom.chance(0.7)) this.#world.agents.disconnect(guest.address);

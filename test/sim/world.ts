@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import type { AgentAddress } from '../../src/domain/agent-link.ts';
 import type { BlobStore } from '../../src/domain/blob-store.ts';
+import type { TidepoolError } from '../../src/domain/errors.ts';
 import type { Flavor } from '../../src/domain/flavor.ts';
 import type { Machine, MachineSpec } from '../../src/domain/hypervisor.ts';
 import type { Store } from '../../src/domain/store.ts';
@@ -51,6 +52,8 @@ export class World {
   readonly guests = new Map<string, Guest>();
   /** Any VM may fail until then. */
   excusedUntilMs = 0;
+  /** The server stood still until then the last time. */
+  stoodUntilMs = 0;
   /** VMs by name that something was done to, with what: these may fail. Until their row is deleted. */
   readonly harmed = new Map<string, string>();
   /** VMs that an operator deleted: these may be busy. Until their row is deleted. */
@@ -66,6 +69,10 @@ export class World {
   readonly hands: FakeHypervisor;
   bootMs = (): number => this.random.int(2_000, 6_000);
   hypervisorFault: (call: HypervisorCall, name: string) => CallFault | undefined = () => undefined;
+  /** Asked at each write of the server to its store. */
+  writeFault: () => TidepoolError | undefined = () => undefined;
+  /** Lines that were logged. */
+  logged = 0;
   delivery: () => number | undefined = () => 0;
   readonly #lines: string[] = [];
   readonly #startMs: number;
@@ -77,7 +84,7 @@ export class World {
     this.store = this.#watched(store);
     this.hands = this.connect();
     this.agents.onExecuting = (id) => this.#checkAlone(id);
-    this.#startMs = this.clock.now();
+    this.#startMs = this.clock.uptimeMs();
   }
 
   static async make(seed: number): Promise<World> {
@@ -119,7 +126,8 @@ export class World {
   }
 
   log(line: string): void {
-    this.#lines.push(`${((this.clock.now() - this.#startMs) / 1_000).toFixed(3)} ${line}`);
+    this.logged += 1;
+    this.#lines.push(`${((this.clock.uptimeMs() - this.#startMs) / 1_000).toFixed(3)} ${line}`);
     if (this.#lines.length > 2 * keptLines) this.#lines.splice(0, keptLines);
   }
 
@@ -137,7 +145,7 @@ export class World {
 
   #isSilent(address: AgentAddress): boolean {
     for (const guest of this.guests.values()) {
-      if (guest.address.port === address.port) return guest.isPaused || this.clock.now() < guest.silentUntilMs;
+      if (guest.address.port === address.port) return guest.isPaused || this.clock.uptimeMs() < guest.silentUntilMs;
     }
     return false;
   }
@@ -156,8 +164,8 @@ export class World {
     const address = { host: endpoint.host, port: endpoint.port, keyId: spec.tags.keyId, key };
     const guest: Guest = { uuid: machine.uuid, address, isUp: false, isPaused: false, silentUntilMs: 0, isHung: false };
     this.guests.set(machine.name, guest);
-    const warmAtMs = this.clock.now() + 10_000 + this.random.int(0, 3_000);
-    const isWarmingUp = (): boolean => this.clock.now() < warmAtMs;
+    const warmAtMs = this.clock.uptimeMs() + 10_000 + this.random.int(0, 3_000);
+    const isWarmingUp = (): boolean => this.clock.uptimeMs() < warmAtMs;
     const come = (): void => {
       if (this.guests.get(machine.name) !== guest) return;
       if (guest.isPaused) {
@@ -194,7 +202,7 @@ export class World {
   #watched(store: Store): Store {
     const { vms } = store;
     const moved = async (before: Vm | undefined, state: string, reason: string): Promise<void> => {
-      if (state !== 'failed' || before === undefined || this.clock.now() < this.excusedUntilMs) return;
+      if (state !== 'failed' || before === undefined || this.clock.uptimeMs() < this.excusedUntilMs) return;
       if (!this.harmed.has(before.name)) {
         this.violated(`${before.name} was sound and was given up: ${reason}`);
       }
