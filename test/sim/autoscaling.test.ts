@@ -63,8 +63,10 @@ class ScaledServer {
     });
   }
 
-  async start(): Promise<void> {
+  /** @param desired number of VMs that the pool is given before its autoscaler looks; as it was unless given */
+  async start(desired?: number): Promise<void> {
     await this.#settle(this.server.start());
+    if (desired !== undefined) await this.#settle(this.server.pool.scale(desired, 'the test begins'));
     const { clock } = this.#world;
     const step = (): Promise<void> => this.#sampler.sample();
     this.#sampling = startLoop({ name: 'sampling', clock, periodMs: 1_000, step, onError: assert.fail });
@@ -90,8 +92,7 @@ for (const { name: policy } of presets) {
   test(`${policy}: with a steady load no restart shrinks the pool`, async () => {
     const world = await World.make(7);
     let cloud = new ScaledServer(world, policy);
-    await cloud.start();
-    await cloud.server.pool.scale(vms, 'the test begins');
+    await cloud.start(vms);
     // The pool's VMs share the load, as those of a service do.
     const second = async (): Promise<void> => {
       const ready = (await world.store.vms.list()).filter((vm) => vm.state === 'ready');
