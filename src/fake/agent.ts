@@ -1,6 +1,6 @@
 import type { AgentAddress } from '../domain/agent-link.ts';
 import type { Clock } from '../domain/clock.ts';
-import { TidepoolError } from '../domain/errors.ts';
+import { hasCode, TidepoolError } from '../domain/errors.ts';
 import {
   type AgentHealth,
   type AttemptReport,
@@ -101,7 +101,9 @@ export class FakeAgent {
     try {
       await attempt.run(await readAll(spec, files));
     } catch (error) {
-      attempt.end('lost', { fault: 'transfer', message: 'its files did not arrive' });
+      // What the files are is the job's own doing; that they did not arrive is not.
+      if (hasCode(error, 'invalid') || hasCode(error, 'too_large')) attempt.end('failed', { message: error.message });
+      else attempt.end('lost', { fault: 'transfer', message: 'its files did not arrive' });
       throw error;
     }
   }

@@ -198,7 +198,7 @@ export function agentLinkConformance(name: string, open: () => Promise<AgentUnde
     await assert.rejects(startAttempt(link, agent, other, files()), (error) => hasCode(error, 'not_found'));
     const missing = attemptSpec({ entrypoint: 'y.py' });
     await assert.rejects(startAttempt(link, agent, missing, files()), (error) => hasCode(error, 'invalid'));
-    assert.equal((await link.report(agent, missing.id)).outcome, 'lost');
+    assert.equal((await link.report(agent, missing.id)).outcome, 'failed', "the job's own fault");
     await link.remove(agent, [missing.id]);
   });
 

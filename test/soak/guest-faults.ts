@@ -48,9 +48,7 @@ export const guestFaults: readonly Fault[] = [
     isPossible: always,
     async make(context) {
       const vm = await inGuest(context, 'killall -KILL node');
-      if (vm === undefined) return undefined;
-      context.witness.noteAgentKill(vm);
-      return `kill -9 of the agent of ${vm}`;
+      return vm === undefined ? undefined : `kill -9 of the agent of ${vm}`;
     },
   },
   {

@@ -26,8 +26,6 @@ export class Witness {
   readonly #installation: Installation;
   readonly #story: Story;
   readonly #lives: Life[] = [];
-  /** Agents that the soak itself killed: these end their attempts in a machine that lives on. */
-  readonly #agentKills: { readonly vm: string; readonly atMs: number }[] = [];
   /** Differences of the server's wall clock to the true one, each from a moment on. */
   readonly #offsets: { readonly atMs: number; readonly offsetMs: number }[] = [{ atMs: 0, offsetMs: 0 }];
 
@@ -57,10 +55,6 @@ export class Witness {
     }
   }
 
-  noteAgentKill(vm: string): void {
-    this.#agentKills.push({ vm, atMs: Date.now() });
-  }
-
   noteClock(offsetMs: number): void {
     this.#offsets.push({ atMs: Date.now(), offsetMs });
   }
@@ -87,12 +81,7 @@ export class Witness {
     );
     if (life === undefined) return;
     const isOver = life.untilMs !== null && life.untilMs <= againMs + slackMs;
-    const isEndedInside =
-      endedInside.has(earlier.outcome ?? '') ||
-      this.#agentKills.some(
-        ({ vm, atMs }) => vm === earlier.vm && atMs >= beganMs - slackMs && atMs <= againMs + slackMs,
-      );
-    if (isOver || isEndedInside) return;
+    if (isOver || endedInside.has(earlier.outcome ?? '')) return;
     this.#story.violated(
       `job ${id}: attempt ${later.number} was begun on ${later.vm} while the machine of attempt ${earlier.number}, ` +
         `${earlier.vm} (QEMU ${life.process.pid}), was still there (outcome ${earlier.outcome})`,
@@ -112,7 +101,7 @@ export class Witness {
 }
 
 /** Outcomes of attempts whose own agent said that they do not run. */
-const endedInside: ReadonlySet<string> = new Set(['worker_failed', 'transfer_failed', 'refused']);
+const endedInside: ReadonlySet<string> = new Set(['worker_fault', 'not_started']);
 
 function vmOf({ words }: Process): string | undefined {
   return words.map((word) => /^guest=([^,]+),/.exec(word)?.[1]).find((name) => name !== undefined);
