@@ -25,8 +25,6 @@ export interface BareCommand {
   readonly output: () => string;
   /** Resolves when a line fits; rejects when the command ends before one does. */
   readonly line: (pattern: RegExp) => Promise<string>;
-  /** Asks it to end, as a service manager does. */
-  readonly stop: () => void;
 }
 
 /** A bare Debian in namespaces of its own: files, processes, host name. It shares this machine's network and nothing else. */
@@ -103,7 +101,6 @@ export class BareMachine implements AsyncDisposable {
       ended,
       output: () => output,
       line: (pattern) => new Promise((resolve, reject) => waiting.push({ pattern, resolve, reject })),
-      stop: () => void child.kill('SIGTERM'),
     };
   }
 
