@@ -179,6 +179,7 @@ function stillPool(): ServedPool {
     flavor: 'small',
     controller: {
       size: { settings, desired: 1 },
+      waitsFor: null,
       scale: nothing,
       change: nothing,
       drainVm: nothing,
