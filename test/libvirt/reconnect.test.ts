@@ -113,7 +113,7 @@ test('the connection to a real daemon is cut: callers wake, it comes back, and w
       (machine) => machine !== undefined,
       20_000,
     );
-    assert.deepEqual(found, { ...created, state: 'paused' });
+    assert.deepEqual(found, { ...created, state: 'paused', pauseReason: 'asked' });
     await until(
       () => hypervisor.destroy('no-such-machine').catch((error: unknown) => error),
       (error) => hasCode(error, 'not_found'),
