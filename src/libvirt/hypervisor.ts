@@ -91,7 +91,7 @@ class LibvirtHypervisor implements Hypervisor {
     this.#link = link;
     this.#capabilities = capabilities;
     this.#ports = new PortPicker(options.clock);
-    this.#reader = new MachineReader(link, options.installationId);
+    this.#reader = new MachineReader(link, options.clock, options.installationId);
     this.#overlays = new OverlayFolder(link, options.machineDir);
     this.#probes = new Probes(link, options.clock);
     this.#datagrams = new DatagramGateways(options.clock, options.log);

@@ -1,3 +1,4 @@
+import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Endpoint, Machine, MachineState, MachineStats } from '../domain/hypervisor.ts';
 import { eachOf } from '../reconcile/places.ts';
@@ -14,6 +15,10 @@ import { uuidText } from './uuid.ts';
 /** VIR_DOMAIN_STATS_* */
 const statsOf = { state: 1, cpuTotal: 2, balloon: 4, vcpu: 8, network: 16, block: 32 } as const;
 const allStats = statsOf.state | statsOf.cpuTotal | statsOf.balloon | statsOf.vcpu | statsOf.network | statsOf.block;
+/** Statistics that libvirt knows without asking the process of any machine. */
+const hostStats = statsOf.state | statsOf.cpuTotal;
+/** How long all statistics may take before those of the host alone are asked for: one process that stands holds them up. */
+const allStatsWithinMs = 400;
 /**
  * VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT: a machine that is busy must not hold up the others. libvirt leaves out then
  * what only the machine's process could tell.
@@ -34,9 +39,15 @@ export interface OwnDomain {
   readonly record: MachineRecord;
 }
 
+interface OwnStats {
+  readonly found: OwnDomain;
+  readonly params: Parameters;
+}
+
 /** Reads our machines back from libvirt. */
 export class MachineReader {
   readonly #link: LibvirtLink;
+  readonly #clock: Clock;
   readonly #installationId: string;
   /** Metadata never changes while a domain lives; null marks a stranger. */
   readonly #records = new Map<string, MachineRecord | null>();
@@ -47,10 +58,13 @@ export class MachineReader {
   #listing: Promise<Machine[]> | undefined;
   #listingNext: Promise<Machine[]> | undefined;
   #asking: Promise<MachineStats[]> | undefined;
+  /** A question for all statistics that has not been answered yet. */
+  #askingAll: Promise<OwnStats[]> | undefined;
   #lastStats = new Map<string, MachineStats>();
 
-  constructor(link: LibvirtLink, installationId: string) {
+  constructor(link: LibvirtLink, clock: Clock, installationId: string) {
     this.#link = link;
+    this.#clock = clock;
     this.#installationId = installationId;
   }
 
@@ -118,13 +132,28 @@ export class MachineReader {
   }
 
   async #askStats(): Promise<MachineStats[]> {
-    const own = await this.#ownStats([], allStats);
+    const own = (await this.#allStats()) ?? (await this.#ownStats([], hostStats));
     const entries = own.map(({ found, params }) => {
       const stats = machineStats(found, params, this.#lastStats.get(found.uuid));
       return [found.uuid, stats] as const;
     });
     this.#lastStats = new Map(entries);
     return entries.map(([, stats]) => stats);
+  }
+
+  /**
+   * All statistics, unless they take long: libvirt asks the process of each machine in turn, and one that stands does not
+   * answer. An answer that came late would be of another moment than its caller's.
+   */
+  async #allStats(): Promise<OwnStats[] | undefined> {
+    if (this.#askingAll !== undefined) return undefined;
+    this.#askingAll = this.#ownStats([], allStats).finally(() => {
+      this.#askingAll = undefined;
+    });
+    this.#askingAll.catch(() => undefined); // It may fail long after nobody waits for it any more.
+    const late = Promise.withResolvers<undefined>();
+    const cancel = this.#clock.after(allStatsWithinMs, () => late.resolve(undefined));
+    return Promise.race([this.#askingAll, late.promise]).finally(cancel);
   }
 
   #beginList(): Promise<Machine[]> {
@@ -140,7 +169,7 @@ export class MachineReader {
   }
 
   /** The statistics of these domains, or of all, as far as they are ours. */
-  async #ownStats(domains: readonly DomainRef[], stats: number): Promise<{ found: OwnDomain; params: Parameters }[]> {
+  async #ownStats(domains: readonly DomainRef[], stats: number): Promise<OwnStats[]> {
     const isAll = domains.length === 0;
     // A single machine may be locked for long, which must not hold up the lists.
     const lane = isAll ? 'look' : 'make';

@@ -9,10 +9,14 @@ const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 /** QEMU's own memory beside its guest's. */
 const overheadBytes = 200 * MiB;
-/** An answer of the host older than this is asked for again. */
+/** An answer of the host older than this is asked for again, at a launch and without one. */
 const askAgainMs = 1_000;
-/** One older than this is not relied on. */
-const staleMs = 5_000;
+const lookAgainMs = 10_000;
+/**
+ * One older than this is not relied on. Until then launches count what they take themselves: the host may not answer just
+ * when a VM has failed and another must take its place.
+ */
+const staleMs = 120_000;
 const answerLimitMs = 30_000;
 
 /** What of the host is left to others, in bytes. */
@@ -61,10 +65,15 @@ export class Admission {
     this.#options = options;
   }
 
+  /** Asks the host now and then, so that an answer is there when a launch needs one. Does not wait for it. */
+  look(): void {
+    if (this.#ageMs >= lookAgainMs) void this.#ask();
+  }
+
   /** Takes room for a VM until `release`; returns why not when there is none. @param name of the VM */
   take(name: string, flavor: Flavor): Refusal | undefined {
-    const { clock, reserve } = this.#options;
-    const ageMs = this.#room === undefined ? Number.POSITIVE_INFINITY : clock.uptimeMs() - this.#room.atMs;
+    const { reserve } = this.#options;
+    const ageMs = this.#ageMs;
     if (ageMs >= askAgainMs) void this.#ask();
     if (this.#room === undefined || ageMs >= staleMs) {
       const why = this.#problem === '' ? 'it has not answered yet' : this.#problem;
@@ -80,6 +89,10 @@ export class Admission {
   release(name: string): void {
     const taken = this.#taken.get(name);
     if (taken !== undefined) taken.doneAtAsk ??= this.#asks;
+  }
+
+  get #ageMs(): number {
+    return this.#room === undefined ? Number.POSITIVE_INFINITY : this.#options.clock.uptimeMs() - this.#room.atMs;
   }
 
   #refusal(host: HostRoom, memoryBytes: number, flavor: Flavor, reserve: Reserve): Refusal | undefined {

@@ -37,6 +37,7 @@ export class Launches {
   /** Maximum number of VMs that may be on their way up at one time, 0 included. Alerts when many have failed at once. */
   async most(vms: readonly Vm[], desired: number): Promise<number> {
     const uptimeMs = this.#context.clock.uptimeMs();
+    this.#context.admission?.look();
     // One that never answered says that the next may not either.
     if (this.#guard.see(vms, uptimeMs).some((vm) => vm.capacity === null)) this.failed();
     const ready = vms.filter((vm) => vm.state === 'ready').length;

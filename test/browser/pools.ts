@@ -57,6 +57,7 @@ export class ScriptedPool {
     const { told } = this;
     const self = this;
     const controller = {
+      waitsFor: null,
       get size() {
         return { settings: self.settings, desired: self.desired };
       },

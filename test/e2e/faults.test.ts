@@ -132,7 +132,7 @@ for (const { name, harm } of faults) {
   });
 }
 
-test('two of five killed at once: replacing stops and an alert is raised; both go when the failures are a minute old', {
+test('two of five killed at once: an alert is raised and VMs are launched one at a time, until the pool is whole', {
   timeout: 2 * bootsWithin,
 }, async () => {
   const sinceMs = Date.now();
@@ -144,21 +144,21 @@ test('two of five killed at once: replacing stops and an alert is raised; both g
     (events) => events.length > 0,
     minute,
   );
-  assert.match(alert?.text ?? '', /2 VMs failed within a minute, 1 may; replacing stops/);
+  assert.match(alert?.text ?? '', /2 VMs failed within a minute, 1 may; VMs are launched one at a time/);
   const [cleared] = await until(
     () => cloud.events('alert.cleared', sinceMs),
     (events) => events.length > 0,
-    3 * minute,
+    bootsWithin,
   );
-  const [first] = await cloud.events('vm.failed', sinceMs);
-  // The minute began when the failure was noticed, a moment before or after it was told.
-  assert.ok(first && alert && cleared && cleared.atMs - first.atMs >= 59_000);
-  // What was begun for the first of the two may be told a moment later.
-  const launches = await cloud.events('vm.launching', alert.atMs + 1_000);
-  assert.ok(
-    launches.every((event) => event.atMs >= cleared.atMs),
-    'nothing is launched while the alert stands',
-  );
+  assert.ok(alert && cleared);
+  // A launch that was begun for the first of the two may be reported a moment after the alert.
+  const launching = (await cloud.events('vm.launching', sinceMs)).filter(({ atMs }) => atMs < cleared.atMs);
+  const launched = await cloud.events('vm.launched', sinceMs);
+  for (const [i, later] of launching.slice(1).entries()) {
+    const earlier = launching[i];
+    const isUp = launched.some(({ vm, atMs }) => vm === earlier?.vm && atMs <= later.atMs);
+    assert.ok(isUp, `${later.vm} was launched while ${earlier?.vm} was still on its way up`);
+  }
   await cloud.ready(size, bootsWithin);
   const job = await cloud.submit('nap', 0);
   assert.equal((await cloud.ended(job.id, 3 * minute)).state, 'succeeded');

@@ -21,6 +21,7 @@ let link: LibvirtLink;
 let reader: MachineReader;
 /** Number of calls by the procedure's number. */
 let asked: Map<number, number>;
+const clock = new FakeClock();
 /** What the daemon answers to the question for all machines. */
 let answer: 'all' | 'none' | 'no domain';
 let starts: number;
@@ -32,10 +33,10 @@ beforeEach(async () => {
   peer = await ScriptedPeer.start({ keepalive: true, mostCalls, onPacket });
   const nothing = (): void => undefined;
   link = await LibvirtLink.open({
-    ...{ uri: peer.uri, clock: new FakeClock(), env: {}, log: nothing },
+    ...{ uri: peer.uri, clock, env: {}, log: nothing },
     ...{ onLifecycle: nothing, onLost: nothing, onReconnect: nothing },
   });
-  reader = new MachineReader(link, installationId);
+  reader = new MachineReader(link, clock, installationId);
 });
 afterEach(async () => {
   await link.close();
