@@ -35,7 +35,6 @@ const differences: Readonly<Record<string, Partial<Stage>>> = {
   services: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
   web: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
   e2e: { timeLimitMs: 20 * minuteMs },
-  soak: { timeLimitMs: 35 * minuteMs },
 };
 /** Folders that are not here run after these, and e2e runs last. */
 const firstFolders = ['sim', 'conformance', 'libvirt', 'image', 'agent', 'security'];
