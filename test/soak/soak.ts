@@ -29,6 +29,8 @@ const config = {
   flavors: [{ name: 'tiny', vcpus: 1, memoryMiB: 512, diskGiB: 4 }],
   pools: [{ name: pool, prefix: 'soak', flavor: 'tiny', min: 1, max: poolSize }],
   jobs: { maxAttempts: 10 },
+  // The disks of the soak are smaller than the usual reserve.
+  room: { diskReserveMiB: 128 },
 };
 
 export const allFaults: readonly Fault[] = [...processFaults, ...guestFaults, ...roomFaults, ...operatorFaults];
