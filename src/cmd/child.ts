@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { TidepoolError } from '../domain/errors.ts';
+import { qemuOf } from '../processes/qemu.ts';
 
 const main = fileURLToPath(new URL('./tidepool.ts', import.meta.url));
 const keptOutputChars = 1024 * 1024;
@@ -36,14 +36,7 @@ export function startTidepool(args: readonly string[], dataDir: string, onLine: 
 
 /** Ends the QEMU of a machine at once. Errors: `not_found`. */
 export async function killMachine(name: string): Promise<void> {
-  for (const entry of await readdir('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    // A process may end while its entry is read.
-    const words = (await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '')).split('\0');
-    if (words[0]?.includes('qemu') && words.some((word) => word.startsWith(`guest=${name},`))) {
-      process.kill(Number(entry), 'SIGKILL');
-      return;
-    }
-  }
-  throw new TidepoolError('not_found', `no QEMU of ${name} runs on this host`);
+  const qemu = await qemuOf(name);
+  if (qemu === undefined) throw new TidepoolError('not_found', `no QEMU of ${name} runs on this host`);
+  process.kill(qemu.pid, 'SIGKILL');
 }

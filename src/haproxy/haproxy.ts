@@ -4,10 +4,11 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../domain/clock.ts';
 import { hasCode, TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import { writeFileDurably } from '../files/durable.ts';
+import { processesWith, readProcess } from '../processes/process-table.ts';
 import { Silence } from '../reconcile/lateness.ts';
 import type { Config } from './config.ts';
 import { answerLimitMs, MasterSocket, type Processes } from './master.ts';
-import { isStartedWith, processesWith, runHaproxy } from './program.ts';
+import { runHaproxy } from './program.ts';
 
 export interface HaproxyProcessOptions {
   /** Its own folder: made if it is not there, readable by its owner only. */
@@ -140,7 +141,7 @@ export class HaproxyProcess {
   async #ask(): Promise<Running> {
     const processes = await this.master.processes();
     const { master, worker } = processes;
-    if (!(await isStartedWith(master, this.#socketArgument)))
+    if (!(await readProcess(master))?.words.includes(this.#socketArgument))
       throw new TidepoolError('unavailable', `process ${master} answers as HAProxy, and is not the one of this folder`);
     if (worker === undefined) throw new TidepoolError('unavailable', 'HAProxy has no worker at the moment');
     const info = await this.master.run('show info', worker);
@@ -160,8 +161,9 @@ export class HaproxyProcess {
     return runHaproxy(args, this.#options.folder, this.#options.path);
   }
 
-  #pids(): Promise<number[]> {
-    return processesWith(this.#socketArgument);
+  /** HAProxy's master and its workers, also of an earlier run. */
+  async #pids(): Promise<number[]> {
+    return (await processesWith(this.#socketArgument)).map(({ pid }) => pid);
   }
 
   /** At once: what ends this way is either nothing that serves, or meant to end. */

@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
 import { TidepoolError } from '../domain/errors.ts';
 
 /** Where Debian has haproxy; an ordinary user's PATH often lacks it. */
@@ -46,29 +45,4 @@ export async function runHaproxy(args: readonly string[], cwd: string, path: str
 /** The first alert of its messages (`[ALERT]    (123) : config : ...`). */
 function reasonIn(said: string): string {
   return /^\[ALERT\] +\(\d+\) : (.*)$/m.exec(said)?.[1] ?? said.trim().slice(0, 500);
-}
-
-/**
- * The ids of all processes that were started with this as one of their arguments: HAProxy's master and its workers, also
- * of an earlier run. Those that have ended and only wait to be collected have no arguments any more.
- */
-export async function processesWith(argument: string): Promise<number[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-  const found = await Promise.all(pids.map(async (pid) => ((await isStartedWith(pid, argument)) ? [pid] : [])));
-  return found.flat();
-}
-
-/** Whether the process was started with this as one of its arguments. */
-export async function isStartedWith(pid: number, argument: string): Promise<boolean> {
-  return (await argumentsOf(pid)).includes(argument);
-}
-
-/** Empty for a process that is not there. */
-async function argumentsOf(pid: number): Promise<string[]> {
-  try {
-    return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
-  } catch {
-    // It ended meanwhile.
-    return [];
-  }
 }

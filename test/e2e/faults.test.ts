@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import type { EventView, VmView } from '../../src/protocol/api.ts';
 import type { Summary } from '../../src/report/summary.ts';
 import { consoleOf, GuestShell } from '../support/guest-shell.ts';
+import { qemuPid } from '../support/libvirt-harness.ts';
 import { until } from '../support/poll.ts';
 import { PoolServer } from '../support/pool-server.ts';
 import { type RunningCommand, startTidepool, tidepool } from '../support/server.ts';
@@ -49,11 +50,6 @@ const faults: { name: string; harm: (vm: string) => Promise<unknown> }[] = [
   { name: 'a panic of its kernel', harm: panic },
   { name: 'its agent stopped while all else lives', harm: async (vm) => (await shellOf(vm)).run('killall -STOP node') },
 ];
-
-async function qemuPid(vm: string): Promise<number> {
-  const { stdout } = await run('pgrep', ['-f', `guest=${vm},`]);
-  return Number(stdout.trim().split('\n')[0]);
-}
 
 function virsh(...args: string[]): Promise<{ stdout: string }> {
   return run('virsh', ['-c', process.getuid?.() === 0 ? 'qemu:///system' : 'qemu:///session', ...args]);

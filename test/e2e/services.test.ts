@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { ApiClient } from '../../src/cli/client.ts';
 import { ServiceClient } from '../../src/cli/service-client.ts';
 import { findServer } from '../../src/config/connection.ts';
-import { processesWith } from '../../src/haproxy/program.ts';
+import { processesWith } from '../../src/processes/process-table.ts';
 import type { VmView } from '../../src/protocol/api.ts';
 import { qemuPid } from '../support/libvirt-harness.ts';
 import { until } from '../support/poll.ts';
@@ -133,7 +133,7 @@ test('fibonacci: VMs come, go and are killed under load, and the control plane d
 
   const frontDoor = await processesWith(join(dataDir, 'frontdoor', 'master.sock,mode,600'));
   assert.ok(frontDoor.length >= 2, 'a master and a worker');
-  for (const pid of frontDoor) process.kill(pid, 'SIGKILL');
+  for (const { pid } of frontDoor) process.kill(pid, 'SIGKILL');
   const answer = await until(
     () => json(`${url}/8`).catch(() => undefined),
     (seen) => seen?.status === 200,

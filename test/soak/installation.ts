@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ApiClient } from '../../src/cli/client.ts';
 import { defaultCacheDir, machineDir } from '../../src/config/paths.ts';
+import { listProcesses, type Process } from '../../src/processes/process-table.ts';
 import { openSqliteStore } from '../../src/sqlite/store.ts';
 import { freePort } from '../support/free-port.ts';
 import { SmallDisk } from './disk.ts';
 import { Namespace } from './namespace.ts';
-import { type Process, processesWith, signal } from './processes.ts';
+import { signalProcess } from './signal-process.ts';
 import type { Story } from './story.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -144,7 +145,7 @@ export class Installation {
     this.#server?.kill('SIGKILL');
     const daemons = await this.#own(['libvirtd', 'virtqemud', 'virtlogd']);
     const left = [...(await this.machines()), ...(await this.frontDoor().catch(() => [])), ...daemons];
-    for (const one of left) await signal(one, 'SIGKILL');
+    for (const one of left) await signalProcess(one, 'SIGKILL');
     this.#namespace?.end();
     if (keep) return;
     await this.dataDisk?.remove();
@@ -156,7 +157,7 @@ export class Installation {
   /** Processes of these programs that belong to this run. */
   async #own(programs: readonly string[]): Promise<Process[]> {
     const ours: Process[] = [];
-    for (const one of (await Promise.all(programs.map(processesWith))).flat()) {
+    for (const one of await listProcesses()) {
       if (!programs.some((program) => one.words[0]?.endsWith(program))) continue;
       const environment = await readFile(`/proc/${one.pid}/environ`, 'utf8').catch(() => '');
       const isOurs =
@@ -169,7 +170,8 @@ export class Installation {
   }
 
   async #processes(program: string, text: string): Promise<Process[]> {
-    return (await processesWith(text)).filter(({ words }) => words[0]?.includes(program));
+    const all = await listProcesses();
+    return all.filter(({ words }) => words[0]?.includes(program) && words.some((word) => word.includes(text)));
   }
 
   #spawn(delayMs: number): void {

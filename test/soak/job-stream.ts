@@ -9,7 +9,7 @@ import { TidepoolError } from '../../src/domain/errors.ts';
 import type { AttemptView, JobView } from '../../src/protocol/api.ts';
 import type { Random } from '../sim/random.ts';
 import { type PlannedJob, planJob } from './job-kinds.ts';
-import { patiently } from './patiently.ts';
+import { isPassing, patiently } from './patiently.ts';
 import type { Story } from './story.ts';
 
 const mostUnderWay = 6;
@@ -94,9 +94,9 @@ export class JobStream {
       this.#story.note(`job ${job.id}: submitted (${planned.kind})`);
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof TidepoolError) || error.code !== 'exhausted') throw error;
+      if (!isRefusal(error)) throw error;
       this.#refused += 1;
-      this.#story.note(`a submission was refused: ${error.message}`);
+      this.#story.note(`a submission was refused: ${error}`);
     }
   }
 
@@ -112,7 +112,7 @@ export class JobStream {
         const job = await jobs.job(one.id);
         if (job.ended) await this.#check(jobs, one, job);
       } catch (error) {
-        if (!isPassing(error)) this.#story.violated(`job ${one.id} cannot be asked for: ${error}`);
+        if (!isPassing(error) && !isRefusal(error)) this.#story.violated(`job ${one.id} cannot be asked for: ${error}`);
         return;
       }
     }
@@ -136,6 +136,11 @@ export class JobStream {
     for (const problem of problems)
       this.#story.violated(`job ${id} (${planned.kind}, attempt ${job.attempt}): ${problem}`);
   }
+}
+
+/** Whether the server had no room for it. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof TidepoolError && error.code === 'exhausted';
 }
 
 /** Output of the last attempt. */
@@ -168,11 +173,4 @@ function difference(found: string, expected: string): string[] {
   return [
     `its output has ${found.length} bytes, not ${expected.length}; they differ at ${at}: ${around(found)}, not ${around(expected)}`,
   ];
-}
-
-/** Whether an error is one of a server that is away for the moment. */
-function isPassing(error: unknown): boolean {
-  return error instanceof TidepoolError
-    ? ['unavailable', 'timeout', 'aborted', 'exhausted'].includes(error.code)
-    : error instanceof TypeError || (error instanceof Error && /terminated|fetch failed|ENOENT/.test(error.message));
 }

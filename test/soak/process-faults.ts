@@ -1,5 +1,7 @@
+import { type Process, readProcess } from '../../src/processes/process-table.ts';
+import { machineOf } from '../../src/processes/qemu.ts';
 import type { Fault, FaultContext } from './fault.ts';
-import { type Process, readProcess, signal } from './processes.ts';
+import { signalProcess } from './signal-process.ts';
 
 const always = (): true => true;
 
@@ -7,17 +9,13 @@ async function theServer({ installation }: FaultContext): Promise<Process | unde
   return installation.serverPid === undefined ? undefined : readProcess(installation.serverPid);
 }
 
-function vmOf(machine: Process): string {
-  return machine.words.map((word) => /^guest=([^,]+),/.exec(word)?.[1]).find((name) => name !== undefined) ?? '?';
-}
-
 /** Stops a process for a while, as a contended or suspended machine does. */
 async function stopFor(context: FaultContext, victims: readonly Process[], ms: number): Promise<void> {
-  for (const victim of victims) await signal(victim, 'SIGSTOP');
+  for (const victim of victims) await signalProcess(victim, 'SIGSTOP');
   try {
     await context.pause(ms);
   } finally {
-    for (const victim of victims) await signal(victim, 'SIGCONT');
+    for (const victim of victims) await signalProcess(victim, 'SIGCONT');
   }
 }
 
@@ -31,7 +29,7 @@ export const processFaults: readonly Fault[] = [
     async make(context) {
       const server = await theServer(context);
       if (server === undefined) return undefined;
-      await signal(server, 'SIGKILL');
+      await signalProcess(server, 'SIGKILL');
       return 'kill -9 of the server';
     },
   },
@@ -56,8 +54,8 @@ export const processFaults: readonly Fault[] = [
     async make({ installation, random }) {
       const machine = random.pick(await installation.machines());
       if (machine === undefined) return undefined;
-      await signal(machine, 'SIGKILL');
-      return `kill -9 of the QEMU of ${vmOf(machine)}`;
+      await signalProcess(machine, 'SIGKILL');
+      return `kill -9 of the QEMU of ${machineOf(machine)}`;
     },
   },
   {
@@ -70,7 +68,7 @@ export const processFaults: readonly Fault[] = [
       if (machine === undefined) return undefined;
       const ms = context.random.pick([300, 1_500, 10_000, 30_000]) ?? 1_500;
       await stopFor(context, [machine], ms);
-      return `the QEMU of ${vmOf(machine)} stood still for ${ms / 1_000} s`;
+      return `the QEMU of ${machineOf(machine)} stood still for ${ms / 1_000} s`;
     },
   },
   {
@@ -82,7 +80,7 @@ export const processFaults: readonly Fault[] = [
       const all = await installation.frontDoor();
       const victims = random.chance(0.5) ? all : all.slice(0, 1);
       if (victims.length === 0) return undefined;
-      for (const victim of victims) await signal(victim, 'SIGKILL');
+      for (const victim of victims) await signalProcess(victim, 'SIGKILL');
       return `kill -9 of ${victims.length} processes of HAProxy`;
     },
   },
@@ -107,7 +105,7 @@ export const processFaults: readonly Fault[] = [
     async make(context) {
       const daemons = await context.installation.daemons();
       if (daemons.length === 0) return undefined;
-      for (const daemon of daemons) await signal(daemon, 'SIGKILL');
+      for (const daemon of daemons) await signalProcess(daemon, 'SIGKILL');
       await context.pause(context.random.int(0, 8_000));
       await context.installation.restartDaemon();
       return "kill -9 of libvirt's daemon";

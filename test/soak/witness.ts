@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isAlive, type Process } from '../../src/processes/process-table.ts';
+import { machineOf } from '../../src/processes/qemu.ts';
 import type { AttemptView } from '../../src/protocol/api.ts';
 import type { Installation } from './installation.ts';
-import { isAlive, type Process } from './processes.ts';
 import type { Story } from './story.ts';
 
 const lookEveryMs = 150;
@@ -50,7 +51,7 @@ export class Witness {
       const isKnown = this.#lives.some(
         (life) => life.process.pid === process.pid && life.process.startTicks === process.startTicks,
       );
-      const vm = vmOf(process);
+      const vm = machineOf(process);
       if (!isKnown && vm !== undefined) this.#lives.push({ vm, process, fromMs: nowMs, untilMs: null });
     }
   }
@@ -102,7 +103,3 @@ export class Witness {
 
 /** Outcomes of attempts whose own agent said that they do not run. */
 const endedInside: ReadonlySet<string> = new Set(['worker_fault', 'not_started']);
-
-function vmOf({ words }: Process): string | undefined {
-  return words.map((word) => /^guest=([^,]+),/.exec(word)?.[1]).find((name) => name !== undefined);
-}

@@ -4,7 +4,7 @@ import { createServer as createTcpServer } from 'node:net';
 import { systemClock } from '../../src/clock/system-clock.ts';
 import type { Balancer } from '../../src/domain/balancer.ts';
 import { type HaproxyOptions, openHaproxyBalancer } from '../../src/haproxy/balancer.ts';
-import { processesWith } from '../../src/haproxy/program.ts';
+import { processesWith } from '../../src/processes/process-table.ts';
 import type { BalancerHarness, HarnessAnswer, HarnessRequest, HarnessServer } from '../conformance/balancer.ts';
 import { freePort } from './free-port.ts';
 import { temporaryFolder } from './server.ts';
@@ -27,7 +27,8 @@ export async function haproxyHarness(fields: Partial<HaproxyOptions> = {}): Prom
   const folder = await temporaryFolder('front-door');
   const log: string[] = [];
   const servers: HarnessServer[] = [];
-  const processes = (): Promise<number[]> => processesWith(`${folder.path}/master.sock,mode,600`);
+  const processes = async (): Promise<number[]> =>
+    (await processesWith(`${folder.path}/master.sock,mode,600`)).map(({ pid }) => pid);
   const options: HaproxyOptions = {
     folder: folder.path,
     clock: systemClock,

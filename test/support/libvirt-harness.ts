@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { systemClock } from '../../src/clock/system-clock.ts';
 import type { Hypervisor, MachineSpec } from '../../src/domain/hypervisor.ts';
 import type { LibvirtHypervisorOptions } from '../../src/libvirt/hypervisor.ts';
+import { qemuOf } from '../../src/processes/qemu.ts';
 import type { HypervisorHarness } from '../conformance/hypervisor.ts';
 import { tinyCommandLine, tinyGuest } from './tiny-guest.ts';
 
@@ -79,12 +80,9 @@ export async function libvirtHarness(
 
 /** The process of a machine, by QEMU's own name for it. */
 export async function qemuPid(name: string): Promise<number> {
-  for (const entry of await readdir('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    const words = await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '');
-    if (/^\S*\/qemu-system-/.test(words) && words.includes(`guest=${name},`)) return Number(entry);
-  }
-  throw new Error(`there is no QEMU for ${name}`);
+  const qemu = await qemuOf(name);
+  if (qemu === undefined) throw new Error(`there is no QEMU for ${name}`);
+  return qemu.pid;
 }
 
 async function defineStranger(name: string): Promise<void> {

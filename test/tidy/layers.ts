@@ -8,9 +8,10 @@ export interface Layer {
 
 /**
  * `reconcile` has no decisions of the core, but what all that waits and tries again has in common; `files` is how files are
- * written that must be whole.
+ * written that must be whole; `processes`
+ * reads the table of processes.
  */
-const adapter = ['domain', 'files', 'protocol', 'reconcile'];
+const adapter = ['domain', 'files', 'processes', 'protocol', 'reconcile'];
 
 /**
  * The architecture (docs/ARCHITECTURE.md) as a table: cmd -> adapters and http -> core -> domain -> protocol. Adapters
@@ -20,6 +21,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   protocol: { imports: [], packages: ['zod'] },
   domain: { imports: ['protocol'], packages: [] },
   files: { imports: ['domain'], packages: [] },
+  processes: { imports: [], packages: [] },
 
   reconcile: { imports: ['domain'], packages: [] },
   accounts: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
@@ -118,7 +120,7 @@ export const layers: Readonly<Record<string, Layer>> = {
         'libvirt',
         'loads',
       ],
-      ...['metrics', 'passwords', 'pool', 'protocol', 'reconcile', 'report'],
+      ...['metrics', 'passwords', 'pool', 'processes', 'protocol', 'reconcile', 'report'],
       ...['services', 'setup', 'simulator', 'site', 'sqlite', 'storage', 'worker'],
     ],
     packages: ['commander', 'fastify'],
