@@ -13,7 +13,7 @@ import { diskQuota } from './limits.ts';
 import { endWithoutStart, lapsedMessage } from './outcome.ts';
 import { OutputLog } from './output-log.ts';
 import type { AgentPaths } from './paths.ts';
-import type { Runtimes } from './runtimes.ts';
+import type { Runtimes, RuntimeUse } from './runtimes.ts';
 import type { Slot } from './slot.ts';
 import type { Slots } from './slots.ts';
 import { type UnpackOptions, unpackFiles } from './unpack.ts';
@@ -97,29 +97,47 @@ export class Attempts {
    * `aborted` (the files did not arrive); `unavailable` (this worker may not work now).
    */
   async start(spec: AttemptSpec, files: AsyncIterable<Uint8Array>): Promise<AttemptReport> {
-    const runtimePath = await this.#runtimes.find(spec.runtime);
+    const runtime = await this.#runtimes.use(spec.runtime);
     // From here to the end of this function nothing else runs, so of two requests only one gets to start it.
     const known = this.#known.get(spec.id)?.report ?? this.#arriving.get(spec.id);
-    if (known !== undefined) return known;
-    if (this.#lease.isLapsed) throw new TidepoolError('unavailable', lapsedMessage);
-    const started = this.#startNew(spec, runtimePath, files).finally(() => this.#arriving.delete(spec.id));
+    if (known !== undefined || this.#lease.isLapsed) {
+      runtime.end();
+      if (known !== undefined) return known;
+      throw new TidepoolError('unavailable', lapsedMessage);
+    }
+    const started = this.#startNew(spec, runtime, files).finally(() => this.#arriving.delete(spec.id));
     this.#arriving.set(spec.id, started);
     return started;
   }
 
-  async #startNew(spec: AttemptSpec, runtimePath: string, files: AsyncIterable<Uint8Array>): Promise<AttemptReport> {
+  async #startNew(spec: AttemptSpec, runtime: RuntimeUse, files: AsyncIterable<Uint8Array>): Promise<AttemptReport> {
+    const { slot, attempt } = await this.#receive(spec, runtime, files).catch((error: unknown) => {
+      runtime.end();
+      throw error;
+    });
+    const running = this.#run(attempt, spec, slot, runtime).finally(() => {
+      runtime.end();
+      this.#running.delete(spec.id);
+    });
+    this.#running.set(spec.id, running);
+    return attempt.report;
+  }
+
+  async #receive(
+    spec: AttemptSpec,
+    runtime: RuntimeUse,
+    files: AsyncIterable<Uint8Array>,
+  ): Promise<{ readonly slot: Slot; readonly attempt: Attempt }> {
     const slot = await this.#slots.take();
     const attempt = this.#create(spec, slot);
     try {
-      await receiveFiles(spec, slot, runtimePath, untilStopped(files, attempt));
+      await receiveFiles(spec, slot, runtime.path, untilStopped(files, attempt));
     } catch (error) {
       await attempt.end(...endWithoutStart(error, attempt.isStopAsked));
       this.#settle(attempt);
       throw error;
     }
-    const running = this.#run(attempt, spec, slot, runtimePath).finally(() => this.#running.delete(spec.id));
-    this.#running.set(spec.id, running);
-    return attempt.report;
+    return { slot, attempt };
   }
 
   /** Ends all that runs or is about to, because this worker may not work any more. */
@@ -164,10 +182,10 @@ export class Attempts {
     }
   }
 
-  async #run(attempt: Attempt, spec: AttemptSpec, slot: Slot, runtimePath: string): Promise<void> {
-    const plan = attemptPlan(spec, slot, runtimePath, this.#cpus);
+  async #run(attempt: Attempt, spec: AttemptSpec, slot: Slot, runtime: RuntimeUse): Promise<void> {
+    const plan = attemptPlan(spec, slot, runtime.path, this.#cpus);
     const run = new ContainerRun(plan, slot, this.#clock, this.#sendTerm);
-    await attempt.runToEnd(spec, slot.workPath, run, this.#runtimes.checker(spec.runtime));
+    await attempt.runToEnd(spec, slot.workPath, run, runtime.checker);
     this.#settle(attempt);
   }
 

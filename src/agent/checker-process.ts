@@ -109,6 +109,13 @@ export class CheckerProcess {
     return this.#isAlive;
   }
 
+  /** Kills it, and returns when nothing of it is left. */
+  async end(): Promise<void> {
+    this.#isAlive = false;
+    await this.#cgroup.killAll(this.#clock);
+    this.#cgroup.remove();
+  }
+
   /** The checker's answer to a source: one line of JSON. Error: `internal`; the checker is killed then. */
   check(source: Buffer): Promise<string> {
     const line = this.#nextLine();

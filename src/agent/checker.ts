@@ -48,6 +48,14 @@ export class Checker {
     this.#right.add(hash);
   }
 
+  /** Ends the container, after the check that runs. Another check would start a new one. */
+  async end(): Promise<void> {
+    await this.#inTurn(async () => {
+      await this.#process?.end();
+      this.#process = undefined;
+    });
+  }
+
   async #started(): Promise<CheckerProcess> {
     if (this.#process?.isAlive !== true) {
       this.#process = await CheckerProcess.start(this.#runtime, this.#index, this.#paths, this.#clock);

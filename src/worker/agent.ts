@@ -44,6 +44,8 @@ export interface WorkerAgent {
   test(): Promise<void>;
   /** Looks again for runtimes. */
   refresh(): Promise<void>;
+  /** Gives a runtime up, unless an attempt uses it (Runtimes.drop). */
+  drop(name: string, remove: () => Promise<void>): Promise<boolean>;
   readonly runningCount: number;
   /** Ends what runs. */
   stop(): Promise<void>;
@@ -97,6 +99,7 @@ export async function startWorkerAgent(options: WorkerAgentOptions): Promise<Wor
   return {
     server,
     refresh: () => runtimes.refresh(),
+    drop: (name, remove) => runtimes.drop(name, remove),
     test: () => runTrial(attempts),
     get runningCount() {
       return attempts.runningCount;

@@ -39,6 +39,11 @@ export function mountOf(folder: string, mounts: readonly Mount[]): Mount | undef
   return best;
 }
 
+/** Unmounts what is mounted on a folder itself; what is in use goes when it is free. */
+export async function unmount(folder: string): Promise<void> {
+  for (const { path } of await readMounts()) if (path === folder) await run('umount', ['-l', path]);
+}
+
 /** Unmounts everything below a folder of ours, the last mounted first; what is in use goes when it is free. */
 export async function unmountBelow(folder: string): Promise<void> {
   const inner = (await readMounts()).filter((mount) => mount.path.startsWith(`${folder}/`));

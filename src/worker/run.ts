@@ -7,11 +7,9 @@ import { startWorkerAgent, type WorkerAgent } from './agent.ts';
 import { type Link, openLink } from './link.ts';
 import type { Share } from './machine.ts';
 import { unmountBelow } from './mounts.ts';
-import { WorkerRuntimes } from './runtimes.ts';
+import { commonRuntime, WorkerRuntimes } from './runtimes.ts';
 import { ask, type ServerAddress } from './server.ts';
 
-/** What every job may run on; a worker without it is none. */
-const commonRuntime = 'python';
 const lookForRuntimesMs = 10_000;
 const firstPauseMs = 500;
 const longestPauseMs = 10_000;
@@ -42,11 +40,11 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const { folder, log, leaving, ending } = options;
   await mkdir(folder, { recursive: true, mode: 0o711 });
   await unmountBelow(folder);
-  const runtimes = new WorkerRuntimes(options, join(folder, 'runtimes'));
+  const runtimes = new WorkerRuntimes({ ...options, server: options, folder: join(folder, 'runtimes') });
   await runtimes.prepare();
   const until = AbortSignal.any([leaving, ending]);
   try {
-    await again(options, until, () => bring(runtimes, options, (name) => name === commonRuntime));
+    await again(options, until, () => bringCommon(runtimes));
     if (until.aborted) return;
     const agent = await startWorkerAgent({ ...options, runtimes: runtimes.namesPath });
     const over = new AbortController();
@@ -112,32 +110,36 @@ async function stay(options: WorkerOptions, link: Link): Promise<'dismissed' | '
   }
 }
 
-async function bring(
-  runtimes: WorkerRuntimes,
-  { log }: WorkerOptions,
-  isWanted: (name: string) => boolean,
-): Promise<void> {
-  for (const remote of await runtimes.missing()) {
-    if (!isWanted(remote.name)) continue;
-    log(`getting the runtime ${remote.name}, ${Math.ceil(remote.sizeBytes / 1024 ** 2)} MiB`);
-    await runtimes.bring(remote);
-  }
+async function bringCommon(runtimes: WorkerRuntimes): Promise<void> {
+  for (const remote of await runtimes.missing()) if (remote.name === commonRuntime) await runtimes.bring(remote);
 }
 
-/** New ones of the server come here too. */
+/** New ones of the server come here too, and those that it has no more go. One that cannot come keeps no other from coming. */
 async function lookForRuntimes(
   runtimes: WorkerRuntimes,
   agent: WorkerAgent,
   options: WorkerOptions,
   signal: AbortSignal,
 ): Promise<void> {
+  // The same trouble comes again at every look.
+  let told = '';
+  const note = (error: unknown): void => {
+    const text = String(error);
+    // Without the server the link tells.
+    if (text !== told && !hasCode(error, 'unavailable')) options.log(`runtimes: ${text}`);
+    told = text;
+  };
   while (!signal.aborted) {
     try {
-      await bring(runtimes, options, () => !signal.aborted);
-      await agent.refresh();
+      const missing = await runtimes.missing();
+      await runtimes.drop((name, remove) => agent.drop(name, remove));
+      for (const remote of missing) {
+        if (signal.aborted) return;
+        await runtimes.bring(remote).catch(note);
+        await agent.refresh();
+      }
     } catch (error) {
-      // Without the server the link tells.
-      if (!hasCode(error, 'unavailable')) options.log(`runtimes: ${String(error)}`);
+      note(error);
     }
     await sleep(options.clock, jittered(lookForRuntimesMs), signal);
   }

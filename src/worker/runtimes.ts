@@ -1,14 +1,22 @@
 import { execFile } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, statfs, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
+import type { AgentClock } from '../agent/clock.ts';
+import { defaultReserve, reserveOf } from '../domain/disk.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import { syncPath } from '../files/durable.ts';
+import { unmount } from './mounts.ts';
 import { ask, download, type ServerAddress, unreachable } from './server.ts';
 
 const run = promisify(execFile);
+
+/** The runtime that every job may use; a worker without it is none. */
+export const commonRuntime = 'python';
+/** A runtime that the server has not named for this long is given up. A job that is about to come here may still need it. */
+const goneAfterMs = 600_000;
 
 interface Remote {
   readonly name: string;
@@ -16,19 +24,42 @@ interface Remote {
   readonly sizeBytes: number;
 }
 
+/** How a disk gets to its folder and leaves it: by a mount, or unpacked. Tests have their own. */
+export interface DiskTool {
+  attach(disk: string, root: string): Promise<void>;
+  /** Removes what `attach` made of the folder, but not the folder. */
+  detach(root: string): Promise<void>;
+}
+
+export interface WorkerRuntimesOptions {
+  readonly server: ServerAddress;
+  /** Of ours; below it `disks`, `roots`, and `names` with a link for each that is ready. */
+  readonly folder: string;
+  readonly clock: Pick<AgentClock, 'uptimeMs'>;
+  log(line: string): void;
+  readonly tool?: DiskTool;
+}
+
 /**
  * The control plane's runtimes on this machine: each a squashfs file that is mounted, or unpacked where that is not possible.
- * A runtime that is here stays as it is until the worker is started again, as in a VM.
+ * A runtime that is here stays as it is, as in a VM, until the worker is started again or the server has none of this name
+ * any more and no attempt uses it. The server's cache is bounded, so this one is too.
  */
 export class WorkerRuntimes {
   readonly #server: ServerAddress;
   readonly #folder: string;
-  readonly #here = new Set<string>();
+  readonly #clock: Pick<AgentClock, 'uptimeMs'>;
+  readonly #log: (line: string) => void;
+  readonly #tool: DiskTool;
+  /** By name: the file name of the disk, and when the server named it last, by the steady clock. */
+  readonly #here = new Map<string, { readonly file: string; namedAtMs: number }>();
 
-  /** @param folder of ours; below it `disks`, `roots`, and `names` with a link for each that is ready */
-  constructor(server: ServerAddress, folder: string) {
+  constructor({ server, folder, clock, log, tool = mountTool }: WorkerRuntimesOptions) {
     this.#server = server;
     this.#folder = folder;
+    this.#clock = clock;
+    this.#log = log;
+    this.#tool = tool;
   }
 
   /** Where each is, by its name. */
@@ -47,24 +78,62 @@ export class WorkerRuntimes {
   async missing(): Promise<Remote[]> {
     const response = await ask(this.#server, 'GET', '/api/v1/workers/runtimes');
     const remotes = parseRuntimes(await response.json());
-    await this.#drop(remotes);
+    for (const { name } of remotes) {
+      const here = this.#here.get(name);
+      if (here !== undefined) here.namedAtMs = this.#clock.uptimeMs();
+    }
+    await this.#sweep(remotes);
     return remotes.filter(({ name }) => !this.#here.has(name));
   }
 
-  /** Brings one here. Errors: those of `ask`, `upstream`, `internal` (it can be neither mounted nor unpacked). */
+  /**
+   * Removes the runtimes that the server has not named for ten minutes. The common one stays whatever the server says.
+   * @param release has nobody of this machine use a runtime any more and then calls `remove`; false: somebody uses it now
+   */
+  async drop(release: (name: string, remove: () => Promise<void>) => Promise<boolean>): Promise<void> {
+    for (const [name, { file, namedAtMs }] of [...this.#here]) {
+      if (name === commonRuntime || this.#clock.uptimeMs() - namedAtMs < goneAfterMs) continue;
+      const isGone = await release(name, async () => {
+        this.#here.delete(name);
+        await rm(join(this.namesPath, name), { force: true });
+        await this.#remove(file);
+      });
+      if (isGone) this.#log(`removed the runtime ${name}, which the server has no more`);
+    }
+  }
+
+  /**
+   * Brings one here. Errors: those of `ask`, `upstream`, `exhausted` (the disk has no room for it), `internal` (it can be
+   * neither mounted nor unpacked).
+   */
   async bring(remote: Remote): Promise<void> {
     const { name, id } = remote;
-    const disk = join(this.#folder, 'disks', `${name}-${id}`);
+    const file = `${name}-${id}`;
+    const disk = join(this.#folder, 'disks', file);
     const facts = await stat(disk).catch(() => undefined);
     if (facts?.size !== remote.sizeBytes) await this.#download(remote, disk);
-    const root = join(this.#folder, 'roots', `${name}-${id}`);
+    const root = join(this.#folder, 'roots', file);
     await mkdir(root, { recursive: true, mode: 0o755 });
-    if ((await readdir(root)).length === 0) await attach(disk, root);
+    if ((await readdir(root)).length === 0) await this.#tool.attach(disk, root);
     await symlink(root, join(this.namesPath, name));
-    this.#here.add(name);
+    this.#here.set(name, { file, namedAtMs: this.#clock.uptimeMs() });
+  }
+
+  /** The disk of this machine is for what jobs write, and for its owner. Error: `exhausted`. */
+  async #checkRoom({ name, sizeBytes }: Remote): Promise<void> {
+    const { bavail, blocks, bsize } = await statfs(this.#folder);
+    const keptBytes = reserveOf(defaultReserve, blocks * bsize);
+    if (bavail * bsize - sizeBytes >= keptBytes) return;
+    const [free, size, kept] = [bavail * bsize, sizeBytes, keptBytes].map((bytes) => Math.floor(bytes / 1024 ** 2));
+    throw new TidepoolError(
+      'exhausted',
+      `no room for the runtime ${name} in ${this.#folder}: it has ${size} MiB, ${free} MiB are free, and ${kept} MiB are kept for jobs; make room there`,
+    );
   }
 
   async #download({ name, id, sizeBytes }: Remote, disk: string): Promise<void> {
+    await this.#checkRoom({ name, id, sizeBytes });
+    this.#log(`getting the runtime ${name}, ${Math.ceil(sizeBytes / 1024 ** 2)} MiB`);
     const part = `${disk}.part`;
     const response = await download(this.#server, `/api/v1/workers/runtimes/${name}/${id}`);
     if (response.body === null) throw new TidepoolError('upstream', `the server sent nothing of the runtime ${name}`);
@@ -82,15 +151,19 @@ export class WorkerRuntimes {
     await rename(part, disk);
   }
 
-  /** Removes what the server has no more and what is not in use. */
-  async #drop(remotes: readonly Remote[]): Promise<void> {
+  /** Removes what an earlier process left and the server has no more, or has in another build. */
+  async #sweep(remotes: readonly Remote[]): Promise<void> {
     const wanted = new Set(remotes.map(({ name, id }) => `${name}-${id}`));
+    for (const { file } of this.#here.values()) wanted.add(file);
     for (const part of ['disks', 'roots']) {
-      for (const file of await readdir(join(this.#folder, part))) {
-        if (wanted.has(file) || this.#here.has(file.replace(/-[^-]*$/, ''))) continue;
-        await rm(join(this.#folder, part, file), { recursive: true, force: true });
-      }
+      for (const file of await readdir(join(this.#folder, part))) if (!wanted.has(file)) await this.#remove(file);
     }
+  }
+
+  async #remove(file: string): Promise<void> {
+    const root = join(this.#folder, 'roots', file);
+    await this.#tool.detach(root);
+    for (const path of [root, join(this.#folder, 'disks', file)]) await rm(path, { recursive: true, force: true });
   }
 }
 
@@ -99,6 +172,8 @@ function isOfDisk(cause: unknown): cause is Error {
 }
 
 /** A mount costs no disk and no time; it needs a loop device, which containers seldom have. */
+const mountTool: DiskTool = { attach, detach: unmount };
+
 async function attach(disk: string, root: string): Promise<void> {
   try {
     await run('mount', ['-t', 'squashfs', '-o', 'loop,ro,nodev,nosuid', disk, root]);
