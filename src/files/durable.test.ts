@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { makeFolder, readJson, syncTree, writeFileDurably } from './durable.ts';
+import { absent, makeFolder, readJson, syncTree, writeFileDurably } from './durable.ts';
 
 async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'tidepool-files-'));
@@ -52,3 +52,9 @@ test('a JSON file that is missing, empty or cut off says nothing', () =>
     await writeFile(path, '{"a":1}');
     assert.deepEqual(await readJson(path), { a: 1 });
   }));
+
+test('a look that failed for lack of descriptors, or since the disk fails, does not say that nothing is there', () => {
+  const failure = (code: string): Error => Object.assign(new Error(code), { code });
+  for (const code of ['ENOENT', 'ENOTDIR', 'EACCES']) assert.equal(absent(failure(code)), undefined);
+  for (const code of ['EMFILE', 'ENFILE', 'ENOMEM', 'EIO']) assert.throws(() => absent(failure(code)), { code });
+});

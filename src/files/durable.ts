@@ -45,9 +45,25 @@ export async function makeFolder(path: string, mode = 0o700): Promise<void> {
   for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncPath(dirname(folder));
 }
 
-/** Returns what a JSON file says; undefined when there is none, or when it is no JSON, such as an empty file. */
+/** Failures that say nothing of a file: this process or its machine lacks something. */
+const ownTrouble = ['EMFILE', 'ENFILE', 'ENOMEM', 'EIO'];
+
+/**
+ * For the `catch` of a look at a file or folder: undefined when it is not there or not for us. A look that failed for lack of
+ * descriptors or memory, or because the disk fails, does not say that: the error is thrown on.
+ */
+export function absent(error: unknown): undefined {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (ownTrouble.includes(code)) throw error;
+  return undefined;
+}
+
+/**
+ * Returns what a JSON file says; undefined when there is none, or when it is no JSON, such as an empty file. Errors: those of
+ * `absent`.
+ */
 export async function readJson(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch(() => '');
+  const text = (await readFile(path, 'utf8').catch(absent)) ?? '';
   try {
     return JSON.parse(text);
   } catch {

@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Image } from '../domain/image.ts';
-import { readJson } from '../files/durable.ts';
+import { absent, readJson } from '../files/durable.ts';
 import { folders } from './cache.ts';
 
 export const imageFiles = {
@@ -23,7 +23,7 @@ const commandLine = 'console=ttyS0 quiet loglevel=3 panic=-1 no_timer_check cgro
 export async function findImage(cacheDir: string, id: string): Promise<Image | undefined> {
   const folder = join(cacheDir, folders.images, id);
   const about = await readJson(join(folder, imageFiles.about));
-  const disk = await stat(join(folder, imageFiles.disk)).catch(() => undefined);
+  const disk = await stat(join(folder, imageFiles.disk)).catch(absent);
   if (disk === undefined || disk.size === 0) return undefined;
   if (typeof about !== 'object' || about === null || !('createdAtMs' in about)) return undefined;
   return {
@@ -39,7 +39,7 @@ export async function findImage(cacheDir: string, id: string): Promise<Image | u
 
 /** Every image in the cache, newest first. */
 export async function listImages(cacheDir: string): Promise<Image[]> {
-  const ids = await readdir(join(cacheDir, folders.images)).catch(() => []);
+  const ids = (await readdir(join(cacheDir, folders.images)).catch(absent)) ?? [];
   const images = await Promise.all(ids.map((id) => findImage(cacheDir, id)));
   return images.filter((image) => image !== undefined).sort((a, b) => b.createdAtMs - a.createdAtMs);
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { makeFolder, readJson, writeFileDurably } from '../files/durable.ts';
+import { absent, makeFolder, readJson, writeFileDurably } from '../files/durable.ts';
 
 const leaseSchema = z.object({
   /** Data folder of the installation; when it is gone, so is all that the lease was for. */
@@ -32,11 +32,11 @@ export async function writeLease(cacheDir: string, lease: Lease): Promise<void> 
 /** Returns the leases of all installations whose data folders are there. Error: `internal` for one that cannot be read. */
 export async function readLeases(cacheDir: string): Promise<Lease[]> {
   const leases: Lease[] = [];
-  for (const name of await readdir(join(cacheDir, folder)).catch(() => [])) {
+  for (const name of (await readdir(join(cacheDir, folder)).catch(absent)) ?? []) {
     if (!name.endsWith('.json')) continue;
     // What cannot be read may name anything, so nothing is removed then.
     const lease = leaseSchema.parse(await readJson(join(cacheDir, folder, name)));
-    if ((await stat(lease.dataDir).catch(() => undefined)) !== undefined) leases.push(lease);
+    if ((await stat(lease.dataDir).catch(absent)) !== undefined) leases.push(lease);
   }
   return leases;
 }

@@ -2,7 +2,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { ImageProcess, Runtime } from '../domain/image.ts';
-import { readJson } from '../files/durable.ts';
+import { absent, readJson } from '../files/durable.ts';
 import { folders } from './cache.ts';
 
 export const runtimeFiles = { disk: 'runtime.squashfs', about: 'runtime.json' } as const;
@@ -25,7 +25,7 @@ export async function findRuntime(cacheDir: string, name: string, id: string): P
   const about = aboutSchema.safeParse(await readJson(join(folder, runtimeFiles.about)));
   if (!about.success) return undefined;
   const path = join(folder, runtimeFiles.disk);
-  const disk = await stat(path).catch(() => undefined);
+  const disk = await stat(path).catch(absent);
   return disk === undefined || disk.size === 0 ? undefined : { name, id, path, sizeBytes: disk.size, ...about.data };
 }
 
@@ -41,7 +41,7 @@ export async function runtimeIds(cacheDir: string, name: string): Promise<string
 }
 
 async function allIds(cacheDir: string): Promise<(readonly [name: string, id: string])[]> {
-  const names = await readdir(join(cacheDir, folders.runtimes)).catch(() => []);
+  const names = (await readdir(join(cacheDir, folders.runtimes)).catch(absent)) ?? [];
   return names.map((folder) => {
     const dash = folder.lastIndexOf('-');
     return [folder.slice(0, dash), folder.slice(dash + 1)];
