@@ -24,9 +24,16 @@ export class FakeClock implements Clock {
   #offsetMs = 0;
   #waiting = 0;
 
-  /** @param startMs milliseconds since 1970; some date in 2026 unless given */
-  constructor(startMs = 1_780_000_000_000) {
+  readonly #settle: () => Promise<void>;
+
+  /**
+   * @param startMs milliseconds since 1970; some date in 2026 unless given
+   * @param settle resolves when all promises have gone on as far as they can; a turn of the event loop unless given, so that
+   * real files and sockets go on too
+   */
+  constructor(startMs = 1_780_000_000_000, settle: () => Promise<void> = turnOfLoop) {
     this.#nowMs = startMs;
+    this.#settle = settle;
   }
 
   now(): number {
@@ -84,7 +91,7 @@ export class FakeClock implements Clock {
    */
   async advance(ms: number): Promise<void> {
     const endMs = this.#nowMs + ms;
-    await settle();
+    await this.#settle();
     for (let fired = 0; ; fired += 1) {
       const next = this.#takeDue(endMs);
       if (next === undefined) break;
@@ -92,7 +99,7 @@ export class FakeClock implements Clock {
         throw new TidepoolError('internal', `${timersPerAdvance} timers fired in one advance of ${ms} ms`);
       }
       next();
-      await settle();
+      await this.#settle();
     }
     this.#nowMs = endMs;
   }
@@ -159,6 +166,6 @@ function isBefore(a: Timer, b: Timer): boolean {
 }
 
 /** Lets every promise that can go on go on: the macrotask comes after all microtasks that are there. */
-function settle(): Promise<void> {
+function turnOfLoop(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
