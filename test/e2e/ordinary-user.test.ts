@@ -27,8 +27,11 @@ async function makeUser(): Promise<void> {
   await run('useradd', ['--create-home', '--home-dir', home, '--shell', '/bin/sh', user]);
   const checkout = join(home, 'tidepool');
   await mkdir(checkout);
+  // Caches below node_modules change while others run.
+  const filter = (path: string): boolean => !/\/node_modules\/\.[^/]*cache$/.test(path);
   for (const name of await readdir(root)) {
-    if (name !== '.git') await cp(join(root, name), join(checkout, name), { recursive: true, verbatimSymlinks: true });
+    if (name === '.git') continue;
+    await cp(join(root, name), join(checkout, name), { recursive: true, verbatimSymlinks: true, filter });
   }
   await run('chown', ['-R', `${user}:`, home]);
 }

@@ -58,23 +58,3 @@ export async function runTestFile(
   const report = [...failures, ...printed].join('\n\n');
   return { name: file, passed, failed, skipped, report, elapsedMs: performance.now() - startedAtMs };
 }
-
-/** Runs files, at most `concurrency` at once; results come as they end. */
-export async function* runTestFiles(
-  files: readonly string[],
-  options: { readonly concurrency: number; readonly timeLimitMs: number; readonly signal: AbortSignal },
-): AsyncGenerator<Result> {
-  const waiting = [...files];
-  const running = new Map<string, Promise<Result>>();
-  while (waiting.length > 0 || running.size > 0) {
-    while (running.size < options.concurrency && !options.signal.aborted) {
-      const file = waiting.shift();
-      if (file === undefined) break;
-      running.set(file, runTestFile(file, options.timeLimitMs, options.signal));
-    }
-    if (running.size === 0) return;
-    const result = await Promise.race(running.values());
-    running.delete(result.name);
-    yield result;
-  }
-}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { globSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { test } from 'node:test';
-import { allStages, type Stage, selectStages } from './stages.ts';
+import { allStages, alone, longest, pieces, type Stage, selectStages } from './stages.ts';
 
 const stage = (name: string, files: string[], command: string[] | null = null): Stage => ({
   name,
@@ -9,7 +9,6 @@ const stage = (name: string, files: string[], command: string[] | null = null): 
   command,
   fast: true,
   needsImage: false,
-  concurrency: 1,
   timeLimitMs: 1,
 });
 const stages = [
@@ -33,4 +32,24 @@ test('every test file of the repository is in exactly one stage', () => {
   const inStages = allStages().flatMap(({ files }) => files);
   const there = globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts']);
   assert.deepEqual(inStages.toSorted(), there.toSorted());
+});
+
+test('what needs nothing of the system starts first, then what takes longest, at last what runs alone', () => {
+  const long = longest[0] ?? assert.fail();
+  const files = ['test/e2e/demo.test.ts', 'test/e2e/x.test.ts', long];
+  const all = pieces([{ ...stage('e2e', files), fast: false }, stage('unit', ['src/a/x.test.ts'], ['unit'])]);
+  assert.deepEqual(
+    all.map(({ file, isAlone }) => [file, isAlone]),
+    [
+      [null, false],
+      ['src/a/x.test.ts', false],
+      [long, false],
+      ['test/e2e/x.test.ts', false],
+      ['test/e2e/demo.test.ts', true],
+    ],
+  );
+});
+
+test('files that are named for their length or for running alone exist', () => {
+  for (const path of [...longest, ...Object.keys(alone)]) assert.ok(existsSync(path), path);
 });

@@ -11,30 +11,61 @@ export interface Stage {
   readonly command: readonly string[] | null;
   /** Relative to the repository, sorted. */
   readonly files: readonly string[];
-  readonly concurrency: number;
   /** For the command, or for each file: a hang ends as a failure with the file's name. */
   readonly timeLimitMs: number;
+}
+
+/** One test file of a stage, or its command. */
+export interface Piece {
+  readonly stage: Stage;
+  /** Null is the command. */
+  readonly file: string | null;
+  /** Nothing else runs beside it. */
+  readonly isAlone: boolean;
 }
 
 const minuteMs = 60_000;
 /** Limits are some five times what files take on two quick cores: only what hangs should meet them. */
 const fastLimitMs = 3 * minuteMs;
 
-/** What differs, by folder below test/, from a stage that runs VMs and one file after the other. */
+/** Files, or folders of them, that cannot bear a neighbour, with the reason. */
+export const alone: Readonly<Record<string, string>> = {
+  'test/e2e/demo.test.ts': 'the demonstration must be over within five minutes, and its policy watches the CPU',
+  'test/e2e/faults.test.ts': 'a fault must be noticed within 3 s, and five VMs use all cores',
+  'test/e2e/image.test.ts': 'the image must be built within 90 s, and no other build may leave a folder meanwhile',
+  'test/soak/': 'it breaks the libvirt daemon that the others use',
+};
+/** Files that take longest among those that run VMs. They start first: else one of them would run last, by itself. */
+export const longest: readonly string[] = [
+  'test/e2e/services.test.ts',
+  'test/workers/joined.test.ts',
+  'test/security/service.test.ts',
+  'test/e2e/elastic.test.ts',
+  'test/agent/service.test.ts',
+  'test/bare/bare.test.ts',
+  'test/e2e/restart.test.ts',
+  'test/security/exhaustion.test.ts',
+  'test/security/sandbox.test.ts',
+  'test/e2e/ordinary-user.test.ts',
+  'test/e2e/run.test.ts',
+  'test/e2e/image-runtime.test.ts',
+  'test/e2e/ml.test.ts',
+];
+
+/** What differs, by folder below test/, from a stage that runs VMs. */
 const differences: Readonly<Record<string, Partial<Stage>>> = {
-  api: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs },
-  backup: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs },
-  bare: { needsImage: false, timeLimitMs: 20 * minuteMs },
+  api: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
+  backup: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
+  bare: { needsImage: false },
   browser: { needsImage: false },
-  accounts: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs },
-  handlers: { needsImage: false, concurrency: 2 },
-  sim: { fast: true, needsImage: false, concurrency: 2, timeLimitMs: 2 * fastLimitMs },
+  accounts: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
+  handlers: { needsImage: false },
+  sim: { fast: true, needsImage: false, timeLimitMs: 2 * fastLimitMs },
   image: { needsImage: false },
   libvirt: { needsImage: false },
   storage: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
   services: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
   web: { fast: true, needsImage: false, timeLimitMs: fastLimitMs },
-  e2e: { timeLimitMs: 20 * minuteMs },
 };
 /** Folders that are not here run after these, and e2e runs last. */
 const firstFolders = ['sim', 'conformance', 'libvirt', 'image', 'agent', 'security'];
@@ -47,7 +78,7 @@ export function allStages(): Stage[] {
   const found = new Set(globSync('test/*/**/*.test.ts').map((file) => file.split('/')[1] ?? ''));
   const others = [...found].filter((name) => ![...firstFolders, lastFolder, ...toolFolders].includes(name)).sort();
   const folders = [...firstFolders, ...others, lastFolder].filter((name) => found.has(name));
-  const fast = { fast: true, needsImage: false, concurrency: 2, timeLimitMs: fastLimitMs };
+  const fast = { fast: true, needsImage: false, timeLimitMs: fastLimitMs };
   const stages = [
     stage('types', { ...fast, command: ['node_modules/.bin/tsc', '-p', '.'] }),
     stage('types-web', { ...fast, command: ['node_modules/.bin/tsc', '-p', 'src/web'] }),
@@ -74,8 +105,29 @@ export function selectStages(stages: readonly Stage[], filters: readonly string[
     .filter(({ command, files }) => command !== null || files.length > 0);
 }
 
+/**
+ * All files and commands of stages, in the order in which they start: those that need nothing of the system, then those that
+ * take longest, at last those that run alone.
+ */
+export function pieces(stages: readonly Stage[]): Piece[] {
+  const all = stages.flatMap((stage) => {
+    const command = stage.command === null ? [] : [null];
+    return [...command, ...stage.files].map((file) => ({ stage, file, isAlone: isAlone(file) }));
+  });
+  const place = ({ stage, file, isAlone }: Piece): number => {
+    if (stage.fast) return -1;
+    const found = longest.indexOf(file ?? '');
+    return longest.length * Number(isAlone) + (found < 0 ? longest.length : found);
+  };
+  return all.sort((a, b) => place(a) - place(b));
+}
+
+function isAlone(file: string | null): boolean {
+  return file !== null && Object.keys(alone).some((path) => file.startsWith(path));
+}
+
 function stage(name: string, given: Partial<Stage>): Stage {
-  const usual = { fast: false, needsImage: true, command: null, files: [], concurrency: 1, timeLimitMs: 10 * minuteMs };
+  const usual = { fast: false, needsImage: true, command: null, files: [], timeLimitMs: 20 * minuteMs };
   return { ...usual, name, ...given };
 }
 
