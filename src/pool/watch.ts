@@ -121,10 +121,10 @@ function deathReason(
   lastAnswerMs: number,
   silentForMs: number,
 ): string | undefined {
-  if (silentForMs >= silenceMs) return `its agent has been silent for ${silentForMs} ms`;
+  if (silentForMs >= silenceMs) return `its agent has been silent for ${Math.round(silentForMs)} ms`;
   if (silentForMs < hangMs) return undefined;
   // A sample tells of the second before it: only one that lies wholly in the silence is evidence.
   const cpu = context.cpuWantedSince(name, lastAnswerMs + sampleMs);
   if (cpu === undefined || cpu >= busyCpu) return undefined;
-  return `it hangs: no answer and ${Math.round(cpu * 100)} % CPU use for ${silentForMs} ms`;
+  return `it hangs: no answer and ${Math.round(cpu * 100)} % CPU use for ${Math.round(silentForMs)} ms`;
 }

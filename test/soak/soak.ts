@@ -3,16 +3,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceClient } from '../../src/cli/service-client.ts';
 import { Random } from '../sim/random.ts';
-import type { Fault, FaultContext } from './fault.ts';
-import { guestFaults } from './guest-faults.ts';
+import type { FaultContext } from './fault.ts';
+import { FaultMaker } from './fault-maker.ts';
 import { Installation, soakFolder } from './installation.ts';
 import { JobStream } from './job-stream.ts';
-import { operatorFaults } from './operator-faults.ts';
 import type { SoakOptions } from './options.ts';
 import { patiently } from './patiently.ts';
-import { processFaults } from './process-faults.ts';
 import { RequestStream } from './request-stream.ts';
-import { roomFaults } from './room-faults.ts';
 import { Story } from './story.ts';
 import { Witness } from './witness.ts';
 
@@ -22,7 +19,8 @@ const poolSize = 2;
 const serviceSize = 2;
 const readyLimitMs = 10 * 60_000;
 const calmLimitMs = 10 * 60_000;
-const mostFaultsAtOnce = 3;
+/** Faults are made for this time at most; then all must become well before there are new ones. */
+const roundMs = 3 * 60_000;
 
 /** Small VMs, and patience: a job may lose many workers in an hour, and none of them is its own fault. */
 const config = {
@@ -33,8 +31,6 @@ const config = {
   room: { diskReserveMiB: 128 },
 };
 
-export const allFaults: readonly Fault[] = [...processFaults, ...guestFaults, ...roomFaults, ...operatorFaults];
-
 /** How a soak ended. */
 export interface SoakResult {
   readonly violations: readonly string[];
@@ -44,12 +40,17 @@ export interface SoakResult {
   readonly answered: number;
   readonly retried: number;
   readonly refused: number;
+  readonly longestWaitMs: number;
+  readonly rounds: number;
   readonly machines: number;
   /** What is left for who looks for a cause; null when it was removed. */
   readonly folder: string | null;
 }
 
-/** Runs a cloud on real VMs under load and random faults, then without faults until all is well, and checks everything. */
+/**
+ * Runs a cloud on real VMs under load, in rounds: random faults for some minutes, then none until all is well again. Checks
+ * everything at the end.
+ */
 export async function soak(options: SoakOptions, print: (line: string) => void): Promise<SoakResult> {
   const folder = await soakFolder();
   const story = new Story(join(folder, 'story.log'), print);
@@ -79,10 +80,10 @@ class Soak {
   readonly #witness: Witness;
   readonly #jobs: JobStream;
   #requests: RequestStream | undefined;
-  readonly #made = new Map<string, number>();
-  readonly #underWay = new Map<Fault, Promise<void>>();
+  readonly #faults: FaultMaker;
   readonly #faulting = new AbortController();
   readonly #ending = new AbortController();
+  #rounds = 0;
 
   constructor(options: SoakOptions, installation: Installation, story: Story) {
     this.#options = options;
@@ -91,6 +92,7 @@ class Soak {
     this.#random = new Random(options.seed);
     this.#witness = new Witness(installation, story);
     this.#jobs = new JobStream(new Random(options.seed + 1), story, installation.folder, () => installation.client());
+    this.#faults = new FaultMaker(options, this.#context());
   }
 
   async run(): Promise<void> {
@@ -102,12 +104,15 @@ class Soak {
     const load = Promise.all([this.#jobs.run(this.#faulting.signal), this.#requests.run(this.#faulting.signal)]);
     load.catch(() => this.#faulting.abort());
     this.#story.say('all is up; the faults begin');
-    await this.#makeFaults();
+    for (let leftMs = this.#options.forMs; leftMs > 0; leftMs -= roundMs) {
+      await this.#faults.run(Math.min(leftMs, roundMs));
+      this.#rounds += 1;
+      this.#story.say(`no faults now; everything must become well (round ${this.#rounds})`);
+      await this.#becomeCalm(this.#requests);
+    }
     this.#faulting.abort();
-    await Promise.all(this.#underWay.values());
-    this.#story.say('no more faults; everything must become well now');
     await load;
-    await Promise.all([this.#jobs.finish(), this.#requests.finish(), this.#becomeCalm()]);
+    await Promise.all([this.#jobs.finish(), this.#becomeCalm(this.#requests)]);
     this.#witness.check(this.#jobs.attempts);
     await this.#checkEnd();
     this.#ending.abort();
@@ -118,12 +123,14 @@ class Soak {
     let attempts = 0;
     for (const each of this.#jobs.attempts.values()) attempts += each.length;
     return {
-      faults: this.#made,
+      faults: this.#faults.made,
       jobs: this.#jobs.endedCount,
       attempts,
       answered: this.#requests?.answered ?? 0,
       retried: this.#requests?.retried ?? 0,
       refused: this.#jobs.refusedCount,
+      longestWaitMs: this.#requests?.longestWaitMs ?? 0,
+      rounds: this.#rounds,
       machines: this.#witness.machineCount,
     };
   }
@@ -142,48 +149,6 @@ class Soak {
     return `http://${address.host}:${address.port}`;
   }
 
-  async #makeFaults(): Promise<void> {
-    const context = this.#context();
-    const possible = allFaults.filter((fault) => {
-      if (this.#options.only.length > 0 && !this.#options.only.includes(fault.name)) return false;
-      const is = fault.isPossible(context);
-      if (is !== true) this.#story.say(`no ${fault.name}: ${is}`);
-      return is === true;
-    });
-    if (possible.length === 0) throw new Error(`no fault is named ${this.#options.only.join(' or ')}`);
-    const endMs = performance.now() + this.#options.forMs;
-    while (performance.now() < endMs) {
-      await sleep(this.#options.everyMs * (0.2 + 1.6 * this.#random.next()));
-      if (this.#underWay.size >= mostFaultsAtOnce) continue;
-      this.#begin(this.#choose(possible), context);
-    }
-  }
-
-  #choose(possible: readonly Fault[]): Fault | undefined {
-    const busy = new Set([...this.#underWay.keys()].map(({ group }) => group));
-    const free = possible.filter((fault) => fault.group === '' || !busy.has(fault.group));
-    let at = this.#random.next() * free.reduce((sum, { weight }) => sum + weight, 0);
-    return free.find(({ weight }) => {
-      at -= weight;
-      return at < 0;
-    });
-  }
-
-  #begin(fault: Fault | undefined, context: FaultContext): void {
-    if (fault === undefined) return;
-    this.#story.note(`begin ${fault.name}`);
-    const made = fault
-      .make(context)
-      .then((what) => {
-        if (what === undefined) return this.#story.note(`${fault.name}: there was nothing to do it to`);
-        this.#made.set(fault.name, (this.#made.get(fault.name) ?? 0) + 1);
-        this.#story.say(what);
-      })
-      .catch((error: unknown) => this.#story.note(`${fault.name} could not be made: ${error}`))
-      .finally(() => this.#underWay.delete(fault));
-    this.#underWay.set(fault, made);
-  }
-
   #context(): FaultContext {
     return {
       installation: this.#installation,
@@ -197,10 +162,11 @@ class Soak {
     };
   }
 
-  /** Waits until pool and service have what they should have; a violation when that takes too long. */
-  async #becomeCalm(): Promise<void> {
+  /** Waits until pool and service have what they should have and requests are answered; a violation when that takes too long. */
+  async #becomeCalm(requests: RequestStream): Promise<void> {
+    const limit = AbortSignal.timeout(calmLimitMs);
     try {
-      await this.#isWell(AbortSignal.timeout(calmLimitMs));
+      await Promise.all([this.#isWell(limit), requests.finish(limit)]);
     } catch (error) {
       this.#story.violated(`pool and service were not well ${calmLimitMs / 60_000} min after the last fault: ${error}`);
     }

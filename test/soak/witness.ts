@@ -1,23 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive, type Process } from '../../src/processes/process-table.ts';
+import { isAlive } from '../../src/processes/process-table.ts';
 import { machineOf } from '../../src/processes/qemu.ts';
 import type { AttemptView } from '../../src/protocol/api.ts';
 import type { Installation } from './installation.ts';
+import { type ClockOffset, type Life, overlapOf } from './overlap.ts';
 import type { Story } from './story.ts';
 
 const lookEveryMs = 150;
-/** A look may come this long after what it sees, on a machine with much to do. */
-const slackMs = 1_500;
-
-/** From the first to the last look that saw a QEMU, in true milliseconds since 1970. */
-interface Life {
-  readonly vm: string;
-  readonly process: Process;
-  readonly fromMs: number;
-  /** Null while it lives. */
-  untilMs: number | null;
-}
-
 /**
  * Watches the QEMU processes of a soak from outside, and says afterwards whether two attempts of one job may have executed at
  * once: an attempt was begun while the machine of an earlier attempt of the same job was still there, and nothing had ended it
@@ -28,7 +17,7 @@ export class Witness {
   readonly #story: Story;
   readonly #lives: Life[] = [];
   /** Differences of the server's wall clock to the true one, each from a moment on. */
-  readonly #offsets: { readonly atMs: number; readonly offsetMs: number }[] = [{ atMs: 0, offsetMs: 0 }];
+  readonly #offsets: ClockOffset[] = [{ atMs: 0, offsetMs: 0 }];
 
   constructor(installation: Installation, story: Story) {
     this.#installation = installation;
@@ -75,31 +64,11 @@ export class Witness {
   }
 
   #checkPair(id: string, earlier: AttemptView, later: AttemptView): void {
-    const [beganMs, againMs] = [this.#trueTime(earlier.assignedAtMs), this.#trueTime(later.assignedAtMs)];
-    const life = this.#lives.find(
-      ({ vm, fromMs, untilMs }) =>
-        vm === earlier.vm && fromMs - slackMs <= beganMs && (untilMs ?? Number.POSITIVE_INFINITY) >= beganMs,
-    );
+    const life = overlapOf(earlier, later, this.#lives, this.#offsets);
     if (life === undefined) return;
-    const isOver = life.untilMs !== null && life.untilMs <= againMs + slackMs;
-    if (isOver || endedInside.has(earlier.outcome ?? '')) return;
     this.#story.violated(
       `job ${id}: attempt ${later.number} was begun on ${later.vm} while the machine of attempt ${earlier.number}, ` +
         `${earlier.vm} (QEMU ${life.process.pid}), was still there (outcome ${earlier.outcome})`,
     );
   }
-
-  /** The true time of a stamp of the server's. */
-  #trueTime(stampMs: number): number {
-    for (let at = this.#offsets.length - 1; at >= 0; at -= 1) {
-      const { atMs, offsetMs } = this.#offsets[at] ?? { atMs: 0, offsetMs: 0 };
-      const untilMs = this.#offsets[at + 1]?.atMs ?? Number.POSITIVE_INFINITY;
-      const trueMs = stampMs - offsetMs;
-      if (trueMs >= atMs - slackMs && trueMs <= untilMs + slackMs) return trueMs;
-    }
-    return stampMs;
-  }
 }
-
-/** Outcomes of attempts whose own agent said that they do not run. */
-const endedInside: ReadonlySet<string> = new Set(['worker_fault', 'not_started']);
