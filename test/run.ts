@@ -6,12 +6,12 @@ import { prepare } from './prepare.ts';
 import { inLanes } from './runner/lanes.ts';
 import { runCommand } from './runner/run-command.ts';
 import { type Result, runTestFile } from './runner/run-file.ts';
-import { allStages, type Piece, pieces, type Stage, selectStages } from './runner/stages.ts';
+import { allStages, type Piece, pieces, type Stage, selectStages, stagesOfCheck } from './runner/stages.ts';
 
 /** `npm test` and, with `--fast`, `npm run check`. Prints a line for each stage and ends with the summary line. */
 const usage = `usage: npm test -- [--only STAGE_OR_PATH]... [--fast] [--list]
   --only   only this stage, or only files whose path has this in it; may be repeated
-  --fast   only the stages that need nothing of the system (npm run check)
+  --fast   only what needs nothing of the system, and without --only nothing that takes long (npm run check)
   --list   print the stages and their files, and run nothing`;
 
 const interrupted = new AbortController();
@@ -31,10 +31,11 @@ process.exitCode = await main().catch((thrown: unknown) => {
 async function main(): Promise<number> {
   const options = readOptions();
   if (options === undefined) return errorCodes.invalid.exitCode;
-  const stages = selectStages(
-    allStages().filter(({ fast }) => fast || !options.fast),
-    options.filters,
-  );
+  const all = allStages();
+  const fast = all.filter((stage) => stage.fast);
+  // What is asked for by name is run, whatever it takes.
+  const short = options.filters.length > 0 ? fast : stagesOfCheck(fast);
+  const stages = selectStages(options.fast ? short : all, options.filters);
   if (stages.length === 0) {
     print(`nothing is named ${options.filters.join(' or ')}\n${usage}`);
     return errorCodes.invalid.exitCode;

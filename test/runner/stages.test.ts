@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { existsSync, globSync } from 'node:fs';
 import { test } from 'node:test';
-import { allStages, alone, longest, pieces, type Stage, selectStages } from './stages.ts';
+import {
+  allStages,
+  alone,
+  leftOutOfCheck,
+  longest,
+  pieces,
+  type Stage,
+  selectStages,
+  stagesOfCheck,
+} from './stages.ts';
 
 const stage = (name: string, files: string[], command: string[] | null = null): Stage => ({
   name,
@@ -50,6 +59,21 @@ test('what needs nothing of the system starts first, then what takes longest, at
   );
 });
 
+test('check has the fast stages without the files that take long, and each of its stages has some', () => {
+  const fast = { ...stage('sim', ['test/sim/limits.test.ts', 'test/sim/pool.test.ts']) };
+  const slow = { ...stage('e2e', ['test/e2e/x.test.ts']), fast: false };
+  assert.deepEqual(
+    stagesOfCheck([stage('lint', [], ['lint']), fast, slow]).map(({ name, files }) => [name, files]),
+    [
+      ['lint', []],
+      ['sim', ['test/sim/limits.test.ts']],
+    ],
+  );
+  const names = stagesOfCheck(allStages()).map(({ name }) => name);
+  for (const name of ['types', 'types-web', 'lint', 'unit', 'tidy', 'sim', 'accounts', 'api', 'web'])
+    assert.ok(names.includes(name), name);
+});
+
 test('files that are named for their length or for running alone exist', () => {
-  for (const path of [...longest, ...Object.keys(alone)]) assert.ok(existsSync(path), path);
+  for (const path of [...longest, ...leftOutOfCheck, ...Object.keys(alone)]) assert.ok(existsSync(path), path);
 });
