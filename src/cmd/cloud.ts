@@ -14,6 +14,7 @@ import { openLogFolder } from '../blobs/log-folder.ts';
 import { steadyClock } from '../clock/steady-clock.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { announceServer, refuseTwin } from '../config/connection.ts';
+import { prepareDataFolder } from '../config/data-folder.ts';
 import { defaultLibvirtUri, isRoot, machineDir } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
@@ -104,7 +105,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 
 async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Promise<Cloud> {
   const { config, dataDir } = options;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await prepareDataFolder(dataDir);
   const store = parts.adopt(
     await openSqliteStore(
       join(dataDir, 'tidepool.db'),

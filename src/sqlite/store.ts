@@ -24,8 +24,8 @@ import { sqlStorageStore } from './storage.ts';
 import { sqlVmStore } from './vms.ts';
 
 /**
- * Opens (and makes or migrates) the database file. Errors: `conflict` when another server has it open or a newer Tidepool
- * wrote it, `exhausted` when its disk is full.
+ * Opens (and makes or migrates) the database file. Errors: `conflict` when another server has it open, a newer Tidepool
+ * wrote it, or it is damaged, `exhausted` when its disk is full.
  * @param path file, or `:memory:`
  * @param keyValueLimits of each service
  * @param usageHalfLifeMs after which what a user is charged for counts half
@@ -96,5 +96,6 @@ function openError(path: string, thrown: unknown): TidepoolError {
       },
     );
   }
-  return new TidepoolError('internal', `cannot open the database ${path}: ${message}`, { cause });
+  const code = cause instanceof TidepoolError ? 'conflict' : 'internal';
+  return new TidepoolError(code, `cannot open the database ${path}: ${message}`, { cause });
 }
