@@ -21,7 +21,7 @@ export interface PoolState {
 }
 
 /** A part of the server that keeps something with a pool over a restart. */
-export type PoolNotePart = 'planner';
+export type PoolNotePart = 'planner' | 'launches';
 
 /** What a part of the server wrote down about a pool, so that its next start goes on where this one ended. */
 export interface PoolNote {

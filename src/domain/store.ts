@@ -16,6 +16,7 @@ import type { Vm, VmState } from './vm.ts';
 export interface Store {
   readonly jobs: JobStore;
   readonly vms: VmStore;
+  readonly trust: WorkerTrustStore;
   readonly events: EventStore;
   readonly pools: PoolStore;
   readonly services: ServiceStore;
@@ -48,6 +49,8 @@ export interface VmStore {
    * Moves the VM in one transaction with the check that no job is on it, so that a busy VM is never removed or paused.
    */
   moveIfIdle(name: string, from: readonly VmState[], to: VmMove): Promise<boolean>;
+  /** Writes facts about the VM with this key, whatever its state is, and leaves that as it is. False: there is none. */
+  learn(name: string, keyId: string, facts: VmFacts): Promise<boolean>;
   /**
    * Deletes the row, unless a job is still on the VM (false): its name must not come to mean another VM before whoever
    * carries the job has learnt of the loss.
@@ -59,7 +62,31 @@ export interface VmMove {
   readonly state: VmState;
   readonly reason: string;
   readonly nowMs: number;
-  readonly facts?: Partial<Pick<Vm, 'host' | 'port' | 'capacity' | 'protocol' | 'runtimes' | 'isUnwanted'>>;
+  readonly facts?: VmFacts;
+}
+
+/** What may change of a VM beside its state. */
+export type VmFacts = Partial<
+  Pick<Vm, 'host' | 'port' | 'capacity' | 'protocol' | 'runtimes' | 'isUnwanted' | 'isStanding'>
+>;
+
+/** What is known of a worker that could not run attempts. */
+export interface WorkerStrikes {
+  readonly keyId: string;
+  readonly vm: string;
+  readonly pool: string;
+  /** Attempts in a row that it could not run. */
+  readonly strikes: number;
+  /** An alert was raised, which is cleared when the worker is gone. */
+  readonly isAlarmed: boolean;
+}
+
+export interface WorkerTrustStore {
+  all(): Promise<readonly WorkerStrikes[]>;
+  /** Replaces what is known of the worker with this key, or adds it. */
+  put(one: WorkerStrikes): Promise<void>;
+  /** Without effect when nothing is known. */
+  delete(keyId: string): Promise<void>;
 }
 
 export interface EventStore {

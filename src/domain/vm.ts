@@ -86,6 +86,8 @@ export interface Vm {
   readonly runtimes: readonly string[];
   /** An operator wants it gone: it is drained and removed, whatever size its pool should have. */
   readonly isUnwanted: boolean;
+  /** Its guest stands, since the disk of the host is full. It goes on when there is room, and gets no work until then. */
+  readonly isStanding: boolean;
 }
 
 export interface VmCapacity {

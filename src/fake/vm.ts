@@ -19,6 +19,7 @@ export function readyVm(fields: Partial<Vm> = {}): Vm {
     capacity: { cpus: 1, memoryBytes: 1024 ** 3, diskBytes: 8 * 1024 ** 3, slots: 256 },
     runtimes: ['python'],
     isUnwanted: false,
+    isStanding: false,
     protocol: agentProtocol,
     ...fields,
   };

@@ -154,7 +154,7 @@ export class AttemptRun {
     const fault = faultOfReport(report);
     if (fault.of === 'job') {
       await this.#finish(agent, report, logBytes);
-      trust.succeeded(agent.keyId);
+      await trust.succeeded(agent.keyId);
     } else if (fault.consequence === 'send_again') {
       await this.#sendAgain(agent, fault.message);
     } else {

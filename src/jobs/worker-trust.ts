@@ -1,7 +1,9 @@
 import { toTidepoolError } from '../domain/errors.ts';
 import type { EventName } from '../domain/event.ts';
+import type { WorkerStrikes } from '../domain/store.ts';
 import { type Vm, type VmState, vmStatesThatCan } from '../domain/vm.ts';
 import { joinedPool } from '../domain/worker.ts';
+import { writeEvent } from '../reconcile/write-event.ts';
 import type { JobContext } from './context.ts';
 
 /** A worker that could not run this many attempts in a row is replaced. */
@@ -11,27 +13,36 @@ type Context = Pick<JobContext, 'store' | 'clock' | 'changes' | 'log'>;
 
 /**
  * Counts what workers could not run, so that a sick one does not eat the queue: it answers quickly, so it always has room.
- * Three strikes in a row drain it, and its pool replaces it; a success begins anew. By key id: names come again.
+ * Three strikes in a row drain it, and its pool replaces it; a success begins anew. By key id: names come again. The counts are
+ * in the store, so that a server that is started again does not give a sick worker three jobs more.
  */
 export class WorkerTrust {
   readonly #context: Context;
-  readonly #strikes = new Map<string, number>();
-  /** Workers with an alert, each with its name and pool. */
-  readonly #alerts = new Map<string, Pick<Vm, 'name' | 'pool'>>();
+  /** What is in the store, and what is to be; undefined before the store was read. */
+  #known: Map<string, WorkerStrikes> | undefined;
+  #loading: Promise<Map<string, WorkerStrikes>> | undefined;
+  /** Those whose last change could not be written. */
+  readonly #unwritten = new Set<string>();
 
   constructor(context: Context) {
     this.#context = context;
   }
 
-  succeeded(keyId: string): void {
-    this.#strikes.delete(keyId);
+  /** A worker ran an attempt. Never rejects. */
+  async succeeded(keyId: string): Promise<void> {
+    try {
+      const known = (await this.#load()).get(keyId);
+      if (known !== undefined && known.strikes > 0) await this.#put({ ...known, strikes: 0 });
+    } catch (error) {
+      this.#context.log(`a worker: ${toTidepoolError(error).message}`);
+    }
   }
 
   /** A worker could not run an attempt. Never rejects. */
   async strike(name: string | null, message: string): Promise<void> {
     await this.#with(name, async (vm) => {
-      const strikes = (this.#strikes.get(vm.keyId) ?? 0) + 1;
-      this.#strikes.set(vm.keyId, strikes);
+      const strikes = ((await this.#load()).get(vm.keyId)?.strikes ?? 0) + 1;
+      await this.#change(vm, { strikes });
       if (strikes < mostStrikes) return;
       const text = `it could not run ${strikes} attempts in a row and takes no more: ${message}`;
       if (await this.#drain(vm, text)) await this.#alarm(vm, text, { strikes, error: message });
@@ -62,13 +73,61 @@ export class WorkerTrust {
 
   /** Forgets workers that are gone, and clears their alerts. */
   async look(): Promise<void> {
-    if (this.#strikes.size === 0 && this.#alerts.size === 0) return;
+    const all = await this.#load();
+    for (const keyId of this.#unwritten) {
+      const known = all.get(keyId);
+      if (known === undefined) await this.#context.store.trust.delete(keyId);
+      else await this.#context.store.trust.put(known);
+      this.#unwritten.delete(keyId);
+    }
+    if (all.size === 0) return;
     const here = new Set((await this.#context.store.vms.list()).map(({ keyId }) => keyId));
-    for (const keyId of this.#strikes.keys()) if (!here.has(keyId)) this.#strikes.delete(keyId);
-    for (const [keyId, vm] of this.#alerts) {
-      if (here.has(keyId)) continue;
-      this.#alerts.delete(keyId);
-      await this.#tell('alert.cleared', vm, 'it is gone', {});
+    for (const known of [...all.values()]) if (!here.has(known.keyId)) await this.#forget(known);
+  }
+
+  /** The alert is cleared first: a server that ends in between clears it once more. */
+  async #forget({ keyId, vm, pool, isAlarmed }: WorkerStrikes): Promise<void> {
+    const { store, clock, changes, log } = this.#context;
+    if (isAlarmed) {
+      const text = 'it is gone';
+      log(`worker ${vm}: ${text}`);
+      await store.events.append({ atMs: clock.now(), name: 'alert.cleared', pool, vm, text, data: {} });
+      changes.notify('events');
+    }
+    await store.trust.delete(keyId);
+    (await this.#load()).delete(keyId);
+  }
+
+  async #load(): Promise<Map<string, WorkerStrikes>> {
+    if (this.#known !== undefined) return this.#known;
+    this.#loading ??= this.#context.store.trust
+      .all()
+      .then((all) => new Map(all.map((one) => [one.keyId, one])))
+      .finally(() => {
+        this.#loading = undefined;
+      });
+    const known = await this.#loading;
+    this.#known ??= known;
+    return this.#known;
+  }
+
+  #change({ keyId, name, pool }: Vm, fields: Partial<WorkerStrikes>): Promise<void> {
+    const before = this.#known?.get(keyId) ?? { keyId, vm: name, pool, strikes: 0, isAlarmed: false };
+    return this.#put({ ...before, ...fields });
+  }
+
+  /** What cannot be written counts all the same, and is written later. */
+  async #put(one: WorkerStrikes): Promise<void> {
+    const { store, log } = this.#context;
+    const isNothing = one.strikes === 0 && !one.isAlarmed;
+    if (isNothing) this.#known?.delete(one.keyId);
+    else this.#known?.set(one.keyId, one);
+    try {
+      await (isNothing ? store.trust.delete(one.keyId) : store.trust.put(one));
+      this.#unwritten.delete(one.keyId);
+    } catch (error) {
+      this.#unwritten.add(one.keyId);
+      log(`worker ${one.vm}: its strikes cannot be written down: ${toTidepoolError(error).message}`);
     }
   }
 
@@ -99,19 +158,18 @@ export class WorkerTrust {
   }
 
   async #alarm(vm: Vm, text: string, data: Readonly<Record<string, unknown>>): Promise<void> {
-    this.#alerts.set(vm.keyId, { name: vm.name, pool: vm.pool });
+    await this.#load();
+    await this.#change(vm, { isAlarmed: true });
     await this.#tell('alert.raised', vm, text, data);
   }
 
   async #tell(
     name: EventName,
-    vm: Pick<Vm, 'name' | 'pool'>,
+    { name: vm, pool }: Pick<Vm, 'name' | 'pool'>,
     text: string,
     data: Readonly<Record<string, unknown>>,
   ): Promise<void> {
-    const { store, clock, changes, log } = this.#context;
-    log(`worker ${vm.name}: ${text}`);
-    await store.events.append({ atMs: clock.now(), name, pool: vm.pool, vm: vm.name, text, data });
-    changes.notify('events');
+    this.#context.log(`worker ${vm}: ${text}`);
+    await writeEvent(this.#context, { name, pool, vm, text, data });
   }
 }

@@ -26,9 +26,9 @@ export function readyWorkers(
     for (const keyId of excluded) excludedOn.set(keyId, (excludedOn.get(keyId) ?? new Set()).add(id));
   }
   const workers: Worker[] = [];
-  for (const { name, state, capacity, protocol, runtimes, keyId } of vms) {
+  for (const { name, state, capacity, protocol, runtimes, keyId, isStanding } of vms) {
     // One of another version would take what it is sent for something else; its pool replaces it.
-    if (!vmCan(state, 'dispatch') || capacity === null || protocol !== agentProtocol) continue;
+    if (!vmCan(state, 'dispatch') || isStanding || capacity === null || protocol !== agentProtocol) continue;
     const excluded = excludedOn.get(keyId);
     const worker = { ...capacity, name, runtimes, held: heldOn.get(name) ?? [] };
     workers.push(excluded === undefined ? worker : { ...worker, excluded });

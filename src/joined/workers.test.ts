@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { TidepoolError } from '../domain/errors.ts';
+import type { VmMove } from '../domain/store.ts';
 import type { Vm } from '../domain/vm.ts';
 import { FakeClock } from '../fake/clock.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
@@ -14,7 +15,8 @@ const instance = 'a'.repeat(32);
 /** One worker that has joined, whose agent answers or not, and a process of ours that can stand still. */
 async function joined() {
   const clock = new FakeClock();
-  const state = { isSilent: false, stalledMs: 0, destroyed: 0 };
+  const state = { isSilent: false, stalledMs: 0, destroyed: 0, slots: 256 };
+  const written: number[] = [];
   const vms = new Map<string, Vm>();
   const tunnel = {
     closed: new Promise<void>(() => undefined),
@@ -32,7 +34,8 @@ async function joined() {
     },
     link: {
       health: async () => {
-        if (!state.isSilent) return { capacity: null, runtimes: [] as string[] } as unknown as AgentHealth;
+        const capacity = { cpus: 1, memoryBytes: 1, diskBytes: 1, slots: state.slots };
+        if (!state.isSilent) return { capacity, protocol: 1, runtimes: [] as string[] } as unknown as AgentHealth;
         await clock.sleep(answerLimitMs);
         throw new TidepoolError('timeout', 'no answer');
       },
@@ -43,7 +46,12 @@ async function joined() {
         ofPool: async () => [...vms.values()],
         get: async (name: string) => vms.get(name),
         insert: async (vm: Vm) => void vms.set(vm.name, vm),
-        move: async () => true,
+        move: async (name: string, _from: unknown, { state: moved, facts }: VmMove) => {
+          const before = vms.get(name);
+          if (before !== undefined) vms.set(name, { ...before, ...facts, state: moved });
+          if (facts?.capacity) written.push(facts.capacity.slots);
+          return true;
+        },
       },
       events: { append: async () => undefined },
     },
@@ -60,7 +68,7 @@ async function joined() {
     await clock.advance(answerLimitMs);
     await looked;
   };
-  return { state, look };
+  return { state, written, look };
 }
 
 test('a worker that does not answer in time loses its link', async () => {
@@ -79,4 +87,14 @@ test('a stall of our own process cuts no worker off, however often it comes', as
   assert.equal(state.destroyed, 0);
   await look();
   assert.equal(state.destroyed, 1);
+});
+
+test('what a worker says later of its machine is written down, once', async () => {
+  const { state, written, look } = await joined();
+  await look();
+  await look();
+  state.slots = 3;
+  await look();
+  await look();
+  assert.deepEqual(written, [256, 3]);
 });

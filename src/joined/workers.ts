@@ -3,6 +3,7 @@ import type { AgentAddress } from '../domain/agent-link.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { EventName } from '../domain/event.ts';
 import type { Vm, VmState } from '../domain/vm.ts';
+import { areSameFacts, factsOf } from '../domain/vm-facts.ts';
 import { joinedHost, joinedPool, joinedVmName, type WorkerTunnel, workLeaseMs } from '../domain/worker.ts';
 import { type AgentHealth, agentProtocol } from '../protocol/agent.ts';
 import { workerHealthEveryMs, workerInstancePattern, workerNamePattern } from '../protocol/worker.ts';
@@ -195,13 +196,13 @@ export class JoinedWorkers {
   }
 
   /** Its agent answered. */
-  async #update(name: string, { capacity, protocol, runtimes }: AgentHealth): Promise<void> {
+  async #update(name: string, health: AgentHealth): Promise<void> {
     const { store, clock, changes } = this.#context;
     const vm = await store.vms.get(name);
     if (vm === undefined) return;
-    const isSame = vm.state === 'ready' && vm.runtimes.join() === runtimes.join() && vm.protocol === protocol;
-    if (isSame || vm.state === 'draining') return;
-    const ready = { state: 'ready', reason: '', nowMs: clock.now(), facts: { capacity, protocol, runtimes } } as const;
+    const facts = factsOf(health);
+    if (vm.state === 'draining' || (vm.state === 'ready' && areSameFacts(vm, facts))) return;
+    const ready = { state: 'ready', reason: '', nowMs: clock.now(), facts } as const;
     await store.vms.move(name, ['booting', 'ready', 'away'], ready);
     changes.notify('vms');
     changes.notify('queue');
@@ -276,6 +277,6 @@ function newVm(name: string, instance: string, nowMs: number): Vm {
   return {
     ...{ name, pool: joinedPool, state: 'booting', reason: '', stateSinceMs: nowMs, createdAtMs: nowMs },
     ...{ imageId: '', flavor: '', keyId, key, host, port, capacity: null, runtimes: [], isUnwanted: false },
-    protocol: null,
+    ...{ protocol: null, isStanding: false },
   };
 }

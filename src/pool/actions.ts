@@ -2,6 +2,7 @@ import { agentAddress } from '../domain/agent-link.ts';
 import { toTidepoolError } from '../domain/errors.ts';
 import type { Vm } from '../domain/vm.ts';
 import { vmStatesThatCan } from '../domain/vm.ts';
+import { factsOf } from '../domain/vm-facts.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
 import { withDeadline } from '../reconcile/deadline.ts';
 import { emit, type PoolContext } from './context.ts';
@@ -9,14 +10,6 @@ import { failVm } from './fail.ts';
 
 /** A resumed VM answers within milliseconds; one that does not within this is broken. */
 const resumeLimitMs = 10_000;
-
-function factsOf({
-  capacity,
-  protocol,
-  runtimes,
-}: AgentHealth): Pick<AgentHealth, 'capacity' | 'protocol' | 'runtimes'> {
-  return { capacity, protocol, runtimes };
-}
 
 /** A booted VM whose agent answered enters service, or the warm pool. */
 export async function enterService(context: PoolContext, vm: Vm, health: AgentHealth): Promise<void> {

@@ -26,7 +26,7 @@ export interface PoolConfig {
 /** What a pool keeps in the store and reads from it. */
 export interface PoolRecords {
   readonly vms: Store['vms'];
-  readonly pools: Pick<Store['pools'], 'get' | 'put'>;
+  readonly pools: Pick<Store['pools'], 'get' | 'put' | 'note' | 'putNote'>;
   readonly events: Pick<Store['events'], 'append'>;
   readonly jobs: Pick<Store['jobs'], 'holdingsByWorker'>;
 }

@@ -26,7 +26,6 @@ import { type MoveAction, type PoolAction, type SteeredVm, type StepKind, steer 
 import { Steps } from './steps.ts';
 import { Watches } from './watches.ts';
 
-const keptBootTimes = 9;
 /** Steps that are under way when the server ends are waited for so long; the next start finds what they did. */
 const stopLimitMs = 10_000;
 
@@ -51,7 +50,6 @@ export class PoolController {
   #leftovers = new Map<string, number>();
   /** When VMs that come up were launched by this server, by the steady clock. */
   readonly #launchedAtMs = new Map<string, number>();
-  #bootTimesMs: number[] = [];
   #hasDrains = false;
   #loop: Loop | undefined;
   #compareLoop: Loop | undefined;
@@ -88,8 +86,7 @@ export class PoolController {
 
   /** Median time from the launch of a VM to its entering service, of the last ones; null before the first. */
   get bootMs(): number | null {
-    const sorted = this.#bootTimesMs.toSorted((a, b) => a - b);
-    return sorted[Math.floor(sorted.length / 2)] ?? null;
+    return this.#launches.bootMs;
   }
 
   /** Why a VM that is wanted is not launched; null when nothing keeps it from being. */
@@ -105,7 +102,9 @@ export class PoolController {
   async start(): Promise<void> {
     const { clock, pace = usualPace } = this.#context;
     await this.size.load();
+    await this.#launches.load();
     await adoptVms(this.#context);
+    this.#noRoom.restore(await poolVms(this.#context));
     this.#unsubscribe = this.#hypervisor.onEvent((event) => void this.#onMachineEvent(event));
     const onError = (error: unknown): void => this.#log('the loop', error);
     const loop = (name: string, periodMs: number, step: () => Promise<void>): Loop =>
@@ -195,6 +194,7 @@ export class PoolController {
     const actions = steer(steered, wanted, this.#ages.nowMs);
     for (const action of actions) this.#act(action, vms);
     await this.#launches.tell(actions.some(({ kind }) => kind === 'launch'));
+    await this.#launches.save();
   }
 
   async #giveUpOverdue(vms: readonly Vm[], held: ReadonlyMap<string, readonly Holding[]>): Promise<void> {
@@ -216,11 +216,9 @@ export class PoolController {
   }
 
   #noteBoot(vm: Vm): void {
-    this.#launches.succeeded();
-    const launchedAtMs = this.#launchedAtMs.get(vm.name);
     // Of a VM that an earlier server launched nobody knows how much of its time it took.
-    if (launchedAtMs === undefined) return;
-    this.#bootTimesMs = [...this.#bootTimesMs, this.#context.clock.uptimeMs() - launchedAtMs].slice(-keptBootTimes);
+    const launchedAtMs = this.#launchedAtMs.get(vm.name);
+    this.#launches.succeeded(launchedAtMs === undefined ? undefined : this.#context.clock.uptimeMs() - launchedAtMs);
     this.#launchedAtMs.delete(vm.name);
   }
 
@@ -330,7 +328,7 @@ export class PoolController {
 
   /** Guests that stood for lack of room go on when there is some. */
   async #resumeStanding(): Promise<void> {
-    this.#noRoom.keepOnly(await poolVms(this.#context));
+    await this.#noRoom.keepOnly(await poolVms(this.#context));
     for (const name of this.#noRoom.standing) {
       if (!this.#noRoom.mayTry(name)) continue;
       const vm = await this.#context.store.vms.get(name);

@@ -74,6 +74,7 @@ function newVm(context: PoolContext, name: string): Vm {
     capacity: null,
     runtimes: [],
     isUnwanted: false,
+    isStanding: false,
     protocol: null,
   };
 }

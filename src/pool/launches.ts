@@ -1,7 +1,9 @@
+import { toTidepoolError } from '../domain/errors.ts';
 import type { Vm } from '../domain/vm.ts';
 import { Backoff } from '../reconcile/backoff.ts';
 import type { Refusal } from './admission.ts';
 import { emit, type PoolContext } from './context.ts';
+import { type LaunchPast, launchNote, launchPastOf } from './launch-note.ts';
 import { nextVmName } from './names.ts';
 import { UnhealthyGuard } from './unhealthy.ts';
 
@@ -10,6 +12,9 @@ const foreignForMs = 600_000;
 const mostForeign = 1_000;
 /** Names that were taken one after the other, after which launches pause as after a failure. */
 const mostTakenInRow = 8;
+const keptBootTimes = 9;
+/** While times run that the next server is to go on with, they are written down this often. */
+const saveEveryMs = 5_000;
 
 /** Whether a pool may launch VMs now, how many at one time, and under which names. */
 export class Launches {
@@ -23,10 +28,65 @@ export class Launches {
   #refusal: Refusal | undefined;
   /** Of which lack the present alert tells. */
   #told: Refusal['lacks'] | undefined;
+  #bootTimesMs: readonly number[] = [];
+  #saved = { signature: '', atMs: Number.NEGATIVE_INFINITY };
+  /** When the last try to write the note failed; tries are as rare as writes. */
+  #saveFailedAtMs: number | undefined;
 
   constructor(context: PoolContext) {
     this.#context = context;
     this.#backoff = new Backoff(`launches of ${context.pool.name}`);
+  }
+
+  /** Goes on where an earlier server ended. */
+  async load(): Promise<void> {
+    const { store, pool, clock } = this.#context;
+    const past = launchPastOf(await store.pools.note(pool.name, 'launches'));
+    if (past === undefined) return;
+    const uptimeMs = clock.uptimeMs();
+    this.#backoff.restore(past.failures, past.waitMs, uptimeMs);
+    this.#guard.restore(past, uptimeMs);
+    this.#isUnhealthy = past.isUnhealthy;
+    this.#told = past.lacks ?? undefined;
+    this.#bootTimesMs = past.bootTimesMs.slice(-keptBootTimes);
+  }
+
+  /** Writes down what the next server is to know, when there is news, or while times run. To be called at each step. */
+  async save(): Promise<void> {
+    const { store, pool, clock, log } = this.#context;
+    const uptimeMs = clock.uptimeMs();
+    const past = this.#past(uptimeMs);
+    // Ages and waits run by themselves.
+    const signature = JSON.stringify({ ...past, waitMs: 0, failedAgesMs: past.failedAgesMs.length });
+    const isRunning = past.waitMs > 0 || past.failedAgesMs.length > 0;
+    const isDue = isRunning && uptimeMs - this.#saved.atMs >= saveEveryMs;
+    if (signature === this.#saved.signature && !isDue) return;
+    if (this.#saveFailedAtMs !== undefined && uptimeMs - this.#saveFailedAtMs < saveEveryMs) return;
+    try {
+      await store.pools.putNote(pool.name, 'launches', launchNote(past, clock.now()));
+      this.#saved = { signature, atMs: uptimeMs };
+      this.#saveFailedAtMs = undefined;
+    } catch (error) {
+      log(`pool ${pool.name}: its launches cannot be noted: ${toTidepoolError(error).message}`);
+      this.#saveFailedAtMs = uptimeMs;
+    }
+  }
+
+  /** Median time from the launch of a VM to its entering service, of the last ones; null before the first. */
+  get bootMs(): number | null {
+    const sorted = this.#bootTimesMs.toSorted((a, b) => a - b);
+    return sorted[Math.floor(sorted.length / 2)] ?? null;
+  }
+
+  #past(uptimeMs: number): LaunchPast {
+    return {
+      failures: this.#backoff.failures,
+      waitMs: this.#backoff.waitMs(uptimeMs),
+      ...this.#guard.past(uptimeMs),
+      isUnhealthy: this.#isUnhealthy,
+      lacks: this.#told ?? null,
+      bootTimesMs: this.#bootTimesMs,
+    };
   }
 
   /** Why a VM that is wanted is not launched; null when nothing keeps it from being. */
@@ -59,10 +119,11 @@ export class Launches {
     if (this.#backoff.mayTry(uptimeMs)) this.#backoff.failed(uptimeMs);
   }
 
-  /** A VM came up. */
-  succeeded(): void {
+  /** A VM came up. @param bootMs how long it took; undefined when nobody knows */
+  succeeded(bootMs: number | undefined): void {
     this.#backoff.succeeded();
     this.#takenInRow = 0;
+    if (bootMs !== undefined) this.#bootTimesMs = [...this.#bootTimesMs, bootMs].slice(-keptBootTimes);
   }
 
   /** The name belongs to somebody else on the host. */

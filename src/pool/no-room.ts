@@ -13,6 +13,9 @@ const clockLimitMs = 10_000;
 
 interface Stand {
   readonly createdAtMs: number;
+  readonly keyId: string;
+  /** Its row says so, so that it gets no work. */
+  isNoted: boolean;
   readonly backoff: Backoff;
   /** Since when it goes on, by the steady clock; undefined while it stands. */
   runsSinceMs: number | undefined;
@@ -40,15 +43,30 @@ export class NoRoom {
   }
 
   /** The machine of this VM was seen standing for lack of room. */
-  async stands({ name, createdAtMs }: Pick<Vm, 'name' | 'createdAtMs'>): Promise<void> {
+  async stands(vm: Pick<Vm, 'name' | 'createdAtMs' | 'keyId'>): Promise<void> {
+    const { name, createdAtMs } = vm;
     const known = this.#stands.get(name);
     if (known?.createdAtMs === createdAtMs) {
       known.runsSinceMs = undefined;
-      return;
+      return this.#note(name, known);
     }
-    this.#stands.set(name, { createdAtMs, backoff: new Backoff(`resuming ${name}`), runsSinceMs: undefined });
+    const stand = newStand(vm, false);
+    this.#stands.set(name, stand);
     const text = 'its guest stands, since the disk of the host is full; it goes on by itself when there is room again';
     await emit(this.#context, 'alert.raised', name, text);
+    await this.#note(name, stand);
+  }
+
+  /** Takes over what an earlier server noted. */
+  restore(vms: readonly Pick<Vm, 'name' | 'createdAtMs' | 'keyId' | 'isStanding'>[]): void {
+    for (const vm of vms) if (vm.isStanding) this.#stands.set(vm.name, newStand(vm, true));
+  }
+
+  async #note(name: string, stand: Stand): Promise<void> {
+    if (stand.isNoted) return;
+    await this.#context.store.vms.learn(name, stand.keyId, { isStanding: true });
+    stand.isNoted = true;
+    this.#context.changes.notify('vms');
   }
 
   /** The machine of this VM was seen otherwise. @param isRunning false: it is gone or off, and goes the way of such VMs */
@@ -58,15 +76,22 @@ export class NoRoom {
     const uptimeMs = this.#context.clock.uptimeMs();
     known.runsSinceMs ??= uptimeMs;
     if (isRunning && uptimeMs - known.runsSinceMs < provenMs) return;
-    this.#stands.delete(name);
-    await emit(this.#context, 'alert.cleared', name, isRunning ? 'its guest goes on' : 'its machine has ended');
+    await this.#context.store.vms.learn(name, known.keyId, { isStanding: false });
+    await this.#forget(name, isRunning ? 'its guest goes on' : 'its machine has ended');
+    this.#context.changes.notify('vms');
+    this.#context.changes.notify('queue');
   }
 
   /** Forgets VMs that are not there any more. */
-  keepOnly(vms: readonly Pick<Vm, 'name' | 'createdAtMs'>[]): void {
+  async keepOnly(vms: readonly Pick<Vm, 'name' | 'createdAtMs'>[]): Promise<void> {
     for (const [name, { createdAtMs }] of this.#stands) {
-      if (!vms.some((vm) => vm.name === name && vm.createdAtMs === createdAtMs)) this.#stands.delete(name);
+      const isHere = vms.some((vm) => vm.name === name && vm.createdAtMs === createdAtMs);
+      if (!isHere) await this.#forget(name, 'it is gone');
     }
+  }
+
+  async #forget(name: string, why: string): Promise<void> {
+    if (this.#stands.delete(name)) await emit(this.#context, 'alert.cleared', name, why);
   }
 
   mayTry(name: string): boolean {
@@ -90,4 +115,8 @@ export class NoRoom {
         log(`vm ${vm.name}: its guest stands and was not resumed: ${toTidepoolError(error).message}`);
     }
   }
+}
+
+function newStand({ name, createdAtMs, keyId }: Pick<Vm, 'name' | 'createdAtMs' | 'keyId'>, isNoted: boolean): Stand {
+  return { createdAtMs, keyId, isNoted, backoff: new Backoff(`resuming ${name}`), runsSinceMs: undefined };
 }

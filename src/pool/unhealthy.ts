@@ -1,4 +1,5 @@
 import type { Vm } from '../domain/vm.ts';
+import type { LaunchPast } from './launch-note.ts';
 
 /** Failures older than this do not count any more. */
 const windowMs = 60_000;
@@ -23,6 +24,17 @@ export class UnhealthyGuard {
     this.#counted = new Map(failed.map((vm) => [vm.name, vm.createdAtMs]));
     this.#failedAtMs = [...this.#failedAtMs, ...fresh.map(() => uptimeMs)].slice(-mostKept);
     return fresh;
+  }
+
+  /** What it knows, for the next server. */
+  past(uptimeMs: number): Pick<LaunchPast, 'failedAgesMs' | 'counted'> {
+    return { failedAgesMs: this.#failedAtMs.map((atMs) => uptimeMs - atMs), counted: [...this.#counted] };
+  }
+
+  /** Goes on where an earlier server ended. */
+  restore({ failedAgesMs, counted }: Pick<LaunchPast, 'failedAgesMs' | 'counted'>, uptimeMs: number): void {
+    this.#failedAtMs = failedAgesMs.map((ageMs) => uptimeMs - ageMs).slice(-mostKept);
+    this.#counted = new Map(counted);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { type AgentAddress, agentAddress } from '../domain/agent-link.ts';
 import { toTidepoolError } from '../domain/errors.ts';
 import type { Vm } from '../domain/vm.ts';
+import { type AgentFacts, areSameFacts, factsOf } from '../domain/vm-facts.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
 import { withDeadline } from '../reconcile/deadline.ts';
 import { Silence } from '../reconcile/lateness.ts';
@@ -20,6 +21,8 @@ const sampleMs = 1_000;
 const busyCpu = 0.3;
 /** An agent that has been silent for so long is dead, however busy its machine is. */
 const silenceMs = 15_000;
+/** What an agent says of its machine is written down at most this often. */
+const learnEveryMs = 10_000;
 /** On a host that always lags, a VM is judged all the same after this many late waits in a row. */
 const mostLate = 3;
 
@@ -65,15 +68,23 @@ export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSign
   const silence = new Silence({ pauseMs: pace.heartbeatMs, mostLate });
   silence.answered(clock.uptimeMs());
   let clockSetMs = Number.NEGATIVE_INFINITY;
+  let known: AgentFacts = vm;
+  let learntMs = Number.NEGATIVE_INFINITY;
   while (!signal.aborted) {
     const askedAtMs = clock.uptimeMs();
     try {
-      const { clockMs } = await withDeadline(clock, hangMs, signal, (limited) => link.health(agent, limited));
+      const health = await withDeadline(clock, hangMs, signal, (limited) => link.health(agent, limited));
       const answeredMs = clock.uptimeMs();
-      const reading = { guestMs: clockMs, nowMs: clock.now(), tookMs: answeredMs - askedAtMs };
+      const reading = { guestMs: health.clockMs, nowMs: clock.now(), tookMs: answeredMs - askedAtMs };
       if (isClockOff(reading, answeredMs - clockSetMs)) {
         clockSetMs = answeredMs;
         await setClock(context, vm.name, agent, signal);
+      }
+      // The version is that of its image, which stays; its row may be older than the number.
+      const facts = { ...factsOf(health), protocol: vm.protocol };
+      if (!areSameFacts(known, facts) && answeredMs - learntMs >= learnEveryMs) {
+        learntMs = answeredMs;
+        if (await learn(context, vm, facts)) known = facts;
       }
       lastAnswerMs = answeredMs;
       silence.answered(clock.uptimeMs());
@@ -88,6 +99,19 @@ export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSign
     }
     await clock.sleep(pace.heartbeatMs, signal).catch(() => undefined);
   }
+}
+
+/** Writes down what the agent says of its machine now, e.g. that it has fewer slots. Returns whether that is written. */
+async function learn(context: PoolContext, { name, keyId }: Vm, facts: AgentFacts): Promise<boolean> {
+  try {
+    await context.store.vms.learn(name, keyId, facts);
+  } catch (error) {
+    context.log(`vm ${name}: what it has cannot be written down: ${toTidepoolError(error).message}`);
+    return false;
+  }
+  context.changes.notify('vms');
+  context.changes.notify('queue');
+  return true;
 }
 
 /** A guest whose clock cannot be set serves on. */

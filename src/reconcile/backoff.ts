@@ -46,6 +46,13 @@ export class Backoff {
     return pauseMs;
   }
 
+  /** Goes on where an earlier process ended. @param waitMs that was left then; more than the longest pause is not waited */
+  restore(failures: number, waitMs: number, uptimeMs: number): void {
+    this.#failures = failures;
+    const longestMs = this.#options.longestPauseMs * (1 + jitter);
+    this.#notBeforeMs = waitMs > 0 ? uptimeMs + Math.min(waitMs, longestMs) : Number.NEGATIVE_INFINITY;
+  }
+
   mayTry(uptimeMs: number): boolean {
     return uptimeMs >= this.#notBeforeMs;
   }

@@ -21,12 +21,21 @@ export class MemoryRecords implements PoolRecords {
     move: async (name, from, to) => this.#move(name, from, to),
     // Its jobs are none of the store's here; steering looks at what is in work.
     moveIfIdle: async (name, from, to) => this.#move(name, from, to),
+    learn: async (name, keyId, facts) => {
+      const row = this.rows.get(name);
+      if (row?.keyId !== keyId) return false;
+      this.rows.set(name, { ...row, ...facts });
+      return true;
+    },
     delete: async (name) => this.rows.delete(name),
   };
 
   readonly pools: PoolRecords['pools'] = {
     get: async (name) => this.#pools.get(name),
     put: async (pool) => void this.#pools.set(pool.name, pool),
+    // A simulation is one run of one server.
+    note: async () => undefined,
+    putNote: async () => undefined,
   };
 
   /** Nobody reads them. */

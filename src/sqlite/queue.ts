@@ -229,7 +229,13 @@ function isBefore(a: Pick<QueuedJob, 'id' | 'priority'>, b: Pick<QueuedJob, 'id'
 async function readyVms(tx: Tx, assignments: readonly Assignment[]): Promise<Set<string>> {
   const names = JSON.stringify([...new Set(assignments.map(({ worker }) => worker))]);
   const isNamed = sql<boolean>`name in (select value from json_each(${names}))`;
-  const rows = await tx.selectFrom('vm').select('name').where(isNamed).where('state', '=', 'ready').execute();
+  const rows = await tx
+    .selectFrom('vm')
+    .select('name')
+    .where(isNamed)
+    .where('state', '=', 'ready')
+    .where('standing', '=', 0)
+    .execute();
   return new Set(rows.map((row) => row.name));
 }
 

@@ -11,7 +11,9 @@ import { type PoolNoteTables, poolNoteMigration } from './pool-note-schema.ts';
 import { type ProtocolColumns, protocolMigration } from './protocol-schema.ts';
 import { type QueueColumns, type QueueTables, queueMigration } from './queue-schema.ts';
 import { type ServiceTables, serviceMigration } from './service-schema.ts';
+import { type StandingColumns, standingMigration } from './standing-schema.ts';
 import { type StorageColumns, type StorageTables, storageMigration } from './storage-schema.ts';
+import { type WorkerTrustTables, workerTrustMigration } from './worker-trust-schema.ts';
 
 /** Rows as they lie in the database. Times are milliseconds since 1970; `*_json` columns hold domain values. */
 export interface Tables
@@ -22,6 +24,7 @@ export interface Tables
     PoolNoteTables,
     CostTables,
     KeyValueRelayTables,
+    WorkerTrustTables,
     ExclusionTables {
   setting: { name: string; value: string };
   job: QueueColumns &
@@ -74,7 +77,8 @@ export interface Tables
     capacity_json: string | null;
     runtimes_json: string;
     unwanted: Generated<number>;
-  } & ProtocolColumns;
+  } & ProtocolColumns &
+    StandingColumns;
 }
 
 /** Migrations run in the order of their names, once each. A published one is never edited. */
@@ -111,6 +115,8 @@ export const migrations: Record<string, Migration> = {
   '0011-pool-notes': poolNoteMigration,
   '0013-cost': costMigration,
   '0014-key-value-relays': keyValueRelayMigration,
+  '0015-worker-trust': workerTrustMigration,
+  '0016-standing': standingMigration,
 };
 
 const firstSchema = [

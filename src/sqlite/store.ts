@@ -22,6 +22,7 @@ import { migrations, type Tables } from './schema.ts';
 import { sqlServiceStore } from './services.ts';
 import { sqlStorageStore } from './storage.ts';
 import { sqlVmStore } from './vms.ts';
+import { sqlWorkerTrustStore } from './worker-trust.ts';
 
 /**
  * Opens (and makes or migrates) the database file. Errors: `conflict` when another server has it open, a newer Tidepool
@@ -56,6 +57,7 @@ export async function openSqliteStore(
   return {
     jobs: sqlJobStore(db, group, usageHalfLifeMs),
     vms: sqlVmStore(db, group),
+    trust: sqlWorkerTrustStore(db, group),
     events: sqlEventStore(db, group),
     pools: sqlPoolStore(db, group),
     services: sqlServiceStore(db),

@@ -1,6 +1,6 @@
 import type { Kysely, Selectable, Updateable } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
-import type { VmMove, VmStore } from '../domain/store.ts';
+import type { VmFacts, VmMove, VmStore } from '../domain/store.ts';
 import type { Vm, VmState } from '../domain/vm.ts';
 import { agentSlots } from '../protocol/agent.ts';
 import type { GroupCommit } from './group-commit.ts';
@@ -34,6 +34,7 @@ export function sqlVmStore(db: Kysely<Tables>, group: GroupCommit<Tables>): VmSt
     ofPool: async (pool) => (await kept.read()).byGroup.get(pool) ?? [],
     move: (name, from, to) => group.run((tx) => move(tx, name, from, to)),
     moveIfIdle: (name, from, to) => group.run((tx) => moveIfIdle(tx, name, from, to)),
+    learn: (name, keyId, facts) => group.run((tx) => learn(tx, name, keyId, facts)),
     delete: (name) => group.run((tx) => deleteIdle(tx, name)),
   };
 }
@@ -65,6 +66,12 @@ async function moveIfIdle(db: Kysely<Tables>, name: string, from: readonly VmSta
   return result.numUpdatedRows === 1n;
 }
 
+async function learn(db: Kysely<Tables>, name: string, keyId: string, facts: VmFacts): Promise<boolean> {
+  const query = db.updateTable('vm').set(factColumns(facts)).where('name', '=', name).where('key_id', '=', keyId);
+  const result = await query.executeTakeFirst();
+  return result.numUpdatedRows === 1n;
+}
+
 async function deleteIdle(db: Kysely<Tables>, name: string): Promise<boolean> {
   const query = db.deleteFrom('vm').where('name', '=', name);
   const result = await query.where((e) => e.not(e.exists(jobsOn(db, name)))).executeTakeFirst();
@@ -75,7 +82,7 @@ function jobsOn(db: Kysely<Tables>, vm: string) {
   return db.selectFrom('job').select('job.id').where('vm_name', '=', vm).where(isActive);
 }
 
-function factColumns(facts: VmMove['facts']): Updateable<Tables['vm']> {
+function factColumns(facts: VmFacts | undefined): Updateable<Tables['vm']> {
   if (facts === undefined) return {};
   return {
     ...(facts.host === undefined ? {} : { host: facts.host }),
@@ -83,6 +90,7 @@ function factColumns(facts: VmMove['facts']): Updateable<Tables['vm']> {
     ...(facts.capacity === undefined ? {} : { capacity_json: JSON.stringify(facts.capacity) }),
     ...(facts.protocol === undefined ? {} : { protocol: facts.protocol }),
     ...(facts.isUnwanted === undefined ? {} : { unwanted: facts.isUnwanted ? 1 : 0 }),
+    ...(facts.isStanding === undefined ? {} : { standing: facts.isStanding ? 1 : 0 }),
     ...(facts.runtimes === undefined ? {} : { runtimes_json: JSON.stringify(facts.runtimes) }),
   };
 }
@@ -105,6 +113,7 @@ function toRow(vm: Vm): Row {
     runtimes_json: JSON.stringify(vm.runtimes),
     unwanted: vm.isUnwanted ? 1 : 0,
     protocol: vm.protocol,
+    standing: vm.isStanding ? 1 : 0,
   };
 }
 
@@ -126,6 +135,7 @@ function fromRow(row: Row): Vm {
     capacity: row.capacity_json === null ? null : { slots: agentSlots, ...JSON.parse(row.capacity_json) },
     runtimes: JSON.parse(row.runtimes_json),
     isUnwanted: row.unwanted === 1,
+    isStanding: row.standing === 1,
     protocol: row.protocol,
   };
 }

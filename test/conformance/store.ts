@@ -193,6 +193,40 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
     assert.equal(await store.vms.delete('test-0000'), false);
   });
 
+  withStore(
+    'facts about a VM are written whatever its state is, but not about another VM of its name',
+    async (store) => {
+      const vm = readyVm({ state: 'draining', reason: 'x', stateSinceMs: 5 });
+      await store.vms.insert(vm);
+      const capacity = { cpus: 2, memoryBytes: 3, diskBytes: 4, slots: 5 };
+      assert.equal(await store.vms.learn(vm.name, vm.keyId, { capacity, isStanding: true }), true);
+      assert.deepEqual(await store.vms.get(vm.name), { ...vm, capacity, isStanding: true });
+      assert.equal(await store.vms.learn(vm.name, 'another', { isStanding: false }), false);
+      assert.equal(await store.vms.learn('another', vm.keyId, { isStanding: false }), false);
+      assert.deepEqual(await store.vms.list(), [{ ...vm, capacity, isStanding: true }]);
+    },
+  );
+
+  withStore('a VM whose guest stands is given no job', async (store) => {
+    const vm = readyVm();
+    await store.vms.insert(vm);
+    await store.jobs.insert(queuedJob({ id: 'a' }));
+    await store.vms.learn(vm.name, vm.keyId, { isStanding: true });
+    assert.equal(await assign(store, 'a', vm.name, 1), undefined);
+    await store.vms.learn(vm.name, vm.keyId, { isStanding: false });
+    assert.equal(await assign(store, 'a', vm.name, 2), 1);
+  });
+
+  withStore('the strikes of a worker are kept until they are deleted', async (store) => {
+    const one = { keyId: 'k', vm: 'v', pool: 'p', strikes: 1, isAlarmed: false };
+    await store.trust.put({ ...one, keyId: 'other' });
+    await store.trust.put(one);
+    await store.trust.put({ ...one, strikes: 3, isAlarmed: true });
+    await store.trust.delete('other');
+    await store.trust.delete('other');
+    assert.deepEqual(await store.trust.all(), [{ ...one, strikes: 3, isAlarmed: true }]);
+  });
+
   withStore('the row of a VM stays while a job is on it', async (store) => {
     await store.vms.insert(readyVm());
     await store.jobs.insert(queuedJob({ id: 'a' }));
