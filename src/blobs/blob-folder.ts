@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { BlobKeeper, StoredBlob } from '../domain/blob-store.ts';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
-import { makeFolder, syncPath } from '../files/durable.ts';
+import { absent, makeFolder, syncPath } from '../files/durable.ts';
 import { Holds } from './holds.ts';
 
 const idPattern = /^[0-9a-f]{64}$/;
@@ -26,11 +26,9 @@ export async function openBlobFolder(root: string, clock: Pick<Clock, 'now'>): P
   };
   const existing = async (id: string): Promise<{ path: string; sizeBytes: number }> => {
     const path = pathOf(id);
-    try {
-      return { path, sizeBytes: (await stat(path)).size };
-    } catch (cause) {
-      throw new TidepoolError('not_found', `there is no blob ${id}`, { cause });
-    }
+    const facts = await stat(path).catch(absent);
+    if (facts === undefined) throw new TidepoolError('not_found', `there is no blob ${id}`);
+    return { path, sizeBytes: facts.size };
   };
   /** @param onId told of the id before there is a blob of it */
   const put = async (

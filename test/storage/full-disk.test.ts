@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -101,8 +101,10 @@ test('a disk that is full to the last byte: jobs end, uploads are refused, and a
   const blobs = roomyBlobs(await openBlobFolder(join(folder, 'blobs'), clock), reserve);
   const logs = roomyLogs(await openLogFolder(join(folder, 'logs')), reserve);
   const link = new FakeAgentLink(clock);
+  // Scripts are texts; what jobs write are real blobs on the small disk.
+  const jobBlobs = { ...blobs, read: textBlobs.read };
   const context: JobContext = {
-    ...{ store, link, clock, logs, blobs: textBlobs, archives: noArchives, storage: unlimitedStorage },
+    ...{ store, link, clock, logs, blobs: jobBlobs, archives: noArchives, storage: unlimitedStorage },
     ...{ runtimes: onlyPython, hasPip: false, flavors: defaultFlavors, changes: new Changes(), maxAttempts: 3 },
     workerPools: new Set(['default']),
     rules: { placement: 'pack', halfLifeMs: 3_600_000, maxWaitMs: 3_600_000, userRules: () => defaultUserRules },
@@ -127,11 +129,30 @@ test('a disk that is full to the last byte: jobs end, uploads are refused, and a
   };
   const count = async (state: 'running' | 'succeeded'): Promise<number> =>
     (await store.jobs.list({ limit: 100, states: [state] })).length;
+  /** What a script prints and writes, which no other does. */
+  const outputOf = (i: number) => ({ printed: `${i}-`.padEnd(9_000, 'p'), written: `${i}-`.padEnd(9_000, 'w') });
+  const writing = (i: number): string => {
+    const { printed, written } = outputOf(i);
+    return `print('begun')\ntime.sleep(60)\nprint('${printed}')\nopen('out/file', 'w').write('${written}')`;
+  };
+  const checkOutput = async (i: number): Promise<void> => {
+    const id = `writes-${i}`;
+    const { printed, written } = outputOf(i);
+    const size = await logs.size(id, 1);
+    const lines = Buffer.from(await logs.read(id, 1, 0, size)).toString();
+    assert.equal(lines.split('begun\n').length, 2, 'the output is there once');
+    assert.equal(lines.split(`${printed}\n`).length, 2);
+    const [file] = await store.jobs.files(id);
+    assert.deepEqual([file?.path, file?.sizeBytes], ['file', written.length]);
+    assert.equal(await readFile(await blobs.path(file?.blob ?? ''), 'utf8'), written);
+    assert.equal((await store.jobs.attempts(id)).length, 1, 'nothing was run twice');
+  };
 
   await reserve.look();
   jobs.start();
   for (let i = 0; i < 10; i += 1) await submit(`job-${i}`, 'import time\ntime.sleep(60)');
-  await until(async () => (await count('running')) === 10);
+  for (let i = 0; i < 10; i += 1) await submit(`writes-${i}`, writing(i));
+  await until(async () => (await count('running')) === 20);
   await fill(join(folder, 'somebody-elses'));
   await clock.advance(1_000);
   await reserve.look();
@@ -142,6 +163,7 @@ test('a disk that is full to the last byte: jobs end, uploads are refused, and a
   );
   await assert.rejects(upload, (error) => hasCode(error, 'exhausted') && error.details.isDiskFull === true);
   await until(async () => (await count('succeeded')) === 10);
+  assert.equal(await count('running'), 10, 'those with output wait');
   await submit('job-meanwhile', 'import time\ntime.sleep(1)');
   await until(async () => (await count('succeeded')) === 11);
 
@@ -150,7 +172,8 @@ test('a disk that is full to the last byte: jobs end, uploads are refused, and a
   await reserve.look();
   assert.deepEqual(alerts, ['alert.raised', 'alert.cleared']);
   await submit('job-after', "print('there is room')");
-  await until(async () => (await count('succeeded')) === 12);
+  await until(async () => (await count('succeeded')) === 22);
+  for (let i = 0; i < 10; i += 1) await checkOutput(i);
   assert.ok((await logs.size('job-after', 1)) > 0);
   const stopped = jobs.stop();
   await clock.advance(2_000);
