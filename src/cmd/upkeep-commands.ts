@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { errorCodes } from '../domain/errors.ts';
 import type { BackupCommandOptions, RestoreCommandOptions } from './backup.ts';
 
-/** Adds the commands that look after an installation: `backup`, `restore` (docs/backup.md). */
+/** Adds the commands that look after an installation: `backup`, `restore` (docs/backup.md), `upgrade`, `service-unit`. */
 export function addUpkeepCommands(program: Command, print: (text: string) => void): void {
   const backup = program
     .command('backup')
@@ -36,5 +36,25 @@ export function addUpkeepCommands(program: Command, print: (text: string) => voi
     .action(async (dir: string, _options, command: Command) => {
       const { runRestore } = await import('./backup.ts');
       print(await runRestore(dir, command.optsWithGlobals<RestoreCommandOptions>()));
+    });
+  program
+    .command('upgrade')
+    .description('what an upgrade to this version would do (docs/upgrade.md)')
+    .requiredOption('--check', 'only say it; the upgrade itself is a restart with this version')
+    .option('--json', 'as JSON')
+    .action(async (_options, command: Command) => {
+      const { runUpgradeCheck } = await import('./upgrade.ts');
+      const { text, isPossible } = await runUpgradeCheck(command.optsWithGlobals());
+      print(text);
+      if (!isPossible) process.exitCode = errorCodes.conflict.exitCode;
+    });
+  program
+    .command('service-unit')
+    .description('print a systemd unit that runs the server (docs/upgrade.md)')
+    .option('--config <file>', 'configuration of the server')
+    .option('--drain', 'at a stop, let jobs end and remove the VMs; without it they stay for the next start')
+    .option('--json', 'as JSON, with where it belongs and how it is started')
+    .action(async (_options, command: Command) => {
+      print((await import('./service-unit.ts')).runServiceUnit(command.optsWithGlobals()));
     });
 }

@@ -27,19 +27,19 @@ export interface BuildRuntimeOptions {
   readonly host?: HostFacts;
 }
 
+/** Content address of everything that goes into a built-in runtime. */
+export async function runtimeId(name: BuiltInRuntime, host: HostFacts): Promise<string> {
+  const recipe = runtimeRecipes[name];
+  const finish = await finishScript(recipe);
+  return contentId({ runtimeFormat, name, recipe, finish, compression, host: [host.distribution, host.architecture] });
+}
+
 /** A built-in runtime as this host's packages give it; built when the cache does not have it. Errors as `buildImage`. */
 export async function buildRuntime(name: BuiltInRuntime, options: BuildRuntimeOptions): Promise<Runtime> {
   const host = options.host ?? (await readHostFacts());
   const recipe = runtimeRecipes[name];
   const finish = await finishScript(recipe);
-  const id = contentId({
-    runtimeFormat,
-    name,
-    recipe,
-    finish,
-    compression,
-    host: [host.distribution, host.architecture],
-  });
+  const id = await runtimeId(name, host);
   const ready = await findRuntime(options.cacheDir, name, id);
   if (ready !== undefined) return ready;
   const progress = forwardOnly(options.progress);

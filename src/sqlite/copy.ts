@@ -1,6 +1,8 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, copyFileSync, existsSync, mkdtempSync, openSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { TidepoolError } from '../domain/errors.ts';
 import { databaseFault, withFaults } from './faults.ts';
 
@@ -64,6 +66,46 @@ function hasTable(database: DatabaseSync, name: string): boolean {
   return database.prepare('select 1 from sqlite_master where name = ?').get(name) !== undefined;
 }
 
+/** What an upgrade finds in the database of a server that does not run. */
+export interface DatabasePeek {
+  readonly sizeBytes: number;
+  readonly migrations: readonly string[];
+  readonly vms: readonly { readonly name: string; readonly imageId: string }[];
+}
+
+/** Looks into the database of a server that does not run; changes nothing, not even its log. */
+export function peekDatabase(path: string): DatabasePeek {
+  const log = `${path}-wal`;
+  if (!existsSync(log) || statSync(log).size === 0) return peek(immutable(path), statSync(path).size);
+  // What its log holds counts too, and SQLite reads a log only where it may write.
+  const folder = mkdtempSync(join(tmpdir(), 'tidepool-peek-'));
+  try {
+    const copy = join(folder, 'copy.db');
+    copyFileSync(path, copy);
+    copyFileSync(log, `${copy}-wal`);
+    return peek(copy, statSync(path).size + statSync(log).size);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function immutable(path: string): URL {
+  const url = pathToFileURL(path);
+  url.searchParams.set('immutable', '1');
+  return url;
+}
+
+function peek(path: string | URL, sizeBytes: number): DatabasePeek {
+  return withDatabase(path, path instanceof URL ? { readOnly: true } : {}, (database) => ({
+    sizeBytes,
+    migrations: column(database, 'select name as value from kysely_migration order by name'),
+    vms: database
+      .prepare('select name, image_id from vm order by name')
+      .all()
+      .map(({ name, image_id }) => ({ name: String(name), imageId: String(image_id) })),
+  }));
+}
+
 /** Writes a compact copy that can give disk back; with this installation id, if one is given. */
 export function rewriteDatabase(from: string, to: string, installationId?: string): void {
   withDatabase(from, {}, (database) => {
@@ -93,7 +135,7 @@ export function lockFolder(folder: string): () => void {
 }
 
 function withDatabase<T>(
-  path: string,
+  path: string | URL,
   options: { readOnly?: boolean; timeout?: number },
   use: (database: DatabaseSync) => T,
 ): T {
