@@ -8,6 +8,7 @@ import { type Loop, startLoop } from '../reconcile/loop.ts';
 import { drain, enterService, park, resume, stop, undrain } from './actions.ts';
 import { adoptVms } from './adopt.ts';
 import { Ages } from './ages.ts';
+import { isBusy } from './busy.ts';
 import { type Comparing, compareMachine, compareMachines } from './compare.ts';
 import { emit, type PoolContext, usualPace } from './context.ts';
 import { newVmRuntimes } from './disks.ts';
@@ -203,7 +204,8 @@ export class PoolController {
       // How long a VM that has booted may prepare itself is not a matter of its boot.
       const isBooted = this.#watches.booted(vm) !== undefined;
       const aged = { state: vm.state, stateSinceMs: this.#ages.sinceMs(vm.name) };
-      return isBooted ? undefined : overdue(aged, held.get(vm.name) ?? [], nowMs);
+      if (isBooted) return undefined;
+      return overdue(aged, held.get(vm.name) ?? [], nowMs, isBusy(this.#context, vm.name));
     });
     // All at once: they share the flushes to the disk.
     await Promise.all(

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { jobHandoverMs, type VmState, vmStates } from '../domain/vm.ts';
 import { overdue } from './overdue.ts';
 
-const since = (state: VmState, ms: number, timeoutsMs: readonly number[] = []): string | undefined => {
+const since = (state: VmState, ms: number, timeoutsMs: readonly number[] = [], isBusy = false): string | undefined => {
   const jobs = timeoutsMs.map((timeoutMs) => ({ timeoutMs }));
-  return overdue({ state, stateSinceMs: 1_000 }, jobs, 1_000 + ms);
+  return overdue({ state, stateSinceMs: 1_000 }, jobs, 1_000 + ms, isBusy);
 };
 
 test('creating and booting end after their time', () => {
@@ -13,6 +13,12 @@ test('creating and booting end after their time', () => {
   assert.match(since('creating', 60_000) ?? '', /60 s/);
   assert.equal(since('booting', 179_999), undefined);
   assert.match(since('booting', 180_000) ?? '', /180 s/);
+});
+
+test('a boot whose machine computes may last four times as long, as on a host with too much to do', () => {
+  assert.equal(since('booting', 719_999, [], true), undefined);
+  assert.match(since('booting', 720_000, [], true) ?? '', /720 s/);
+  assert.match(since('creating', 60_000, [], true) ?? '', /60 s/);
 });
 
 test('a drain may last as long as the longest of its jobs may, and some time for what they bring and leave', () => {

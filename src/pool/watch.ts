@@ -5,6 +5,7 @@ import { type AgentFacts, areSameFacts, factsOf } from '../domain/vm-facts.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
 import { withDeadline } from '../reconcile/deadline.ts';
 import { Silence } from '../reconcile/lateness.ts';
+import { busyCpu, sampleMs } from './busy.ts';
 import { type PoolContext, usualPace } from './context.ts';
 import { failVm } from './fail.ts';
 import { isClockOff } from './guest-clock.ts';
@@ -15,10 +16,6 @@ import { firstHealth } from './ready.ts';
 const addressEveryMs = 1_000;
 /** An agent that has been silent for so long, though its machine had CPU to spare, is dead, or its machine hangs. */
 const hangMs = 2_000;
-/** Between two samples of CPU use. */
-const sampleMs = 1_000;
-/** A machine that used or waited for less than this had CPU to spare. An idle one uses some hundredths of it. */
-const busyCpu = 0.3;
 /** An agent that has been silent for so long is dead, however busy its machine is. */
 const silenceMs = 15_000;
 /** What an agent says of its machine is written down at most this often. */

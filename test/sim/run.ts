@@ -2,6 +2,7 @@ import type { PoolSettings } from '../../src/domain/pool.ts';
 import { type Vm, vmStates } from '../../src/domain/vm.ts';
 import { FakeHypervisor } from '../../src/fake/hypervisor.ts';
 import { queuedJob } from '../../src/fake/job.ts';
+import { busyBootMs } from '../../src/pool/overdue.ts';
 import { type ServerOptions, SimServer } from './server.ts';
 import { machineSpec, Trouble } from './trouble.ts';
 import { poolName, World } from './world.ts';
@@ -239,7 +240,8 @@ export class Simulation {
       if (state !== 'creating' && state !== 'booting') continue;
       const sinceMs = world.clock.uptimeMs() - this.#sinceMs(`${name} ${state} ${stateSinceMs}`);
       const isUp = world.guests.get(name)?.isUp === true;
-      const mostMs = (vmStates[state].maxMs ?? 0) + lateMs + (isUp ? preparationMs : 0);
+      const longestMs = state === 'booting' ? busyBootMs : (vmStates[state].maxMs ?? 0);
+      const mostMs = longestMs + lateMs + (isUp ? preparationMs : 0);
       if (this.#server !== undefined && sinceMs > mostMs) world.violated(`${name} has been ${state} for ${sinceMs} ms`);
     }
     for (const { jobId, worker } of await world.store.jobs.holdings()) {
