@@ -69,6 +69,8 @@ export async function runRestore(dir: string, options: RestoreCommandOptions): P
   if (options.dataDir === undefined)
     throw new TidepoolError('invalid', 'name the new data folder by --data-dir; nothing is restored over another one');
   const dataDir = resolve(options.dataDir);
+  if (isInside(dataDir, resolve(dir)))
+    throw new TidepoolError('invalid', `a data folder does not belong into the backups in ${dir}; choose another one`);
   const newInstallationId = options.asNew ? randomUUID() : undefined;
   const result = await restore({ dir: resolve(dir), id: options.backup, dataDir, newInstallationId, database });
   for (const blob of result.missingBlobs) warn(`the backup is without the blob ${blob}, which its server had lost`);

@@ -18,6 +18,7 @@ import type { ReportOptions } from './report.ts';
 import { addRuntimeCommands } from './runtime-commands.ts';
 import { addServiceCommands } from './service-commands.ts';
 import type { SimulateOptions } from './simulate.ts';
+import { systemFault } from './system-fault.ts';
 import { addUpkeepCommands } from './upkeep-commands.ts';
 import { version } from './version.ts';
 import { addWorkerCommands } from './worker-commands.ts';
@@ -286,7 +287,7 @@ try {
 /** Prints an error as one sentence, never as a trace of ours, and gives its exit code. */
 function fail(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : errorCodes.invalid.exitCode;
-  const error = toTidepoolError(thrown);
+  const error = toTidepoolError(systemFault(thrown));
   const trace = error.code === 'internal' ? `\n${(error.cause instanceof Error ? error.cause : error).stack}` : '';
   process.stderr.write(printable(`tidepool: ${error.message}${trace}\n`));
   return errorCodes[error.code].exitCode;

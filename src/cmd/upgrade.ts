@@ -116,8 +116,9 @@ async function stopped(dataDir: string): Promise<Omit<UpgradeFacts, 'here' | 'mi
     () => true,
     () => false,
   );
-  const peek = isThere ? peekDatabase(path) : null;
-  return { running: null, database: peek, freeBytes: await freeBytes(dataDir), vms: peek?.vms ?? [], workers: [] };
+  if (!isThere) throw new TidepoolError('not_found', `no server runs, and there is no database in ${dataDir}`);
+  const peek = peekDatabase(path);
+  return { running: null, database: peek, freeBytes: await freeBytes(dataDir), vms: peek.vms, workers: [] };
 }
 
 /** Of a folder that may not be there yet. */

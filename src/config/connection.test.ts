@@ -34,3 +34,27 @@ test('notes of servers: a damaged one counts for nothing; a second server of an 
     await rm(folder, { recursive: true });
   }
 });
+
+test('a data folder that the environment names is the one that is meant, also when only another server runs', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidepool-named-'));
+  const before = { ...process.env };
+  Object.assign(process.env, { XDG_STATE_HOME: folder, TIDEPOOL_DATA_DIR: '/data/named' });
+  try {
+    const leave = await announceServer({ url: 'http://127.0.0.1:1', dataDir: '/data/other', installationId: 'one' });
+    await assert.rejects(findLocalUrl(undefined), {
+      code: 'unavailable',
+      message: /no server runs on .*\/data\/named/,
+    });
+    process.env.TIDEPOOL_DATA_DIR = '/data/other';
+    assert.equal(await findLocalUrl(undefined), 'http://127.0.0.1:1');
+    process.env.TIDEPOOL_DATA_DIR = '';
+    assert.equal(await findLocalUrl(undefined), 'http://127.0.0.1:1');
+    await leave();
+  } finally {
+    for (const name of ['XDG_STATE_HOME', 'TIDEPOOL_DATA_DIR']) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+    await rm(folder, { recursive: true });
+  }
+});

@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { TidepoolError } from '../domain/errors.ts';
 import { readJson, writeFileDurably } from '../files/durable.ts';
@@ -48,8 +48,9 @@ export async function refuseTwin(installationId: string, dataDir: string): Promi
 }
 
 /**
- * TIDEPOOL_URL and TIDEPOOL_TOKEN when they are set; else, unless a data folder is named, where `tidepool login` has
- * signed in; else the server of `dataDir`, of the default data folder, or the only one that runs.
+ * Finds the server that is meant. It is that of TIDEPOOL_URL and TIDEPOOL_TOKEN when they are set; else that of the data folder which
+ * is named here or by TIDEPOOL_DATA_DIR; else the one where `tidepool login` has signed in; else that of the usual data folder, or
+ * the only one that runs.
  * Errors: `unavailable` when none runs, `invalid` when it is not clear which one is meant.
  */
 export async function findServer(dataDir: string | undefined): Promise<{ url: string; token: string }> {
@@ -60,7 +61,7 @@ export async function findServer(dataDir: string | undefined): Promise<{ url: st
       throw new TidepoolError('invalid', 'TIDEPOOL_URL is set, TIDEPOOL_TOKEN is not');
     return { url: url.replace(/\/+$/, ''), token };
   }
-  const login = dataDir === undefined && !process.env.TIDEPOOL_DATA_DIR ? await readLogin() : undefined;
+  const login = namedDataDir(dataDir) === undefined ? await readLogin() : undefined;
   if (login !== undefined) return login;
   const note = chooseServer(await runningServers(), dataDir);
   return { url: note.url, token: await readAdminToken(note.dataDir) };
@@ -71,10 +72,18 @@ export async function findLocalUrl(dataDir: string | undefined): Promise<string>
   return chooseServer(await runningServers(), dataDir).url;
 }
 
-function chooseServer(running: readonly ServerNote[], dataDir: string | undefined): ServerNote {
-  const wanted = running.find((note) => note.dataDir === (dataDir ?? defaultDataDir()));
+/** A folder that somebody names is the one that is meant: another server that runs is not it. */
+function namedDataDir(option: string | undefined): string | undefined {
+  const named = option ?? process.env.TIDEPOOL_DATA_DIR;
+  return named === undefined || named === '' ? undefined : resolve(named);
+}
+
+function chooseServer(running: readonly ServerNote[], option: string | undefined): ServerNote {
+  const named = namedDataDir(option);
+  const wanted = running.find((note) => note.dataDir === (named ?? defaultDataDir()));
   if (wanted !== undefined) return wanted;
-  if (dataDir !== undefined) throw new TidepoolError('unavailable', `no server runs on the data folder ${dataDir}`);
+  if (named !== undefined)
+    throw new TidepoolError('unavailable', `no server runs on the data folder ${named}; start it with: npm start`);
   const [only, ...others] = running;
   if (only === undefined) throw new TidepoolError('unavailable', 'no server runs here; start one with: npm start');
   if (others.length === 0) return only;
