@@ -1,9 +1,13 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ReserveRule } from '../domain/disk.ts';
+import { toTidepoolError } from '../domain/errors.ts';
+import { folderDisk } from '../files/disk.ts';
 import { makeFolder } from '../files/durable.ts';
 import { type DatabaseFacts, type DatabaseTools, names } from './context.ts';
 import { type BackedFile, listBackups, type Manifest, manifestPath, readManifest, writeManifest } from './manifest.ts';
 import { Objects } from './objects.ts';
+import { fullDisk, isFull, onDisk, roomOf } from './room.ts';
 
 /** Settings of a backup. */
 export interface BackupOptions {
@@ -17,6 +21,8 @@ export interface BackupOptions {
   readonly version: string;
   readonly now: () => number;
   readonly database: DatabaseTools;
+  /** What stays free on the disk of the backups. */
+  readonly reserve: ReserveRule;
   /** Makes a consistent copy of the database and returns its path; the caller of this removes the file. */
   takeDatabase(): Promise<string>;
   log(message: string): void;
@@ -39,34 +45,66 @@ const blobPattern = /^[0-9a-f]{64}$/;
 
 /**
  * Backs a data folder up while its server runs. The manifest is written last, so a backup that was cut off is none, and
- * the next one takes over what it has added. Errors: `conflict` (another backup of this folder is under way), those of
- * the disk.
+ * the next one takes over what it has added. Errors: `conflict` (another backup of this folder is under way), `exhausted`
+ * (the disk of the backups has no more than its reserve, or no room for this one), those of the disk.
  */
 export async function backUp(options: BackupOptions): Promise<BackupResult> {
-  const { dir, database } = options;
-  await makeFolder(dir);
-  const unlock = database.lock(dir);
+  const { dir } = options;
+  const words = `no backup is made: the disk of ${dir} is full; the backups that are there are whole. Make room, or keep fewer by --keep`;
+  return onDisk(words, async () => {
+    await makeFolder(dir);
+    const checkRoom = roomOf(dir, folderDisk(dir), options.reserve);
+    await checkRoom(0);
+    const unlock = lock(options, words);
+    const objects = new Objects(dir, checkRoom);
+    try {
+      return await backUpLocked(objects, options);
+    } catch (error) {
+      if (isFull(error)) await giveRoomBack(objects, options);
+      throw error;
+    } finally {
+      unlock();
+    }
+  });
+}
+
+/** Errors: `conflict`, `exhausted`: even the lock takes some bytes. */
+function lock({ dir, database }: BackupOptions, words: string): () => void {
   try {
-    const objects = new Objects(dir);
-    await objects.prepare();
-    // Most blobs are there before the database is copied, so that few can go between its copy and theirs.
-    await addBlobs(objects, options.dataDir);
-    const { facts, files, missingBlobs } = await takeConsistent(objects, options);
-    const others = [...(await addLogs(objects, options)), ...(await addSmallFiles(objects, options))];
-    await objects.flush();
-    const manifest: Manifest = {
-      ...{ format: 1, id: await freshId(options), takenAtMs: options.now(), version: options.version },
-      ...{ installationId: facts.installationId, migration: facts.migration, missingBlobs },
-      files: [...files, ...others],
-    };
-    await writeManifest(dir, manifest);
-    const removed = await removeOld(objects, options);
-    const bytes = manifest.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    const { added } = objects;
-    return { id: manifest.id, files: manifest.files.length, bytes, addedBytes: added.bytes, removed, missingBlobs };
-  } finally {
-    unlock();
+    return database.lock(dir);
+  } catch (cause) {
+    throw isFull(cause) ? fullDisk(words, cause) : cause;
   }
+}
+
+/** What was added takes up room that whoever keeps this disk may need, and the next try needs as much anyway. */
+async function giveRoomBack(objects: Objects, options: BackupOptions): Promise<void> {
+  try {
+    await objects.dropDrafts();
+    await removeOld(objects, { ...options, keep: undefined });
+  } catch (error) {
+    options.log(`what the backup has added to ${options.dir} stays: ${toTidepoolError(error).message}`);
+  }
+}
+
+async function backUpLocked(objects: Objects, options: BackupOptions): Promise<BackupResult> {
+  const { dir } = options;
+  await objects.prepare();
+  // Most blobs are there before the database is copied, so that few can go between its copy and theirs.
+  await addBlobs(objects, options.dataDir);
+  const { facts, files, missingBlobs } = await takeConsistent(objects, options);
+  const others = [...(await addLogs(objects, options)), ...(await addSmallFiles(objects, options))];
+  await objects.flush();
+  const manifest: Manifest = {
+    ...{ format: 1, id: await freshId(options), takenAtMs: options.now(), version: options.version },
+    ...{ installationId: facts.installationId, migration: facts.migration, missingBlobs },
+    files: [...files, ...others],
+  };
+  await writeManifest(dir, manifest);
+  const removed = await removeOld(objects, options);
+  const bytes = manifest.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const { added } = objects;
+  return { id: manifest.id, files: manifest.files.length, bytes, addedBytes: added.bytes, removed, missingBlobs };
 }
 
 /** A name that sorts by time, also when the clock was set back since the last one. */

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { link, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder, syncPath } from '../files/durable.ts';
+import type { CheckRoom } from './room.ts';
 
 /** A file's content as it was read. */
 export interface Content {
@@ -51,8 +52,11 @@ export class Objects {
   /** Objects and bytes that were new. */
   added = { objects: 0, bytes: 0 };
   #drafts = 0;
+  readonly #checkRoom: CheckRoom;
 
-  constructor(dir: string) {
+  /** @param checkRoom asked before a copy is made; a link takes no room */
+  constructor(dir: string, checkRoom: CheckRoom = async () => undefined) {
+    this.#checkRoom = checkRoom;
     this.#root = join(dir, 'objects');
     this.#temporary = join(dir, 'tmp');
   }
@@ -62,6 +66,11 @@ export class Objects {
     await rm(this.#temporary, { recursive: true, force: true });
     await makeFolder(this.#temporary);
     await makeFolder(this.#root);
+  }
+
+  /** Removes copies that are under way. */
+  async dropDrafts(): Promise<void> {
+    await rm(this.#temporary, { recursive: true, force: true });
   }
 
   path(sha256: string): string {
@@ -100,6 +109,7 @@ export class Objects {
   async add(from: string, maxBytes?: number): Promise<Content> {
     this.#drafts += 1;
     const draft = join(this.#temporary, String(this.#drafts));
+    await this.#checkRoom(Math.min((await stat(from)).size, maxBytes ?? Number.POSITIVE_INFINITY));
     const content = await copyFlushed(from, draft, maxBytes);
     if ((await this.size(content.sha256)) === content.sizeBytes) await rm(draft);
     else {
@@ -126,7 +136,7 @@ export class Objects {
         removed += 1;
       }
     }
-    await rm(this.#temporary, { recursive: true, force: true });
+    await this.dropDrafts();
     return removed;
   }
 

@@ -5,6 +5,7 @@ import { makeFolder, syncPath } from '../files/durable.ts';
 import { type DatabaseTools, names } from './context.ts';
 import { listBackups, readManifest } from './manifest.ts';
 import { copyFlushed, Objects } from './objects.ts';
+import { onDisk } from './room.ts';
 
 /** Settings of a restore. */
 export interface RestoreOptions {
@@ -30,9 +31,15 @@ export interface RestoreResult {
 /**
  * Makes a new data folder of a backup. Every file is compared with its checksum on the way, in a folder beside the target
  * that gets its name at the end: a restore that was cut off or has found damage leaves nothing that a server could use.
- * Errors: `not_found` (no such backup), `conflict` (the target is not empty, the backup is damaged).
+ * Errors: `not_found` (no such backup), `conflict` (the target is not empty, the backup is damaged), `exhausted` (the disk
+ * of the target has no room for it).
  */
-export async function restore(options: RestoreOptions): Promise<RestoreResult> {
+export function restore(options: RestoreOptions): Promise<RestoreResult> {
+  const words = `nothing is restored: the disk of ${options.dataDir} is full; make room, or restore to another disk`;
+  return onDisk(words, () => restoreWhole(options));
+}
+
+async function restoreWhole(options: RestoreOptions): Promise<RestoreResult> {
   const { dir, dataDir } = options;
   const id = options.id ?? (await listBackups(dir)).at(-1);
   if (id === undefined) throw new TidepoolError('not_found', `there is no whole backup in ${dir}`);
@@ -65,12 +72,12 @@ export async function restore(options: RestoreOptions): Promise<RestoreResult> {
 /** The database as it lies in the backup, until it is written anew, compact. */
 const rawDatabase = 'tidepool.db.restored';
 
-/** Nobody changes a backup on a medium that cannot be written to, so it needs no lock. */
+/** Nobody changes a backup on a medium that cannot be written to, or is full, so it needs no lock. */
 function lockUnlessReadOnly({ dir, database }: RestoreOptions): () => void {
   try {
     return database.lock(dir);
   } catch (error) {
-    if (hasCode(error, 'unavailable')) return () => undefined;
+    if (hasCode(error, 'unavailable') || hasCode(error, 'exhausted')) return () => undefined;
     throw error;
   }
 }

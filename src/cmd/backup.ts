@@ -10,6 +10,7 @@ import { formatSize } from '../cli/units.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { findServer } from '../config/connection.ts';
 import { defaultDataDir } from '../config/paths.ts';
+import { defaultReserve } from '../domain/disk.ts';
 import { hasCode, TidepoolError } from '../domain/errors.ts';
 import { copyClosed, inspectDatabase, lockFolder, rewriteDatabase } from '../sqlite/copy.ts';
 import { version } from './version.ts';
@@ -42,7 +43,7 @@ export async function runBackup(dir: string, options: BackupCommandOptions): Pro
     throw new TidepoolError('invalid', `a backup of ${dataDir} does not belong into ${target}; choose another folder`);
   const result = await backUp({
     ...{ dir: target, dataDir, keep, configFile: options.config, version, database, takeDatabase },
-    now: () => systemClock.now(),
+    ...{ now: () => systemClock.now(), reserve: defaultReserve },
     log: warn,
   });
   for (const blob of result.missingBlobs) warn(`the server has lost the blob ${blob}; the backup is without it`);

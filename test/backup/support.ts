@@ -56,7 +56,7 @@ export async function serveFolder(folder: string): Promise<Served> {
         (async function* () {
           yield Buffer.from(script);
         })(),
-        1_000_000,
+        100_000_000,
       );
       const job = queuedJob({ id, createdAtMs: clock.now() });
       const inputBytes = { ...job.spec.inputBytes, script: blob.sizeBytes };
@@ -72,6 +72,7 @@ export async function serveFolder(folder: string): Promise<Served> {
         return clock.now();
       },
       database: databaseTools,
+      reserve: { minBytes: 0, percent: 0 },
       async takeDatabase() {
         await mkdir(join(dataDir, 'backup'), { recursive: true });
         const path = join(dataDir, 'backup', randomUUID());

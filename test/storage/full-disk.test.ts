@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
 import { openBlobFolder } from '../../src/blobs/blob-folder.ts';
 import { openLogFolder } from '../../src/blobs/log-folder.ts';
 import { defaultReserve } from '../../src/domain/disk.ts';
@@ -26,53 +23,9 @@ import { roomyBlobs, roomyLogs } from '../../src/storage/keep-room.ts';
 import { DiskReserve } from '../../src/storage/reserve.ts';
 import { withUpload } from '../../src/storage/upload.ts';
 import { noArchives, onlyPython, textBlobs } from '../sim/parts.ts';
+import { fill, smallDisk } from '../support/small-disk.ts';
 
-const run = promisify(execFile);
-const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
-const diskMiB = 96;
-
-/** A small file system of its own; undefined with the reason where none can be mounted. */
-async function smallDisk(): Promise<{ folder: string; [Symbol.asyncDispose](): Promise<void> } | string> {
-  if (process.getuid?.() !== 0) return 'only root can mount a file system';
-  const parent = await mkdtemp(join(tmpdir(), 'tidepool-disk-'));
-  const image = join(parent, 'disk.img');
-  const folder = join(parent, 'disk');
-  await writeFile(image, '');
-  await truncate(image, diskMiB * MiB);
-  await mkdir(folder);
-  try {
-    // Without blocks that only root may use: the test is root.
-    await run('mkfs.ext4', ['-q', '-F', '-m', '0', image]);
-    await run('mount', ['-o', 'loop', image, folder]);
-  } catch (error) {
-    await rm(parent, { recursive: true, force: true });
-    return `no file system can be mounted here: ${String(error)}`;
-  }
-  return {
-    folder,
-    async [Symbol.asyncDispose]() {
-      // Lazily: after a failed assertion files are open still.
-      await run('umount', ['-l', folder]);
-      await rm(parent, { recursive: true, force: true });
-    },
-  };
-}
-
-/** Writes until not one byte fits any more. */
-async function fill(path: string): Promise<void> {
-  await using file = await open(path, 'w');
-  for (let size = MiB; size >= 1; size = Math.floor(size / 4)) {
-    for (;;) {
-      const isFull = await file.write(Buffer.alloc(size, 1)).then(
-        ({ bytesWritten }) => bytesWritten < size,
-        () => true,
-      );
-      if (isFull) break;
-    }
-  }
-  await file.sync().catch(() => undefined);
-}
 
 const disk = await smallDisk();
 
