@@ -1,4 +1,5 @@
 import { systemClock } from '../clock/system-clock.ts';
+import type { ReserveRule } from '../domain/disk.ts';
 import type { Image, Runtime } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
 import { writeLease } from '../image/leases.ts';
@@ -13,13 +14,14 @@ export interface LeaseParts {
   readonly cacheDir: string;
   readonly dataDir: string;
   readonly image: Image;
+  readonly reserve: ReserveRule;
   readonly store: Pick<Store, 'vms' | 'services'>;
   readonly runtimes: { list(): Promise<readonly Runtime[]> };
   readonly jobs: Pick<JobController, 'neededRuntimes'>;
 }
 
 /** Writes down what this installation needs of the cache, so that nobody who shares the cache removes it. */
-async function renewLease({ cacheDir, dataDir, image, store, runtimes, jobs }: LeaseParts): Promise<void> {
+async function renewLease({ cacheDir, dataDir, image, reserve, store, runtimes, jobs }: LeaseParts): Promise<void> {
   const byJobs = await jobs.neededRuntimes();
   // Until then the lease of the server before holds.
   if (byJobs === undefined) return;
@@ -35,6 +37,7 @@ async function renewLease({ cacheDir, dataDir, image, store, runtimes, jobs }: L
     images: [...new Set([image.id, ...vms.map(({ imageId }) => imageId)])].filter((id) => id !== ''),
     runtimes: [...needed],
     oldestVmMs: madeMs.length === 0 ? null : Math.min(...madeMs),
+    reserve,
   });
   await noteImageUse(cacheDir, image.id, systemClock);
   const used = (await runtimes.list()).filter(({ name }) => needed.has(name));

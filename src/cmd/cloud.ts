@@ -49,7 +49,7 @@ import { jobPools, retirePools } from './job-pools.ts';
 import { pipSource } from './pip.ts';
 import { namedPlanner } from './policies.ts';
 import { Pools } from './pools.ts';
-import { openReserve } from './reserve.ts';
+import { openReserve, reserveRule } from './reserve.ts';
 import { schedulingRules } from './scheduling.ts';
 import { openServices, type Services } from './services.ts';
 import { storageRules } from './storage.ts';
@@ -210,7 +210,7 @@ function openRuntimes(options: CloudOptions, changes: Changes, parts: AsyncDispo
     pip: pipSource(options.config.jobs),
     isRoot: isRoot(),
     signal: closing.signal,
-    checkRoom: () => checkCacheRoom(options.cacheDir, options.config.storage),
+    checkRoom: () => checkCacheRoom(options.cacheDir, reserveRule(options.config)),
     log: options.log,
     onBuilt: () => changes.notify('queue'),
   });
@@ -289,7 +289,10 @@ async function startLoops(
   };
   const { cacheDir, dataDir, image } = options;
   keepCache(
-    { cacheDir, dataDir, image, store: jobContext.store, runtimes: jobContext.runtimes, jobs },
+    {
+      ...{ cacheDir, dataDir, image, reserve: reserveRule(options.config) },
+      ...{ store: jobContext.store, runtimes: jobContext.runtimes, jobs },
+    },
     loop,
     options.log,
   );

@@ -3,6 +3,7 @@ import { snapshotOf } from '../autoscaler/observe.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { AgentLink } from '../domain/agent-link.ts';
+import { defaultLaunchReserve } from '../domain/disk.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
@@ -66,11 +67,11 @@ export class Pools {
     this.#parts = parts;
     this.#hypervisor = withSharedList(parts.hypervisor, systemClock);
     const { memoryReserveMiB, diskReserveMiB } = parts.config.room;
-    const diskBytes = diskReserveMiB === undefined ? null : diskReserveMiB * MiB;
+    const disk = diskReserveMiB === undefined ? defaultLaunchReserve : { minBytes: diskReserveMiB * MiB, percent: 0 };
     this.#admission = new Admission({
       hypervisor: parts.hypervisor,
       clock: systemClock,
-      reserve: { memoryBytes: memoryReserveMiB * MiB, diskBytes },
+      reserve: { memoryBytes: memoryReserveMiB * MiB, disk },
       onAnswer: () => parts.changes.notify('room'),
     });
   }

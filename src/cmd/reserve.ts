@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { systemClock } from '../clock/system-clock.ts';
 import type { Config } from '../config/schema.ts';
+import type { ReserveRule } from '../domain/disk.ts';
 import type { Store } from '../domain/store.ts';
 import { ballastFile, folderDisk } from '../files/disk.ts';
 import type { Changes } from '../reconcile/changes.ts';
@@ -10,6 +11,11 @@ interface Parts {
   readonly dataDir: string;
   readonly config: Config;
   log(message: string): void;
+}
+
+/** What is kept free of a disk of ours. */
+export function reserveRule({ storage }: Pick<Config, 'storage'>): ReserveRule {
+  return { minBytes: storage.reserveBytes, percent: storage.reservePercent };
 }
 
 /** The reserve of the disk that the data folder is on; its alerts are events of the server. */
@@ -24,7 +30,7 @@ export async function openReserve(
     wasRaised: last?.name === 'alert.raised',
     disk: folderDisk(dataDir),
     ballast: await ballastFile(join(dataDir, 'ballast')),
-    rule: { minBytes: config.storage.reserveBytes, percent: config.storage.reservePercent },
+    rule: reserveRule(config),
     clock: systemClock,
     what: `the data folder ${dataDir}`,
     async alert(isRaised, text, data) {

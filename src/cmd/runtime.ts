@@ -4,7 +4,6 @@ import { resolve } from 'node:path';
 import { formatTable } from '../cli/table.ts';
 import { formatSize } from '../cli/units.ts';
 import { systemClock } from '../clock/system-clock.ts';
-import { configSchema } from '../config/schema.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/image.ts';
 import { withCacheLock } from '../image/cache.ts';
@@ -39,7 +38,7 @@ export async function runtimeAdd(name: string, options: AddOptions): Promise<str
   await ensureSystem();
   const origin = await originOf(options);
   const cacheDir = await cache();
-  await checkCacheRoom(cacheDir, configSchema.parse({}).storage);
+  await checkCacheRoom(cacheDir);
   const display = progressDisplay(`runtime ${name}`);
   const added = await importRuntime(name, origin, {
     cacheDir,
@@ -95,7 +94,9 @@ function buildEnvironment(): Record<string, string> {
 /** `tidepool runtime build NAME`. */
 export async function runtimeBuild(name: BuiltInRuntime, format: Format): Promise<string> {
   await ensureSystem();
-  const runtime = await ensureRuntime(name, await cache(), systemClock, interruptSignal());
+  const cacheDir = await cache();
+  if (!(await listRuntimes(cacheDir)).some((one) => one.name === name)) await checkCacheRoom(cacheDir);
+  const runtime = await ensureRuntime(name, cacheDir, systemClock, interruptSignal());
   if (format.json) return JSON.stringify(runtime, null, 2);
   return `runtime ${name} (${runtime.id}) is ready: ${formatSize(runtime.sizeBytes)}`;
 }

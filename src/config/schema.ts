@@ -49,7 +49,7 @@ const roomSchema = z.strictObject({
     .min(0)
     .max(16 * 1024 * 1024)
     .default(512),
-  /** Free space where VMs have their disks; 2 GiB, or 5 % of the file system if that is more, unless given. */
+  /** Free space where VMs have their disks; 2 GiB, or 5 % of the file system if that is more, unless given; at most a quarter of it. */
   diskReserveMiB: z
     .int()
     .min(0)

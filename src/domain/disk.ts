@@ -28,6 +28,8 @@ export interface ReserveRule {
 
 const GiB = 1024 ** 3;
 export const defaultReserve: ReserveRule = { minBytes: GiB, percent: 2 };
+/** Where VMs have their disks, which grow as their guests write. */
+export const defaultLaunchReserve: ReserveRule = { minBytes: 2 * GiB, percent: 5 };
 /** Of a small file system not more than this share is kept free. */
 const mostShare = 0.25;
 

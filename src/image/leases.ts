@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { defaultReserve } from '../domain/disk.ts';
 import { absent, makeFolder, readJson, writeFileDurably } from '../files/durable.ts';
 
 const leaseSchema = z.object({
@@ -12,6 +13,8 @@ const leaseSchema = z.object({
   runtimes: z.array(z.string()),
   /** When its oldest VM was made: an older disk of a runtime than that VM's may be attached to it. Null: it has none. */
   oldestVmMs: z.number().nullable(),
+  /** What it keeps free of a disk. A lease from before that was noted has the usual. */
+  reserve: z.object({ minBytes: z.number(), percent: z.number() }).default(defaultReserve),
 });
 
 /**

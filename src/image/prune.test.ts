@@ -3,15 +3,24 @@ import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { defaultReserve } from '../domain/disk.ts';
 import type { Image, Runtime } from '../domain/image.ts';
 import { FakeClock } from '../fake/clock.ts';
-import { readLeases, writeLease } from './leases.ts';
-import { defaultPruneRule, prune, spareImages, spareLayered, spareRuntimes } from './prune.ts';
+import { type Lease, readLeases, writeLease } from './leases.ts';
+import {
+  defaultPruneRule,
+  neededLayered,
+  prune,
+  spareImages,
+  spareLayered,
+  spareRuntimes,
+  surplusLayered,
+} from './prune.ts';
 
 const hourMs = 3_600_000;
 const nowMs = 1_780_000_000_000;
 const GiB = 1024 ** 3;
-const lease = { dataDir: '/', images: [] as string[], runtimes: [] as string[], oldestVmMs: null as number | null };
+const lease: Lease = { dataDir: '/', images: [], runtimes: [], oldestVmMs: null, reserve: defaultReserve };
 
 function image(id: string, ageHours: number, sizeBytes = GiB): { it: Image; usedAtMs: number } {
   const createdAtMs = nowMs - ageHours * hourMs;
@@ -96,4 +105,27 @@ test('property: nothing that an installation named goes, with any two of them on
   await assert.rejects(prune(cache, { ...defaultPruneRule, keepImages: 1 }, clock));
   assert.deepEqual((await readdir(join(cache, 'images'))).sort(), ['a', 'e'], 'what cannot be read may need anything');
   await rm(cache, { recursive: true });
+});
+
+test('runtimes with requirements have a bound also while all were used just now; what jobs need keeps another from coming', () => {
+  const name = (i: number): string => `req-${String(i).padStart(12, '0')}`;
+  const all = Array.from({ length: 30 }, (_, i) => runtime(name(i), String(i), 10 + i, 0.1));
+  assert.equal(surplusLayered(all, [], 24, nowMs).length, 6);
+  assert.equal(neededLayered(all, [], 24, nowMs), 23);
+  const needs = { ...lease, runtimes: all.slice(0, 24).map(({ it }) => it.name) };
+  assert.equal(neededLayered(all, [needs], 24, nowMs), 24);
+  assert.ok(surplusLayered(all, [needs], 24, nowMs).every((one) => !needs.runtimes.includes(one.name)));
+  const justUsed = all.map((one) => ({ ...one, usedAtMs: nowMs }));
+  assert.deepEqual(surplusLayered(justUsed, [], 24, nowMs), []);
+});
+
+test('the reserve of an installation is in its lease; one from before that has the usual', async (t) => {
+  const cache = await mkdtemp(join(tmpdir(), 'tidepool-lease-'));
+  t.after(() => rm(cache, { recursive: true }));
+  await writeLease(cache, { ...lease, dataDir: cache, reserve: { minBytes: 7, percent: 3 } });
+  assert.deepEqual((await readLeases(cache))[0]?.reserve, { minBytes: 7, percent: 3 });
+  const [file = ''] = await readdir(join(cache, 'leases'));
+  const { reserve: _, ...old } = lease;
+  await writeFile(join(cache, 'leases', file), JSON.stringify({ ...old, dataDir: cache }));
+  assert.deepEqual((await readLeases(cache))[0]?.reserve, defaultReserve);
 });

@@ -87,6 +87,33 @@ export function spareLayered(
     .reverse();
 }
 
+/** A runtime that was used within this time is about to be named by a lease. */
+const justUsedMs = 120_000;
+
+/**
+ * The runtimes with requirements that go because there may be no more than `most`, however lately they were used. Pure. What an
+ * installation names stays all the same: `neededLayered` says whether one more may be built.
+ */
+export function surplusLayered(
+  runtimes: readonly Used<Runtime>[],
+  leases: readonly Lease[],
+  most: number,
+  nowMs: number,
+): Runtime[] {
+  return spareLayered(runtimes, leases, most, nowMs, justUsedMs);
+}
+
+/** Number of runtimes with requirements that would stay if one of at most `most` were to come. Pure. */
+export function neededLayered(
+  runtimes: readonly Used<Runtime>[],
+  leases: readonly Lease[],
+  most: number,
+  nowMs: number,
+): number {
+  const layered = runtimes.filter(({ it }) => isLayered(it.name));
+  return layered.length - surplusLayered(layered, leases, most - 1, nowMs).length;
+}
+
 /** All images, newest first, with their last uses. */
 export function usedImages(cacheDir: string): Promise<Used<Image>[]> {
   return listImages(cacheDir).then((all) =>

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { defaultLaunchReserve } from '../domain/disk.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { HostRoom } from '../domain/hypervisor.ts';
 import { FakeClock } from '../fake/clock.ts';
@@ -31,7 +32,7 @@ function host(room: Partial<HostRoom> = {}) {
       },
     },
     clock,
-    reserve: { memoryBytes: 512 * MiB, diskBytes: null },
+    reserve: { memoryBytes: 512 * MiB, disk: defaultLaunchReserve },
     onAnswer: () => {
       state.answers += 1;
     },
@@ -114,4 +115,10 @@ test('a host that cannot answer is asked again after a pause, and its failure wa
   admission.take('a', small);
   await clock.advance(0);
   assert.equal(admission.take('a', small), undefined);
+});
+
+test('of a small disk not more than a quarter is kept, as of the disk of the data folder', async () => {
+  const disk = { sizeBytes: 4 * GiB, freeBytes: GiB };
+  assert.equal(await host({ disk }).take('a'), 'admitted');
+  assert.match(await host({ disk: { ...disk, freeBytes: GiB - MiB } }).take('a'), /1024 MiB are kept in reserve/);
 });

@@ -1,4 +1,5 @@
 import type { Clock } from '../domain/clock.ts';
+import { type ReserveRule, reserveOf } from '../domain/disk.ts';
 import { toTidepoolError } from '../domain/errors.ts';
 import type { Flavor } from '../domain/flavor.ts';
 import type { HostRoom, Hypervisor } from '../domain/hypervisor.ts';
@@ -6,7 +7,6 @@ import { Backoff } from '../reconcile/backoff.ts';
 import { giveUpAfter } from '../reconcile/deadline.ts';
 
 const MiB = 1024 ** 2;
-const GiB = 1024 ** 3;
 /** QEMU's own memory beside its guest's. */
 const overheadBytes = 200 * MiB;
 /** An answer of the host older than this is asked for again, at a launch and without one. */
@@ -22,8 +22,8 @@ const answerLimitMs = 30_000;
 /** What of the host is left to others, in bytes. */
 export interface Reserve {
   readonly memoryBytes: number;
-  /** Null: 2 GiB, or 5 % of the file system if that is more. */
-  readonly diskBytes: number | null;
+  /** Of the file system where VMs have their disks. */
+  readonly disk: ReserveRule;
 }
 
 /** Why a launch has to wait. `answer`: the host has not said what it has. */
@@ -103,7 +103,7 @@ export class Admission {
       return { lacks: 'memory', text };
     }
     if (host.disk === null) return undefined;
-    const keptBytes = reserve.diskBytes ?? Math.max(2 * GiB, host.disk.sizeBytes / 20);
+    const keptBytes = reserveOf(reserve.disk, host.disk.sizeBytes);
     if (host.disk.freeBytes >= keptBytes) return undefined;
     const text = `host disk: ${inMiB(host.disk.freeBytes)} are free where VMs have their disks, and ${inMiB(keptBytes)} are kept in reserve`;
     return { lacks: 'disk', text };

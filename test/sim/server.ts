@@ -1,3 +1,4 @@
+import { defaultLaunchReserve } from '../../src/domain/disk.ts';
 import { defaultFlavors } from '../../src/domain/flavor.ts';
 import type { PoolSettings } from '../../src/domain/pool.ts';
 import { unlimitedStorage } from '../../src/domain/storage.ts';
@@ -79,7 +80,7 @@ export class SimServer {
     const admission = new Admission({
       hypervisor: context.hypervisor,
       clock,
-      reserve: { memoryBytes: 1024 ** 3, diskBytes: null },
+      reserve: { memoryBytes: 1024 ** 3, disk: defaultLaunchReserve },
       onAnswer: () => this.changes.notify('room'),
     });
     this.pool = new PoolController({ ...context, admission });

@@ -4,12 +4,13 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../domain/clock.ts';
 import { TidepoolError } from '../../domain/errors.ts';
 import type { Runtime } from '../../domain/image.ts';
+import { maxSharedDisks } from '../../domain/machine-spec.ts';
 import type { LayeredRecipe, PipSource } from '../../domain/requirements.ts';
 import { folders, publish, withCacheLock, withWorkFolder } from '../cache.ts';
 import { commandRunner, type RunCommand } from '../command.ts';
 import { readLeases } from '../leases.ts';
 import { forwardOnly, type ReportProgress } from '../progress.ts';
-import { spareLayered, usedRuntimes } from '../prune.ts';
+import { neededLayered, spareLayered, surplusLayered, usedRuntimes } from '../prune.ts';
 import { contentId } from '../recipe.ts';
 import {
   type AboutRuntime,
@@ -26,6 +27,8 @@ import { startIndexGateway } from './index-gateway.ts';
 const layeredFormat = 1;
 /** Each is a disk of every VM; the one that was used the longest ago goes for a new one. */
 const maxLayered = 6;
+/** Even if all of them are in use: as many as a machine has places for disks. */
+const mostLayered = maxSharedDisks;
 const installLimitMs = 15 * 60_000;
 const maxFileBytes = 8 * 1024 ** 3;
 /** Of all that is installed, the runtime below included. */
@@ -47,6 +50,8 @@ export interface LayeredOptions {
   readonly maxBytes?: number;
   /** How many of them the cache keeps; 6 unless given. */
   readonly keep?: number;
+  /** How many it has at most, whatever is in use; 24 unless given. */
+  readonly most?: number;
   /** One that was used within this time stays beyond that; an hour unless given. */
   readonly unusedForMs?: number;
 }
@@ -56,7 +61,7 @@ export interface LayeredOptions {
  * it. Only wheels are installed, so that no code of a package runs here, and that in a container of its own: no network
  * but the way to the configured index, no right, nothing of this machine to see but a copy of the runtime.
  * Errors: `not_found` (no such base), `invalid` (pip cannot install them, its last words in the message; they are too
- * large), `aborted`.
+ * large), `exhausted` (as many as there may be are in use), `aborted`.
  */
 export async function buildLayered(name: string, recipe: LayeredRecipe, options: LayeredOptions): Promise<Runtime> {
   const { cacheDir, clock, signal } = options;
@@ -70,6 +75,7 @@ export async function buildLayered(name: string, recipe: LayeredRecipe, options:
   return withCacheLock(cacheDir, { signal, onWait }, async () => {
     const builtMeanwhile = await findRuntime(cacheDir, name, id);
     if (builtMeanwhile !== undefined) return builtMeanwhile;
+    await requirePlace(options);
     const bounds = watchBounds(clock, options.maxBytes ?? maxInstalledBytes);
     const ends = signal === undefined ? bounds.signal : AbortSignal.any([signal, bounds.signal]);
     const run = commandRunner(clock, ends);
@@ -236,8 +242,20 @@ function trusted(url: string): string[] {
 }
 
 /** For a new one, by their last use; never what an installation that shares the cache needs. The caller holds the lock. */
-async function dropUnused({ cacheDir, clock, keep = maxLayered, unusedForMs }: LayeredOptions): Promise<void> {
-  const all = await usedRuntimes(cacheDir);
-  const spare = spareLayered(all, await readLeases(cacheDir), keep, clock.now(), unusedForMs);
-  for (const runtime of spare) await removeRuntime(cacheDir, runtime);
+async function dropUnused(options: LayeredOptions): Promise<void> {
+  const { cacheDir, clock, keep = maxLayered, most = mostLayered, unusedForMs } = options;
+  const [all, leases] = [await usedRuntimes(cacheDir), await readLeases(cacheDir)];
+  const spare = spareLayered(all, leases, keep, clock.now(), unusedForMs);
+  const beyond = surplusLayered(all, leases, most, clock.now());
+  for (const runtime of new Set([...spare, ...beyond])) await removeRuntime(cacheDir, runtime);
+}
+
+/** Error: `exhausted` when as many are needed as there may be. The caller holds the lock. */
+async function requirePlace({ cacheDir, clock, most = mostLayered }: LayeredOptions): Promise<void> {
+  const needed = neededLayered(await usedRuntimes(cacheDir), await readLeases(cacheDir), most, clock.now());
+  if (needed < most) return;
+  throw new TidepoolError(
+    'exhausted',
+    `${needed} runtimes with requirements are needed at one time, the most that there may be; this one waits until the jobs of another have ended`,
+  );
 }
