@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { endOfTurn } from './group-commit.ts';
+import { endOfTurn } from './pace.ts';
 
 /** Pages that one step gives back: some milliseconds, so that others are served between. */
 const stepPages = 256;

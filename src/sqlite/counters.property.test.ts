@@ -32,7 +32,7 @@ test('counters are the sums of what they count, whatever happens to jobs', async
     const db = new Kysely<Tables>({ dialect: sqliteDialect(':memory:') });
     try {
       await migrate(db, { path: ':memory:', migrations, log: () => undefined });
-      const group = new GroupCommit(db, async () => undefined);
+      const group = new GroupCommit(db);
       const stores = { jobs: sqlJobStore(db, group, 1_000), storage: sqlStorageStore(db, group) };
       await sqlVmStore(db, group).insert(readyVm());
       for (const one of actions) await carryOut(db, stores, one);

@@ -1,19 +1,63 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
+import {
+  type SqliteDatabase,
+  SqliteDialect,
+  type SqliteDialectConfig,
+  SqliteDriver,
+  type SqliteStatement,
+} from 'kysely';
 import { withFaults } from './faults.ts';
+import type { Pace } from './pace.ts';
 
 /**
  * Kysely on Node's built-in SQLite: only the four calls that Kysely's SQLite driver makes.
  * @param onOpen receives the database when it is open, for what Kysely has no call for
+ * @param pace for statements one after the other
  */
-export function sqliteDialect(path: string, onOpen: (database: DatabaseSync) => void = () => undefined): SqliteDialect {
-  return new SqliteDialect({
+export function sqliteDialect(
+  path: string,
+  onOpen: (database: DatabaseSync) => void = () => undefined,
+  pace?: Pace,
+): SqliteDialect {
+  const config: SqliteDialectConfig = {
     async database() {
       const database = openDatabase(path);
       onOpen(database);
       return adapt(database);
     },
-  });
+  };
+  return pace === undefined ? new SqliteDialect(config) : new PacedDialect(config, pace);
+}
+
+class PacedDialect extends SqliteDialect {
+  readonly #config: SqliteDialectConfig;
+  readonly #pace: Pace;
+
+  constructor(config: SqliteDialectConfig, pace: Pace) {
+    super(config);
+    this.#config = config;
+    this.#pace = pace;
+  }
+
+  override createDriver(): SqliteDriver {
+    return new PacedDriver(this.#config, this.#pace);
+  }
+}
+
+/** Whoever gets the connection, for a statement or a transaction, begins in the next turn when this one has taken long. */
+class PacedDriver extends SqliteDriver {
+  readonly #pace: Pace;
+
+  constructor(config: SqliteDialectConfig, pace: Pace) {
+    super(config);
+    this.#pace = pace;
+  }
+
+  override async acquireConnection(): ReturnType<SqliteDriver['acquireConnection']> {
+    const connection = await super.acquireConnection();
+    await this.#pace.next();
+    return connection;
+  }
 }
 
 /**

@@ -12,7 +12,7 @@ test('decisions, which are most of all events, do not push out what happened to 
   try {
     await migrate(db, { path: ':memory:', migrations, log: () => undefined });
     const kept = 100;
-    const events = sqlEventStore(db, new GroupCommit(db, async () => undefined), kept);
+    const events = sqlEventStore(db, new GroupCommit(db), kept);
     const event = { pool: 'p', vm: null, text: '', data: {} };
     await events.append({ ...event, name: 'vm.failed', atMs: 0 });
     for (let n = 1; n < 1_000; n += 1) await events.append({ ...event, name: 'pool.decision', atMs: n });

@@ -49,7 +49,7 @@ test('a full disk is named as the cause, of a statement and of a transaction', (
 
 test('of a group that meets a full disk nothing is written, each is told the cause, and none is tried again', () =>
   withSmallDatabase(async (db, statements) => {
-    const group = new GroupCommit(db, async () => undefined);
+    const group = new GroupCommit(db);
     const write = (size: number) =>
       group.run((tx) => sql`insert into thing values (${size}, zeroblob(${size}))`.execute(tx));
     const results = await Promise.allSettled([write(10), write(200_000), write(11)]);

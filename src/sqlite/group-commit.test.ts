@@ -16,7 +16,7 @@ async function withGroup(
   const db = new Kysely<Tables>({ dialect: sqliteDialect(':memory:'), log });
   try {
     await sql`create table thing (name text primary key)`.execute(db);
-    await body(new GroupCommit(db, async () => undefined), db);
+    await body(new GroupCommit(db), db);
   } finally {
     await db.destroy();
   }

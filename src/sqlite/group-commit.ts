@@ -1,4 +1,5 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
+import { endOfTurn, type Pace } from './pace.ts';
 
 type Work<Tables, T> = (tx: Transaction<Tables>) => Promise<T>;
 
@@ -8,13 +9,8 @@ interface Waiting<Tables> {
   reject(error: unknown): void;
 }
 
-/** A transaction keeps everybody else waiting, so it has an end. */
+/** A transaction keeps all other statements waiting, so it has an end. */
 const groupSize = 500;
-
-/** Resolves when all that arrived in this turn of the event loop has been handled. */
-export function endOfTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 /**
  * Group commit: writes that come at the same time share one transaction, and so one flush to the disk, which is what a
@@ -26,14 +22,14 @@ export function endOfTurn(): Promise<void> {
  */
 export class GroupCommit<Tables> {
   readonly #db: Kysely<Tables>;
-  readonly #gather: () => Promise<void>;
+  readonly #pace: Pace | undefined;
   #waiting: Waiting<Tables>[] = [];
   #running: Promise<void> | undefined;
 
-  /** @param gather resolves when a group has had time to come together */
-  constructor(db: Kysely<Tables>, gather: () => Promise<void>) {
+  /** @param pace of the database; none for one in memory, where there is no flush to share */
+  constructor(db: Kysely<Tables>, pace?: Pace) {
     this.#db = db;
-    this.#gather = gather;
+    this.#pace = pace;
   }
 
   /** Runs the work in a transaction; resolves with its value when that is committed. */
@@ -51,7 +47,8 @@ export class GroupCommit<Tables> {
 
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
-      await this.#gather();
+      // Even without a turn those who come at the same time make a group.
+      await (this.#pace === undefined ? undefined : endOfTurn());
       const group = this.#waiting.splice(0, groupSize);
       await this.#commit(group);
     }
@@ -62,7 +59,10 @@ export class GroupCommit<Tables> {
     const settle: (() => void)[] = [];
     try {
       await this.#db.transaction().execute(async (tx) => {
-        for (const one of group) settle.push(await carryOut(tx, one));
+        for (const one of group) {
+          await this.#pace?.next();
+          settle.push(await carryOut(tx, one));
+        }
       });
       for (const tell of settle) tell();
     } catch (error) {

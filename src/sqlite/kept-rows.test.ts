@@ -24,7 +24,7 @@ async function withRows(
   const reads: string[][] = [];
   try {
     await migrate(db, { path: ':memory:', migrations, log: () => undefined });
-    const vms = sqlVmStore(db, new GroupCommit(db, async () => undefined));
+    const vms = sqlVmStore(db, new GroupCommit(db));
     for (const name of ['c', 'a', 'b']) await vms.insert(readyVm({ name, pool: name === 'a' ? 'p' : 'q' }));
     const kept = new KeptRows<Row>(db, {
       table: 'vm',

@@ -22,7 +22,7 @@ test('no question of a request or a loop reads all jobs', async () => {
   const db = new Kysely<Tables>({ dialect: sqliteDialect(':memory:'), log });
   try {
     await migrate(db, { path: ':memory:', migrations, log: () => undefined });
-    const group = new GroupCommit(db, async () => undefined);
+    const group = new GroupCommit(db);
     const jobs = sqlJobStore(db, group, 1_000);
     const events = sqlEventStore(db, group);
     const storage = sqlStorageStore(db, group);

@@ -11,12 +11,13 @@ import { copyOpen } from './copy.ts';
 import { sqliteDialect } from './dialect.ts';
 import { sqlEventStore } from './events.ts';
 import { databaseFault } from './faults.ts';
-import { endOfTurn, GroupCommit } from './group-commit.ts';
+import { GroupCommit } from './group-commit.ts';
 import { sqlJobStore } from './jobs.ts';
 import { sqlKeyValueStore } from './key-values.ts';
 import { appliedMigrations, migrate } from './migrate.ts';
 import { databaseBytes } from './migration-copy.ts';
 import { sqlOnceStore } from './once.ts';
+import { Pace } from './pace.ts';
 import { sqlPoolStore } from './pools.ts';
 import { migrations, type Tables } from './schema.ts';
 import { sqlServiceStore } from './services.ts';
@@ -39,11 +40,11 @@ export async function openSqliteStore(
   log: (message: string) => void = () => undefined,
 ): Promise<Store> {
   let database: DatabaseSync | undefined;
-  const db = new Kysely<Tables>({
-    dialect: sqliteDialect(path, (opened) => {
-      database = opened;
-    }),
-  });
+  const onOpen = (opened: DatabaseSync): void => {
+    database = opened;
+  };
+  const pace = path === ':memory:' ? undefined : new Pace();
+  const db = new Kysely<Tables>({ dialect: sqliteDialect(path, onOpen, pace) });
   try {
     await migrate(db, { path, migrations, log });
     // It holds the agents' keys.
@@ -52,8 +53,7 @@ export async function openSqliteStore(
     await db.destroy();
     throw openError(path, error);
   }
-  // In memory there is no flush to share.
-  const group = new GroupCommit(db, path === ':memory:' ? async () => undefined : endOfTurn);
+  const group = new GroupCommit(db, pace);
   return {
     jobs: sqlJobStore(db, group, usageHalfLifeMs),
     vms: sqlVmStore(db, group),
