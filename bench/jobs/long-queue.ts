@@ -52,7 +52,7 @@ async function measure(folder: string): Promise<Figures> {
     let made = jobs + Math.floor(systemClock.now() % 1e9) * 1_000;
     for (let round = 0; round < rounds; round += 1) {
       const startedAtMs = performance.now();
-      const assignments = await planner.plan(await store.jobs.holdings());
+      const assignments = await planner.plan(await store.jobs.holdingsByWorker());
       worstMs = Math.max(worstMs, performance.now() - startedAtMs);
       await store.jobs.assign(assignments, systemClock.now());
       await endSome(store);

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import type { Holding, QueuedJob, QueueUser } from '../domain/queue.ts';
 import { chargedCpus, decayed, held } from '../domain/usage.ts';
 import { userQueues } from './fairness.ts';
-import type { Worker } from './room.ts';
+import { overheadMs, type Worker } from './room.ts';
 import type { SchedulingRules } from './rules.ts';
-import { overheadMs, schedule } from './schedule.ts';
+import { schedule } from './schedule.ts';
 
 const windowDepth = 10;
 
@@ -121,7 +121,8 @@ export class Cluster {
         .map((one) => ({ ...one, slots: 1, untilMs: one.assignedAtMs + one.timeoutMs + overheadMs })),
     }));
     const nowMs = this.#nowMs;
-    const queues = userQueues(users, windows, holdings, this.#rules, nowMs);
+    const heldOn = Map.groupBy(holdings, ({ worker }) => worker);
+    const queues = userQueues(users, windows, heldOn, this.#rules, nowMs);
     const plan = schedule(queues, workers, { rules: this.#rules, nowMs, lastWorker: this.#lastWorker });
     this.#lastWorker = plan.assignments.at(-1)?.worker ?? this.#lastWorker;
     const firsts = new Map(waiting.map(({ user, jobs }) => [user.name, jobs[0]?.id]));

@@ -6,6 +6,7 @@ import { isLayered, type LayeredRecipe } from '../domain/requirements.ts';
 import { Backoffs } from '../reconcile/backoff.ts';
 import { Gate } from '../reconcile/gate.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
+import { inSlices } from '../reconcile/slices.ts';
 import { type AttemptParts, AttemptRun } from './attempt-run.ts';
 import type { JobContext } from './context.ts';
 import type { PoolShape } from './demand.ts';
@@ -19,6 +20,8 @@ import { whereabouts } from './whereabouts.ts';
 import { WorkerTrust } from './worker-trust.ts';
 
 const periodMs = 1_000;
+/** Each job that ends wakes the loop; with many workers a step takes some milliseconds, and one of them serves many jobs. */
+const mostRestMs = 50;
 /** Attempts that are taken up in one step, and of which agents are asked for at one time. */
 const takenUpAtOnce = 500;
 const askedAtOnce = 64;
@@ -82,6 +85,7 @@ export class JobController {
       name: 'jobs',
       clock,
       periodMs,
+      mostRestMs,
       step: () => this.#step(),
       onError: (error) => log(`job loop: ${error instanceof Error ? error.message : String(error)}`),
     });
@@ -142,10 +146,10 @@ export class JobController {
   }
 
   async #step(): Promise<void> {
-    const holdings = await this.#context.store.jobs.holdings();
-    await this.#takeUp(holdings);
+    const heldOn = await this.#context.store.jobs.holdingsByWorker();
+    await this.#takeUp(heldOn);
     if (this.#isPaused) return;
-    const assignments = await this.#planner.plan(holdings);
+    const assignments = await this.#planner.plan(heldOn);
     await this.#wantRuntimes();
     await this.#wantOtherWorkers();
     await this.#parts.trust.look();
@@ -155,12 +159,16 @@ export class JobController {
   }
 
   /** Carries what an earlier process began, or what was let go by an error of ours. */
-  async #takeUp(holdings: readonly Holding[]): Promise<void> {
+  async #takeUp(heldOn: ReadonlyMap<string, readonly Holding[]>): Promise<void> {
     const nowMs = this.#context.clock.uptimeMs();
-    const isLeft = ({ jobId }: Holding): boolean => !this.#carried.has(jobId) && this.#backoffs.mayTry(jobId, nowMs);
-    const left = holdings.filter(isLeft).map(({ jobId }) => jobId);
+    const left: string[] = [];
+    for (const holdings of heldOn.values()) {
+      for (const { jobId } of holdings) {
+        if (!this.#carried.has(jobId) && this.#backoffs.mayTry(jobId, nowMs)) left.push(jobId);
+      }
+    }
     if (left.length === 0) return;
-    for (const job of await this.#context.store.jobs.getMany(left.slice(0, takenUpAtOnce))) this.#carry(job, true);
+    await this.#carryAll(await this.#context.store.jobs.getMany(left.slice(0, takenUpAtOnce)), true);
     if (left.length > takenUpAtOnce) this.#loop?.wake();
   }
 
@@ -233,9 +241,20 @@ export class JobController {
   async #assign(assignments: readonly Assignment[]): Promise<void> {
     if (assignments.length === 0) return;
     const { store, clock, changes } = this.#context;
-    for (const job of await store.jobs.assign(assignments, clock.now())) {
-      this.#carry(job, false);
-      changes.notify(job.id);
+    const jobs = await store.jobs.assign(assignments, clock.now());
+    await this.#carryAll(jobs, false);
+    for (const { id } of jobs) changes.notify(id);
+  }
+
+  /** With hundreds of them, others go on in between. */
+  async #carryAll(jobs: readonly Job[], resumed: boolean): Promise<void> {
+    await inSlices(this.#context.clock, this.#carryEach(jobs, resumed));
+  }
+
+  *#carryEach(jobs: readonly Job[], resumed: boolean): Generator<void, void> {
+    for (const job of jobs) {
+      this.#carry(job, resumed);
+      yield;
     }
   }
 

@@ -34,23 +34,16 @@ export function shareOf(job: Pick<QueuedJob, 'cpus' | 'memoryBytes'>, rules: Use
  * Each user's part of the queue as the scheduler takes it. Pure. The share is HTCondor's real user priority in the form
  * of Slurm's fair tree with one level: decayed usage over weight, of which only the order matters.
  * @param windows the first jobs of each user, in order
+ * @param heldOn what active jobs hold, by their workers
  */
 export function userQueues(
   users: readonly QueueUser[],
   windows: ReadonlyMap<string, readonly QueuedJob[]>,
-  holdings: readonly Holding[],
+  heldOn: ReadonlyMap<string, readonly Holding[]>,
   rules: SchedulingRules,
   nowMs: number,
 ): UserQueue[] {
-  const active = new Map<string, { running: number; cpus: number; share: number }>();
-  for (const holding of holdings) {
-    const sum = active.get(holding.owner) ?? { running: 0, cpus: 0, share: 0 };
-    sum.running += 1;
-    sum.cpus += holding.cpus;
-    sum.share += held(chargedCpus(holding), holding.assignedAtMs, nowMs, rules.halfLifeMs);
-    sum.share += chargedCpus(holding) * aheadMs;
-    active.set(holding.owner, sum);
-  }
+  const active = activeSums(heldOn, nowMs, rules.halfLifeMs);
   return users.map(({ name, queued, usage, firstSinceMs }) => {
     const own = rules.userRules(name);
     const { running, cpus, share } = active.get(name) ?? { running: 0, cpus: 0, share: 0 };
@@ -66,4 +59,30 @@ export function userQueues(
       jobs,
     };
   });
+}
+
+interface ActiveSum {
+  running: number;
+  cpus: number;
+  share: number;
+}
+
+/** What the active jobs of each user hold, and have held so far. */
+function activeSums(
+  heldOn: ReadonlyMap<string, readonly Holding[]>,
+  nowMs: number,
+  halfLifeMs: number,
+): ReadonlyMap<string, ActiveSum> {
+  const sums = new Map<string, ActiveSum>();
+  for (const holdings of heldOn.values()) {
+    for (const holding of holdings) {
+      const sum = sums.get(holding.owner) ?? { running: 0, cpus: 0, share: 0 };
+      if (sum.running === 0) sums.set(holding.owner, sum);
+      const charged = chargedCpus(holding);
+      sum.running += 1;
+      sum.cpus += holding.cpus;
+      sum.share += held(charged, holding.assignedAtMs, nowMs, halfLifeMs) + charged * aheadMs;
+    }
+  }
+  return sums;
 }

@@ -1,19 +1,23 @@
 import type { Assignment } from '../domain/job-store.ts';
 import type { Holding, QueuedJob } from '../domain/queue.ts';
+import { inSlices } from '../reconcile/slices.ts';
 import type { JobContext } from './context.ts';
 import { demandOf, type PoolShape } from './demand.ts';
 import { type UserQueue, userQueues } from './fairness.ts';
 import { placeInQueue } from './place.ts';
 import { QueueWindows } from './queue-windows.ts';
-import { schedule } from './schedule.ts';
+import { Rooms } from './rooms.ts';
+import { scheduling } from './schedule.ts';
 import { behind, isExcluded, soon, type WaitReason } from './wait-reason.ts';
-import { workerShapes } from './worker-shapes.ts';
-import { readyWorkers } from './workers.ts';
+import { workerKinds } from './worker-shapes.ts';
+import { KeptWorkers } from './workers.ts';
 
 /** Reads what the scheduler needs of the store, asks it, and remembers its answer for those who ask why a job waits. */
 export class JobPlanner {
   readonly #context: Pick<JobContext, 'store' | 'clock' | 'rules' | 'workerPools'>;
   readonly #windows: QueueWindows;
+  readonly #workers = new KeptWorkers();
+  readonly #rooms = new Rooms([]);
   #queues: readonly UserQueue[] = [];
   #reasons: ReadonlyMap<string, WaitReason> = new Map();
   #lastWorker: string | undefined;
@@ -25,22 +29,26 @@ export class JobPlanner {
     this.#windows = new QueueWindows(context.store.jobs);
   }
 
-  /** Which job should go where now. @param holdings of the active jobs, as they are */
-  async plan(holdings: readonly Holding[]): Promise<readonly Assignment[]> {
+  /** Which job should go where now. One at a time. @param heldOn what the active jobs hold, by their workers */
+  async plan(heldOn: ReadonlyMap<string, readonly Holding[]>): Promise<readonly Assignment[]> {
     const { store, clock, rules, workerPools } = this.#context;
     const nowMs = clock.now();
     const users = await store.jobs.queueUsers();
-    const vms = users.length === 0 ? [] : (await store.vms.list()).filter((vm) => workerPools.has(vm.pool));
-    const shapes = workerShapes(readyWorkers(vms, []));
+    if (users.length > 0) {
+      const vms = await store.vms.list();
+      this.#workers.look(
+        vms.filter((vm) => workerPools.has(vm.pool)),
+        heldOn,
+      );
+    }
     const maxCpus = (user: string): number => rules.userRules(user).maxCpus;
-    const windows = await this.#windows.read(users, { shapes, maxCpus });
-    this.#queues = userQueues(users, windows, holdings, rules, nowMs);
-    this.#reasons = new Map();
-    this.#assigned = new Set();
-    if (users.length === 0) return [];
-    const queued = this.#queues.flatMap(({ jobs }) => jobs);
-    const workers = readyWorkers(vms, holdings, queued);
-    const { assignments, waiting } = schedule(this.#queues, workers, { rules, nowMs, lastWorker: this.#lastWorker });
+    const windows = await this.#windows.read(users, { shapes: workerKinds(this.#workers.shapes), maxCpus });
+    const queues = userQueues(users, windows, heldOn, rules, nowMs);
+    this.#workers.exclude(queues.flatMap(({ jobs }) => jobs));
+    this.#rooms.renew(this.#workers.takeChanges());
+    const options = { rules, nowMs, lastWorker: this.#lastWorker };
+    const { assignments, waiting } = await inSlices(clock, scheduling(queues, this.#rooms, options));
+    this.#queues = queues;
     this.#reasons = waiting;
     this.#assigned = new Set(assignments.map(({ jobId }) => jobId));
     this.#lastWorker = assignments.at(-1)?.worker ?? this.#lastWorker;

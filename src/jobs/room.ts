@@ -11,6 +11,9 @@ export interface Worker extends Resources {
   readonly excluded?: ReadonlySet<string>;
 }
 
+/** Maximum time that a job takes beyond its time limit to be sent, started, stopped and brought home. */
+export const overheadMs = 30_000;
+
 /** What one job on a worker holds, and until when at the latest. */
 export interface Held extends Resources {
   readonly untilMs: number;
@@ -32,6 +35,7 @@ interface Reservation {
 export class Room {
   readonly worker: Worker;
   readonly #workerKind: string;
+  #kind: string | undefined;
   #free: Resources;
   /** Ordered by when they end. */
   readonly #held: Held[];
@@ -50,10 +54,11 @@ export class Room {
     return this.#free.cpus;
   }
 
-  /** What `accepts` and `isAble` look at, but for the reservation: rooms for which all of this is equal accept the same jobs. */
-  get kind(): readonly (string | number)[] {
+  /** All that `accepts` and `isAble` look at but the reservation: rooms of which this is equal accept the same jobs. */
+  get kind(): string {
     const { cpus, memoryBytes, diskBytes, slots } = this.#free;
-    return [this.#workerKind, cpus, memoryBytes, diskBytes, slots];
+    this.#kind ??= `${this.#workerKind} ${cpus} ${memoryBytes} ${diskBytes} ${slots}`;
+    return this.#kind;
   }
 
   get isReserved(): boolean {
@@ -98,6 +103,7 @@ export class Room {
   take(job: Need, untilMs: number): void {
     const held = heldBy(job);
     this.#free = minus(this.#free, held);
+    this.#kind = undefined;
     const after = this.#held.findIndex((other) => other.untilMs > untilMs);
     this.#held.splice(after === -1 ? this.#held.length : after, 0, { ...held, untilMs });
     if (this.#reservation === undefined || this.#endsBefore(untilMs)) return;

@@ -5,8 +5,9 @@ import type { QueuedJob } from '../domain/queue.ts';
 import { Cluster, type SimulatedJob } from './cluster.fake.ts';
 import { placeInQueue } from './place.ts';
 import { idleWorker, queued, userQueue } from './queues.fake.ts';
+import { overheadMs } from './room.ts';
 import { defaultUserRules, placements, type SchedulingRules, type UserRules } from './rules.ts';
-import { overheadMs, schedule } from './schedule.ts';
+import { schedule } from './schedule.ts';
 
 const GiB = 1024 ** 3;
 const cpus = fc.constantFrom(0.1, 0.5, 1, 1.5, 2, 3);

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import type { UserQueue } from './fairness.ts';
 import { idleWorker, queued, userQueue } from './queues.fake.ts';
 import type { Held, Worker } from './room.ts';
+import { overheadMs } from './room.ts';
 import type { Placement } from './rules.ts';
-import { overheadMs, schedule } from './schedule.ts';
+import { schedule } from './schedule.ts';
 
 const nowMs = 1_000_000;
 const GiB = 1024 ** 3;

@@ -1,8 +1,9 @@
 import type { Assignment } from '../domain/job-store.ts';
 import type { QueuedJob } from '../domain/queue.ts';
+import { atOnce } from '../reconcile/slices.ts';
 import type { UserQueue } from './fairness.ts';
 import { epsilon } from './resources.ts';
-import type { Worker } from './room.ts';
+import { overheadMs, type Worker } from './room.ts';
 import { Rooms } from './rooms.ts';
 import type { Placement, SchedulingRules } from './rules.ts';
 import { Turn, Turns } from './turns.ts';
@@ -21,8 +22,6 @@ export interface SchedulingOptions {
   readonly lastWorker?: string | undefined;
 }
 
-/** Beyond its time limit a job takes so long at most to be sent, started, stopped and brought home. */
-export const overheadMs = 30_000;
 /** Waiting jobs that room is kept for at one time. */
 const maxReservations = 16;
 
@@ -39,14 +38,27 @@ const maxReservations = 16;
 export function schedule(
   queues: readonly UserQueue[],
   workers: readonly Worker[],
-  { rules, nowMs, lastWorker }: SchedulingOptions,
+  options: SchedulingOptions,
 ): Schedule {
-  const run = new Run(workers, rules.placement, nowMs, lastWorker);
+  return atOnce(scheduling(queues, new Rooms(workers), options));
+}
+
+/** The same, in rooms that are kept from one schedule to the next; yields wherever others may go on. */
+export function* scheduling(
+  queues: readonly UserQueue[],
+  rooms: Rooms,
+  { rules, nowMs, lastWorker }: SchedulingOptions,
+): Generator<void, Schedule> {
+  const run = new Run(rooms, rules.placement, nowMs, lastWorker);
   const all = queues.map((queue) => new Turn(queue));
-  for (const turn of overdue(all, nowMs - rules.maxWaitMs)) run.serveFirst(turn);
+  for (const turn of overdue(all, nowMs - rules.maxWaitMs)) {
+    run.serveFirst(turn);
+    yield;
+  }
   const turns = new Turns(all);
   for (let turn = turns.next(); turn !== undefined; turn = turns.next()) {
     if (run.serve(turn)) turns.add(turn);
+    yield;
   }
   return run;
 }
@@ -69,8 +81,8 @@ class Run implements Schedule {
   readonly #nowMs: number;
   #lastWorker: string | undefined;
 
-  constructor(workers: readonly Worker[], placement: Placement, nowMs: number, lastWorker: string | undefined) {
-    this.#rooms = new Rooms(workers);
+  constructor(rooms: Rooms, placement: Placement, nowMs: number, lastWorker: string | undefined) {
+    this.#rooms = rooms;
     this.#placement = placement;
     this.#nowMs = nowMs;
     this.#lastWorker = lastWorker;

@@ -1,22 +1,23 @@
 import type { QueuedJob, WorkerShape } from '../domain/queue.ts';
 import { covers } from './resources.ts';
-import type { Worker } from './room.ts';
 
 /** Shapes that are told apart; workers of more kinds than that are rare, and the largest count. */
 const maxShapes = 16;
 
-/** The kinds of ready workers, without those that can run nothing that another one cannot. Pure. */
-export function workerShapes(workers: readonly Worker[]): WorkerShape[] {
+/** The kinds of ready workers, without those that can run nothing that another one cannot. Pure. @param shapes each once */
+export function workerKinds(shapes: readonly WorkerShape[]): WorkerShape[] {
   const kept: WorkerShape[] = [];
-  const seen = new Set<string>();
-  for (const { runtimes, cpus, memoryBytes, diskBytes } of workers.toSorted((a, b) => b.cpus - a.cpus)) {
-    const shape: WorkerShape = { runtimes, cpus, memoryBytes, diskBytes };
-    const key = JSON.stringify(shape);
-    if (seen.has(key) || runtimes.length === 0) continue;
-    seen.add(key);
-    if (kept.length < maxShapes && !kept.some((other) => isWithin(shape, other))) kept.push(shape);
+  for (const shape of shapes.toSorted(largestFirst)) {
+    if (kept.length === maxShapes) break;
+    if (shape.runtimes.length > 0 && !kept.some((other) => isWithin(shape, other))) kept.push(shape);
   }
   return kept;
+}
+
+/** Whatever is within another comes after it, and the order is the same for the same shapes. */
+function largestFirst(a: WorkerShape, b: WorkerShape): number {
+  const size = b.cpus - a.cpus || b.memoryBytes - a.memoryBytes || b.diskBytes - a.diskBytes;
+  return size || b.runtimes.length - a.runtimes.length || (a.runtimes.join() < b.runtimes.join() ? -1 : 1);
 }
 
 /** Whether a worker of one of these shapes could run the job if nothing else were on it. */

@@ -3,6 +3,7 @@ import { toTidepoolError } from '../domain/errors.ts';
 import type { Vm } from '../domain/vm.ts';
 import { type AgentFacts, areSameFacts, factsOf } from '../domain/vm-facts.ts';
 import type { AgentHealth } from '../protocol/agent.ts';
+import { fractionOf } from '../reconcile/backoff.ts';
 import { withDeadline } from '../reconcile/deadline.ts';
 import { Silence } from '../reconcile/lateness.ts';
 import { busyCpu, sampleMs } from './busy.ts';
@@ -61,6 +62,8 @@ export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSign
   const { clock, link, pace = usualPace } = context;
   const agent = agentAddress(vm);
   if (agent === undefined) return;
+  // A server that finds 1,000 VMs at its start does not ask them all at one moment, again and again.
+  await clock.sleep(fractionOf(vm.name) * pace.heartbeatMs, signal).catch(() => undefined);
   let lastAnswerMs = clock.uptimeMs();
   const silence = new Silence({ pauseMs: pace.heartbeatMs, mostLate });
   silence.answered(clock.uptimeMs());

@@ -104,8 +104,8 @@ export class Backoffs {
   }
 }
 
-/** A number from 0 (inclusive) to 1 (exclusive) that looks random: FNV-1a with 32 bits, finished as MurmurHash3 does. */
-function fractionOf(text: string): number {
+/** Returns a number from 0 (inclusive) to 1 (exclusive) that looks random and follows from the text: FNV-1a with 32 bits, finished as MurmurHash3 does. */
+export function fractionOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);

@@ -9,12 +9,17 @@ export async function withDeadline<T>(
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const timeUp = new AbortController();
-  const cancel = afterListening(clock, ms, () => timeUp.abort());
+  // Not by `AbortSignal.any`: this is called many times a second, and what that makes has to be collected as garbage.
+  const limited = new AbortController();
+  const onAbort = (): void => limited.abort(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort);
+  const cancel = afterListening(clock, ms, () => limited.abort());
   try {
-    return await work(AbortSignal.any([signal, timeUp.signal]));
+    return await work(limited.signal);
   } finally {
     cancel();
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -127,3 +127,23 @@ test('a loop that rests after an error can be stopped at once', async () => {
   await loop.stop();
   assert.equal(runsAtMs.length, 1);
 });
+
+test('a loop that rests is woken all the time and takes half of the time', async () => {
+  const clock = new FakeClock();
+  const beganAtMs: number[] = [];
+  const startedAtMs = clock.uptimeMs();
+  const loop = startLoop({
+    ...{ name: 't', clock, periodMs: 1_000, mostRestMs: 50, onError: assert.fail },
+    step: async () => {
+      const lengthMs = beganAtMs.length < 3 ? 20 : 100;
+      beganAtMs.push(clock.uptimeMs() - startedAtMs);
+      await clock.sleep(lengthMs);
+      loop.wake();
+    },
+  });
+  await clock.advance(450);
+  assert.deepEqual(beganAtMs, [0, 40, 80, 120, 270, 420]);
+  const stopped = loop.stop();
+  await clock.advance(100);
+  await stopped;
+});

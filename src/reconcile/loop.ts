@@ -18,6 +18,11 @@ export interface LoopOptions {
   readonly name: string;
   readonly clock: Clock;
   readonly periodMs: number;
+  /**
+   * After a step the loop rests for as long as the step took, at most for this long; unless given, not at all. For loops that
+   * are woken all the time, and would else take all of the process.
+   */
+  readonly mostRestMs?: number;
   step(signal: AbortSignal): Promise<void>;
   /** Receives every error of a step; the loop goes on. */
   onError(error: unknown): void;
@@ -28,7 +33,7 @@ const longestRestMs = 2_000;
 
 /** Runs the step now and then again after each period, until stopped. Never throws. */
 export function startLoop(options: LoopOptions): Loop {
-  const { name, clock, periodMs } = options;
+  const { name, clock, periodMs, mostRestMs = 0 } = options;
   const stopping = new AbortController();
   const backoff = new Backoff(`loop ${name}`, { longestPauseMs: Math.max(periodMs, longestRestMs) });
   let wakeUp: (() => void) | undefined;
@@ -52,9 +57,11 @@ export function startLoop(options: LoopOptions): Loop {
     while (!stopping.signal.aborted) {
       woken = false;
       let restMs = 0;
+      const begunAtMs = clock.uptimeMs();
       try {
         await options.step(stopping.signal);
         backoff.succeeded();
+        restMs = Math.min(clock.uptimeMs() - begunAtMs, mostRestMs);
       } catch (error) {
         if (stopping.signal.aborted) return;
         restMs = backoff.failed(clock.uptimeMs());

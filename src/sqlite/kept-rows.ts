@@ -19,12 +19,6 @@ export interface KeptRowsOptions<T> {
   compare(a: T, b: T): number;
 }
 
-/** Values as of one moment; the next reading makes new lists, and leaves these as they are. */
-export interface KeptValues<T> {
-  readonly all: readonly T[];
-  readonly byGroup: ReadonlyMap<string, readonly T[]>;
-}
-
 /**
  * Rows that loops read many times a second, in memory. Triggers of this connection note the keys of the rows that change,
  * whoever changes them, within the same transaction; a reading then asks the database for those rows alone. No other
@@ -37,7 +31,9 @@ export class KeptRows<T> {
   #last: Promise<unknown> = Promise.resolve();
   #isLoaded = false;
   #all: readonly T[] = [];
-  #byGroup = new Map<string, readonly T[]>();
+  /** Keys of the values in which `all` is out of date. */
+  #stale = new Set<string>();
+  #byGroup: ReadonlyMap<string, readonly T[]> = new Map();
   #byKey = new Map<string, T>();
 
   /** @param db outside of any transaction */
@@ -46,11 +42,24 @@ export class KeptRows<T> {
     this.#options = options;
   }
 
-  read(): Promise<KeptValues<T>> {
+  /** All values, in their order. The list stays as it is: the next reading makes another one when something has changed. */
+  all(): Promise<readonly T[]> {
+    return this.#read(() => {
+      if (this.#stale.size > 0) this.#mergeStale();
+      return this.#all;
+    });
+  }
+
+  /** The same by groups. The list of a group in which nothing has changed is the same at the next reading. */
+  byGroup(): Promise<ReadonlyMap<string, readonly T[]>> {
+    return this.#read(() => this.#byGroup);
+  }
+
+  #read<R>(result: () => R): Promise<R> {
     const reading = this.#last.then(async () => {
       if (!this.#isLoaded) await this.#load();
       else await this.#refresh();
-      return { all: this.#all, byGroup: this.#byGroup };
+      return result();
     });
     this.#last = reading.catch(() => undefined);
     return reading;
@@ -72,6 +81,7 @@ export class KeptRows<T> {
     for (const statement of statements) await sql.raw(statement).execute(this.#db);
     this.#byKey = new Map((await read(sql<boolean>`true`)).map((value) => [keyOf(value), value]));
     this.#all = [...this.#byKey.values()].sort(this.#options.compare);
+    this.#stale.clear();
     this.#byGroup = Map.groupBy(this.#all, this.#options.groupOf);
     this.#isLoaded = true;
   }
@@ -105,8 +115,8 @@ export class KeptRows<T> {
       groups.add(groupOf(value));
       this.#byKey.set(keyOf(value), value);
     }
+    for (const key of keys) this.#stale.add(key);
     const isGone = (value: T): boolean => keys.has(keyOf(value));
-    this.#all = merged(this.#all, fresh, isGone, compare);
     const byGroup = new Map(this.#byGroup);
     for (const group of groups) {
       const own = fresh.filter((value) => groupOf(value) === group);
@@ -115,6 +125,13 @@ export class KeptRows<T> {
       else byGroup.set(group, values);
     }
     this.#byGroup = byGroup;
+  }
+
+  #mergeStale(): void {
+    const { compare, keyOf } = this.#options;
+    const fresh = [...this.#stale].map((key) => this.#byKey.get(key)).filter((value) => value !== undefined);
+    this.#all = merged(this.#all, fresh.sort(compare), (value) => this.#stale.has(keyOf(value)), compare);
+    this.#stale.clear();
   }
 }
 

@@ -30,8 +30,8 @@ export function sqlVmStore(db: Kysely<Tables>, group: GroupCommit<Tables>): VmSt
       const row = await db.selectFrom('vm').selectAll().where('name', '=', name).executeTakeFirst();
       return row === undefined ? undefined : fromRow(row);
     },
-    list: async () => (await kept.read()).all,
-    ofPool: async (pool) => (await kept.read()).byGroup.get(pool) ?? [],
+    list: () => kept.all(),
+    ofPool: async (pool) => (await kept.byGroup()).get(pool) ?? [],
     move: (name, from, to) => group.run((tx) => move(tx, name, from, to)),
     moveIfIdle: (name, from, to) => group.run((tx) => moveIfIdle(tx, name, from, to)),
     learn: (name, keyId, facts) => group.run((tx) => learn(tx, name, keyId, facts)),
