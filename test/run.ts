@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { inspect, parseArgs } from 'node:util';
 import { ensureSystem } from '../src/cmd/system.ts';
 import { errorCodes, toTidepoolError } from '../src/domain/errors.ts';
@@ -18,8 +19,8 @@ const interrupted = new AbortController();
 const results: Result[] = [];
 const stageTimes: { readonly name: string; readonly elapsedMs: number }[] = [];
 const slowestShown = 20;
-/** Files that run at once. A VM that is emulated keeps one core busy, and much of the rest waits. */
-const lanes = 2;
+/** Files that run at once: one more than cores, because files with VMs often wait; few enough for the memory of their VMs. */
+const lanes = Math.min(availableParallelism(), 4) + 1;
 const startedAtMs = performance.now();
 
 process.exitCode = await main().catch((thrown: unknown) => {

@@ -4,10 +4,10 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { defaultCacheDir } from '../../src/config/paths.ts';
 import { cachedSite } from '../../src/site/cache.ts';
 import { openTestWeb, type TestWeb, type WebSettings } from '../accounts/server.ts';
 import { openTestAccounts, passwordOf } from '../accounts/support.ts';
-import { temporaryFolder } from '../support/server.ts';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** Where pictures of all pages are put. */
@@ -29,13 +29,11 @@ export async function openBrowser(): Promise<Browser> {
 
 /** The server on fakes with the dashboard, at the present time. */
 export async function openDashboard(settings: WebSettings = {}): Promise<TestWeb> {
-  const cache = await temporaryFolder('site');
-  const folder = await cachedSite(process.cwd(), cache.path, () => undefined);
+  // Built once for all files.
+  const folder = await cachedSite(process.cwd(), defaultCacheDir(), () => undefined);
   const accounts = await openTestAccounts();
   await accounts.clock.advance(Date.now() - accounts.clock.now());
   const web = await openTestWeb(accounts, { site: { folder }, ...settings });
-  // It is in the server's memory now.
-  await cache.remove();
   return web;
 }
 

@@ -1,12 +1,28 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiClient } from '../../src/cli/client.ts';
 import { JobClient } from '../../src/cli/job-client.ts';
 import { findServer } from '../../src/config/connection.ts';
-import { startServer, startTidepool, temporaryFolder, tidepool } from '../support/server.ts';
+import { startServer, startTidepool, type TestServer, temporaryFolder, tidepool } from '../support/server.ts';
+
+/** One data folder and one VM, which outlives the servers of the first two tests. */
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let dataDir = '';
+let server: TestServer;
+
+before(async () => {
+  folder = await temporaryFolder('restart');
+  dataDir = join(folder.path, 'data');
+  server = await startServer(dataDir);
+});
+after(async () => {
+  server.signal('SIGINT');
+  assert.equal(await server.ended, 0, server.output());
+  await folder.remove();
+});
 
 /** Prints its own, new number when it starts: two starts would show two numbers. */
 const numbered = `
@@ -24,21 +40,18 @@ interface JobFacts {
   readonly attempt: number;
 }
 
-async function job(dataDir: string, id: string): Promise<JobFacts> {
+async function job(id: string): Promise<JobFacts> {
   return JSON.parse((await tidepool(dataDir, ['job', 'show', id, '--json'])).stdout);
 }
 
-async function vms(dataDir: string): Promise<{ name: string; state: string; createdAtMs: number }[]> {
+async function vms(): Promise<{ name: string; state: string; createdAtMs: number }[]> {
   return JSON.parse((await tidepool(dataDir, ['vm', 'list', '--json'])).stdout);
 }
 
 test('kill -9 of the server while a job runs and another waits: both are there, each ran once, the VM is adopted', async () => {
-  const folder = await temporaryFolder('restart');
-  const dataDir = join(folder.path, 'data');
   const path = join(folder.path, 'numbered.py');
   await writeFile(path, numbered);
-  let server = await startServer(dataDir);
-  const [vmBefore] = await vms(dataDir);
+  const [vmBefore] = await vms();
 
   const running = startTidepool(dataDir, ['run', path, '--out', join(folder.path, 'out'), '--', '40']);
   await running.prints('start');
@@ -47,7 +60,7 @@ test('kill -9 of the server while a job runs and another waits: both are there, 
   await client.submit({ args: ['1'] }, { script: path }, sleep);
   server.signal('SIGKILL');
   assert.equal(await server.ended, 'SIGKILL');
-  server = await startServer(dataDir);
+  server = await startServer(dataDir, ['--keep-vms']);
 
   // The command that was there before the kill goes on as well: it finds the server again by its data folder's note only
   // when the port is the same, so this is judged by the jobs, not by its own end.
@@ -58,7 +71,7 @@ test('kill -9 of the server while a job runs and another waits: both are there, 
   for (const { id } of jobs) {
     const logs = await tidepool(dataDir, ['job', 'logs', id, '--follow']);
     assert.equal(logs.stdout.match(/start/g)?.length, 1, logs.stdout);
-    const ended = await job(dataDir, id);
+    const ended = await job(id);
     assert.equal(ended.state, 'succeeded');
     assert.equal(ended.attempt, 1);
     const numbers = logs.stdout.trim().split('\n').slice(1).map(Number);
@@ -68,40 +81,32 @@ test('kill -9 of the server while a job runs and another waits: both are there, 
       'no line lost, none twice',
     );
   }
-  const [vmAfter, ...others] = await vms(dataDir);
+  const [vmAfter, ...others] = await vms();
   assert.deepEqual(others, []);
   assert.equal(vmAfter?.name, vmBefore?.name);
   assert.equal(vmAfter?.createdAtMs, vmBefore?.createdAtMs, 'the same VM');
-
-  server.signal('SIGINT');
-  assert.equal(await server.ended, 0, server.output());
-  await folder.remove();
 });
 
 test('--keep-vms leaves the VM for the next start; Ctrl-C without it removes the VM', async () => {
-  const folder = await temporaryFolder('keep');
-  const dataDir = join(folder.path, 'data');
-  const first = await startServer(dataDir, ['--keep-vms']);
-  const before = await vms(dataDir);
+  const before = await vms();
   const name = before[0]?.name ?? assert.fail('there is no VM');
-  first.signal('SIGINT');
-  assert.equal(await first.ended, 0, first.output());
-  const second = await startServer(dataDir);
-  assert.ok(second.output().includes(`${name}: adopted`), second.output());
+  server.signal('SIGINT');
+  assert.equal(await server.ended, 0, server.output());
+  server = await startServer(dataDir);
+  assert.ok(server.output().includes(`${name}: adopted`), server.output());
   assert.deepEqual(
-    (await vms(dataDir)).map((vm) => vm.createdAtMs),
+    (await vms()).map((vm) => vm.createdAtMs),
     before.map((vm) => vm.createdAtMs),
   );
-  second.signal('SIGINT');
-  assert.equal(await second.ended, 0, second.output());
-  assert.ok(second.output().includes(`${name}: removed`), second.output());
-  await folder.remove();
+  server.signal('SIGINT');
+  assert.equal(await server.ended, 0, server.output());
+  assert.ok(server.output().includes(`${name}: removed`), server.output());
 });
 
 test('a second server on the same data folder, or on a taken port, says so and ends', async () => {
-  const folder = await temporaryFolder('twice');
-  const dataDir = join(folder.path, 'data');
-  const server = await startServer(dataDir);
+  const config = join(folder.path, 'config.json');
+  await writeFile(config, JSON.stringify({ pools: [{ name: 'default', min: 0, max: 0 }] }));
+  server = await startServer(dataDir, ['--config', config]);
   const again = await tidepool(dataDir, ['serve', '--port', '0', '--data-dir', dataDir]);
   assert.equal(again.code, 65);
   assert.match(again.stderr, /another server has the data folder/);
@@ -109,7 +114,4 @@ test('a second server on the same data folder, or on a taken port, says so and e
   const other = await tidepool(dataDir, ['serve', '--port', port, '--data-dir', join(folder.path, 'other')]);
   assert.equal(other.code, 65);
   assert.match(other.stderr, /it is taken/);
-  server.signal('SIGINT');
-  assert.equal(await server.ended, 0, server.output());
-  await folder.remove();
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { startServer, startTidepool, type TestServer, temporaryFolder, tidepool } from '../support/server.ts';
 
 /** One server with one VM; every test is a user at the command line. */
@@ -21,6 +22,9 @@ after(async () => {
   assert.equal(await server.ended, 0, server.output());
   await folder.remove();
 });
+
+const digits = fileURLToPath(new URL('../../examples/jobs/digits.py', import.meta.url));
+const pngSignature = '89504e470d0a1a0a';
 
 async function script(name: string, text: string | Buffer): Promise<string> {
   const path = join(folder.path, name);
@@ -95,6 +99,20 @@ test('--json prints the final job and nothing else', async () => {
   assert.equal(shown.id, job.id);
   assert.equal((await tidepool(dataDir, ['job', 'logs', job.id])).stdout, 'x\n');
   assert.match((await tidepool(dataDir, ['job', 'list'])).stdout, new RegExp(`${job.id} +x.py +succeeded`));
+});
+
+test('the runtime ml in a job: scikit-learn fits, OpenCV finds edges, PyTorch trains', async () => {
+  const out = join(folder.path, 'learned');
+  const result = await tidepool(dataDir, ['run', '--runtime', 'ml', digits, '--out', out]);
+  assert.equal(result.code, 0, result.stderr);
+  const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8'));
+  assert.ok(report.sklearnAccuracy > 0.9, `scikit-learn: ${report.sklearnAccuracy}`);
+  assert.ok(report.torchAccuracy > 0.8, `PyTorch: ${report.torchAccuracy}`);
+  assert.ok(report.lastLoss < report.firstLoss / 2, 'the training made the loss smaller');
+  assert.ok(report.edgeShare > 0.01 && report.edgeShare < 0.9, `edges: ${report.edgeShare}`);
+  const picture = await readFile(join(out, 'digits.png'));
+  assert.equal(picture.subarray(0, 8).toString('hex'), pngSignature);
+  assert.ok(picture.length > 5_000);
 });
 
 test('output arrives while the script runs', async () => {

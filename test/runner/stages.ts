@@ -30,14 +30,13 @@ const fastLimitMs = 3 * minuteMs;
 
 /** Files, or folders of them, that cannot bear a neighbour, with the reason. */
 export const alone: Readonly<Record<string, string>> = {
-  'test/e2e/demo.test.ts': 'the demonstration must be over within five minutes, and its policy watches the CPU',
-  'test/e2e/faults.test.ts': 'a fault must be noticed within 3 s, and five VMs use all cores',
-  'test/e2e/image.test.ts': 'the image must be built within 90 s, and no other build may leave a folder meanwhile',
+  'test/e2e/demo.test.ts': 'it must be over within five minutes, of which it takes two with all cores',
   'test/soak/': 'it breaks the libvirt daemon that the others use',
 };
 /** Files that take longest among those that run VMs. They start first: else one of them would run last, by itself. */
 export const longest: readonly string[] = [
   'test/e2e/services.test.ts',
+  'test/e2e/faults.test.ts',
   'test/workers/joined.test.ts',
   'test/security/service.test.ts',
   'test/e2e/elastic.test.ts',
@@ -49,16 +48,17 @@ export const longest: readonly string[] = [
   'test/e2e/ordinary-user.test.ts',
   'test/e2e/run.test.ts',
   'test/e2e/image-runtime.test.ts',
-  'test/e2e/ml.test.ts',
 ];
 
 /** What `npm run check` leaves to `npm test`, so that it is over within a minute: what takes seconds of CPU time. */
 export const leftOutOfCheck: readonly string[] = [
   'src/autoscaler/live.test.ts',
   'src/cli/load.test.ts',
+  'src/jobs/schedule.property.test.ts',
   'src/metrics/sampler.test.ts',
   'src/simulator/predict.test.ts',
   'src/simulator/run.test.ts',
+  'src/sqlite/migrate.test.ts',
   'test/accounts/access-matrix.test.ts',
   'test/accounts/cli.test.ts',
   'test/accounts/cut-off.test.ts',
@@ -69,6 +69,7 @@ export const leftOutOfCheck: readonly string[] = [
   'test/api/storage.test.ts',
   'test/api/worker-link.test.ts',
   'test/backup/',
+  'test/runner/run-file.test.ts',
   'test/services/',
   'test/sim/autoscaling.test.ts',
   'test/sim/pool-faults.test.ts',
