@@ -283,7 +283,7 @@ async function startLoops(
   }: LoopParts,
   parts: AsyncDisposableStack,
 ): Promise<void> {
-  const loop = (name: string, periodMs: number, step: () => Promise<void>): void => {
+  const loop = (name: string, periodMs: number, step: (signal: AbortSignal) => Promise<void>): void => {
     const onError = (error: unknown): void => options.log(`${name}: ${toTidepoolError(error).message}`);
     parts.adopt(startLoop({ name, clock: systemClock, periodMs, step, onError }), (started) => started.stop());
   };
@@ -306,7 +306,7 @@ async function startLoops(
   await retirePools(pools, jobContext.store, hypervisor);
   parts.adopt(services.controller, (started) => started.stop()).start();
   parts.adopt(jobs, (started) => started.stop()).start();
-  loop('sweep', sweepEveryMs, () => sweepWorkers(jobContext));
+  loop('sweep', sweepEveryMs, (signal) => sweepWorkers(jobContext, signal));
   loop('purge', purgeEveryMs, () => purgeEnded(accounts));
   loop('storage', storageEveryMs, () => keepStorage(storage));
 }

@@ -42,10 +42,17 @@ export interface FakeDelays {
 /** Every call about machines that can be made to fail or to last. */
 export type HypervisorCall = 'list' | 'stats' | 'get' | 'create' | 'suspend' | 'resume' | 'destroy' | 'remove' | 'room';
 
-/** What goes wrong in a call: it waits, without end for Infinity; then it fails, or has its effect late. */
+/**
+ * What goes wrong in a call: it waits, without end for Infinity; then it fails, or has its effect late. After the effect its
+ * answer may be late, and is then about what was true at the effect; or lost.
+ */
 export interface CallFault {
   readonly waitMs?: number;
   readonly error?: TidepoolError;
+  /** From the effect to the answer. */
+  readonly answerMs?: number;
+  /** In place of the answer, after the effect. */
+  readonly answerError?: TidepoolError;
 }
 
 export interface FakeHypervisorOptions {
@@ -335,7 +342,13 @@ export class FakeHypervisor implements Hypervisor {
         this.#checkConnection();
         if (fault.error !== undefined) throw fault.error;
       }
-      return await work();
+      const answer = await work();
+      if (fault?.answerMs !== undefined) {
+        await this.#wait(fault.answerMs);
+        this.#checkConnection();
+      }
+      if (fault?.answerError !== undefined) throw fault.answerError;
+      return answer;
     } finally {
       leave();
     }

@@ -6,9 +6,12 @@ import type { JobContext } from './context.ts';
 /**
  * Removes from every ready worker what no active job stands for: ended attempts whose removal was interrupted, and runs
  * that were given up. The agent's list is read before ours: what is in it was in ours before it was started.
+ * @param signal ends it after the worker that it is at
  */
-export async function sweepWorkers(context: JobContext): Promise<void> {
+export async function sweepWorkers(context: JobContext, signal?: AbortSignal): Promise<void> {
   for (const vm of await context.store.vms.list()) {
+    // Each that is silent takes as long as a call to its agent may: the end of the server waits for one at most.
+    if (signal?.aborted === true) return;
     const agent = agentAddress(vm);
     if (vm.state !== 'ready' || agent === undefined) continue;
     try {

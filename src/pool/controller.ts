@@ -74,7 +74,8 @@ export class PoolController {
       },
     );
     this.#comparing = {
-      isUnderWay: (name) => this.#steps.kindOf(name) !== undefined,
+      // At the end steps are let go where they are, and the next start puts their VMs right.
+      isUnderWay: (name) => this.#stopping.signal.aborted || this.#steps.kindOf(name) !== undefined,
       attempt: (name, work) => this.#steps.attempt(name, work),
       noRoom: this.#noRoom,
     };
@@ -82,6 +83,7 @@ export class PoolController {
       this.#context,
       (vm) => this.#noteBoot(vm),
       () => this.wake(),
+      (name) => this.#noRoom.has(name),
     );
   }
 
@@ -304,8 +306,8 @@ export class PoolController {
 
   #reap(vm: Vm, held: readonly Holding[]): void {
     if (!this.#reaper.mayTry(vm.name)) return;
-    // Its row waits for its jobs to be given up, after which this loop is woken.
-    if (this.#reaper.isRemoved(vm) && held.length > 0) return;
+    // Its row waits for its jobs to be given up, after which this loop is woken. They wait for it to be `dead`.
+    if (vm.state === 'dead' && this.#reaper.isRemoved(vm) && held.length > 0) return;
     this.#steps.begin(vm.name, 'reap', async () => {
       if ((await this.#context.store.vms.get(vm.name))?.createdAtMs !== vm.createdAtMs) return;
       await this.#watches.stop(vm.name);
@@ -330,7 +332,7 @@ export class PoolController {
 
   /** Guests that stood for lack of room go on when there is some. */
   async #resumeStanding(): Promise<void> {
-    await this.#noRoom.keepOnly(await poolVms(this.#context));
+    await this.#noRoom.keepOnly((await poolVms(this.#context)).filter(({ state }) => !isLeaving(state)));
     for (const name of this.#noRoom.standing) {
       if (!this.#noRoom.mayTry(name)) continue;
       const vm = await this.#context.store.vms.get(name);

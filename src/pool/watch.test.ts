@@ -10,7 +10,7 @@ import { heartbeats } from './watch.ts';
 /** A VM in service whose agent answers at once, or not at all, on a host that can stand still. */
 function watched() {
   const clock = new FakeClock();
-  const state = { isSilent: false, cpu: 0 as number | undefined, failures: [] as string[] };
+  const state = { isSilent: false, cpu: 0 as number | undefined, stands: false, failures: [] as string[] };
   const health = (_agent: unknown, signal: AbortSignal): Promise<AgentHealth> =>
     new Promise((resolve, reject) => {
       if (!state.isSilent) return resolve({} as AgentHealth);
@@ -32,7 +32,7 @@ function watched() {
     log: () => undefined,
   } as unknown as PoolContext;
   const stop = new AbortController();
-  const ended = heartbeats(context, readyVm(), stop.signal);
+  const ended = heartbeats(context, readyVm(), stop.signal, () => state.stands);
   return { clock, state, stop: () => stop.abort(), ended };
 }
 
@@ -123,6 +123,19 @@ test('neither a clock that is set nor a standstill counts as silence, however lo
     state.isSilent = false;
     await clock.advance(5_000);
   }
+  assert.deepEqual(state.failures, []);
+  stop();
+  await ended;
+});
+
+test('time in which a guest is known to stand for lack of room is not charged to it', async () => {
+  const { clock, state, stop, ended } = watched();
+  state.cpu = undefined;
+  state.isSilent = true;
+  state.stands = true;
+  await clock.advance(60_000);
+  state.stands = false;
+  await clock.advance(10_000);
   assert.deepEqual(state.failures, []);
   stop();
   await ended;

@@ -57,8 +57,16 @@ async function whereAgentIs(context: PoolContext, vm: Vm, signal: AbortSignal): 
   }
 }
 
-/** Asks the agent of a VM in service again and again, until the VM is given up (`failed`) or the signal fires. */
-export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSignal): Promise<void> {
+/**
+ * Asks the agent of a VM in service again and again, until the VM is given up (`failed`) or the signal fires.
+ * @param stands whether the guest is known to stand for lack of room on the host, which is charged to nobody
+ */
+export async function heartbeats(
+  context: PoolContext,
+  vm: Vm,
+  signal: AbortSignal,
+  stands: (name: string) => boolean = () => false,
+): Promise<void> {
   const { clock, link, pace = usualPace } = context;
   const agent = agentAddress(vm);
   if (agent === undefined) return;
@@ -91,6 +99,7 @@ export async function heartbeats(context: PoolContext, vm: Vm, signal: AbortSign
     } catch (error) {
       if (signal.aborted) return;
       const mayJudge = silence.missed({ askedAtMs, nowMs: clock.uptimeMs(), limitMs: hangMs });
+      if (stands(vm.name)) silence.answered(clock.uptimeMs());
       const reason = mayJudge ? deathReason(context, vm.name, lastAnswerMs, silence.chargedMs) : undefined;
       if (reason !== undefined && (await lacksRoom(context, vm.name))) silence.answered(clock.uptimeMs());
       else if (reason !== undefined) {

@@ -25,6 +25,7 @@ export class Watches {
   readonly #context: PoolContext;
   readonly #onBooted: (vm: Vm) => void;
   readonly #wake: () => void;
+  readonly #stands: (name: string) => boolean;
   readonly #backoffs = new Backoffs(mostNames);
   readonly #watches = new Map<string, { readonly stop: AbortController; readonly ended: Promise<void> }>();
   /** By name, with the time of the launch: names come again. */
@@ -33,11 +34,18 @@ export class Watches {
   /**
    * @param onBooted told when a VM's agent answered for the first time
    * @param wake called when there is something new to decide
+   * @param stands whether the guest of a VM is known to stand for lack of room on the host
    */
-  constructor(context: PoolContext, onBooted: (vm: Vm) => void, wake: () => void) {
+  constructor(
+    context: PoolContext,
+    onBooted: (vm: Vm) => void,
+    wake: () => void,
+    stands: (name: string) => boolean = () => false,
+  ) {
     this.#context = context;
     this.#onBooted = onBooted;
     this.#wake = wake;
+    this.#stands = stands;
   }
 
   /** What is known of a VM that is booting and has answered; undefined when it has not, or is booting no more. */
@@ -52,7 +60,8 @@ export class Watches {
     if (vm.state !== 'booting' && vm.state !== 'ready' && vm.state !== 'draining') return;
     if (this.booted(vm)?.mayPause) return;
     const stop = new AbortController();
-    const follow = vm.state === 'booting' ? this.#boot(vm, stop.signal) : heartbeats(this.#context, vm, stop.signal);
+    const follow =
+      vm.state === 'booting' ? this.#boot(vm, stop.signal) : heartbeats(this.#context, vm, stop.signal, this.#stands);
     const succeeded = (): void => {
       this.#watches.delete(vm.name);
       this.#backoffs.succeeded(vm.name);

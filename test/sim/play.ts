@@ -1,8 +1,8 @@
 import { answerCalls } from '../../src/fake/apart-thread.ts';
-import { Simulation } from './run.ts';
+import { type Played, Simulation } from './run.ts';
 
-/** Plays one seed. Resolves with what went wrong. */
-export async function play(seed: number): Promise<string | undefined> {
+/** Plays one seed. */
+export async function play(seed: number): Promise<Played> {
   return (await Simulation.make(seed)).run();
 }
 

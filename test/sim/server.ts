@@ -2,7 +2,6 @@ import { defaultLaunchReserve } from '../../src/domain/disk.ts';
 import { defaultFlavors } from '../../src/domain/flavor.ts';
 import type { PoolSettings } from '../../src/domain/pool.ts';
 import { unlimitedStorage } from '../../src/domain/storage.ts';
-import type { Store } from '../../src/domain/store.ts';
 import type { FakeHypervisor } from '../../src/fake/hypervisor.ts';
 import { JobController } from '../../src/jobs/controller.ts';
 import { defaultUserRules, type SchedulingRules } from '../../src/jobs/rules.ts';
@@ -10,10 +9,10 @@ import { sweepWorkers } from '../../src/jobs/sweep.ts';
 import { Admission } from '../../src/pool/admission.ts';
 import type { PoolContext } from '../../src/pool/context.ts';
 import { PoolController } from '../../src/pool/controller.ts';
-import type { PoolHypervisor } from '../../src/pool/limited-hypervisor.ts';
 import { jobsWorkload } from '../../src/pool/workload.ts';
 import { Changes } from '../../src/reconcile/changes.ts';
 import { type Loop, startLoop } from '../../src/reconcile/loop.ts';
+import { watchedHypervisor } from './eyes.ts';
 import { type Life, mortal } from './mortal.ts';
 import { builtRuntime, image, noArchives, onlyPython } from './parts.ts';
 import { flavor, poolName, type World } from './world.ts';
@@ -63,7 +62,7 @@ export class SimServer {
     const log = (line: string): void => world.log(line);
     const context: PoolContext = {
       pool: { name: poolName, prefix: poolName, flavor, ...options },
-      hypervisor: mortal(watched(this.hypervisor, world), life),
+      hypervisor: mortal(watchedHypervisor(this.hypervisor, world), life),
       link,
       store,
       clock,
@@ -84,7 +83,14 @@ export class SimServer {
       onAnswer: () => this.changes.notify('room'),
     });
     this.pool = new PoolController({ ...context, admission });
-    const jobs = { store, link, clock, changes: this.changes, blobs: world.blobs, logs: mortal(world.logs, life) };
+    const jobs = {
+      store,
+      link,
+      clock,
+      changes: this.changes,
+      blobs: world.blobs,
+      logs: mortal(slow(world.logs, world), life),
+    };
     const jobContext = {
       ...jobs,
       archives: noArchives,
@@ -98,7 +104,7 @@ export class SimServer {
       log,
     };
     this.jobs = new JobController(jobContext);
-    const step = (): Promise<void> => sweepWorkers(jobContext);
+    const step = (signal: AbortSignal): Promise<void> => sweepWorkers(jobContext, signal);
     this.#sweep = () =>
       startLoop({ name: 'sweep', clock, periodMs: 30_000, step, onError: (error) => log(`sweep: ${error}`) });
     const sampling = mortal({ stats: () => this.hypervisor.stats() }, life);
@@ -135,23 +141,26 @@ export class SimServer {
 }
 
 const writes = new Set<string | symbol>([
-  'insert',
-  'move',
-  'moveIfIdle',
-  'delete',
-  'put',
-  'append',
-  'learn',
-  'putNote',
+  ...['insert', 'move', 'moveIfIdle', 'delete', 'put', 'putNote', 'append', 'learn'],
+  ...['assign', 'markRunning', 'finish', 'requeue', 'cancel', 'reject'],
 ]);
-/** Calls that came later than the seeds that are kept, whose course they must not change. */
-const prompt = new Set<string | symbol>(['note', 'putNote', 'learn', 'all']);
+/** A VM that is on its way into service when a change of it cannot be written down may be given up for that. */
+const comesInto: readonly string[] = ['creating', 'booting', 'warm'];
 
-/** A store that is now and then a few milliseconds away, so that other things happen while it is asked; it may refuse writes. */
-function slow(store: Store, world: World): Store {
+/** A store that is now and then a few milliseconds away, so that other things happen while it is asked; it may refuse. */
+function slow<Part extends object>(store: Part, world: World): Part {
   const { clock, random, isStoreSlow } = world;
   const pause = async (): Promise<void> => {
     if (isStoreSlow && random.chance(0.1)) await clock.sleep(random.int(0, 20));
+  };
+  const refuse = async (key: string | symbol, about: unknown): Promise<void> => {
+    const isWrite = writes.has(key);
+    const refusal = isWrite ? world.writeFault() : world.readFault();
+    if (refusal === undefined) return;
+    world.count(isWrite ? 'writes refused' : 'reads failed');
+    const vm = typeof about === 'string' ? await world.store.vms.get(about) : undefined;
+    if (vm !== undefined && comesInto.includes(vm.state)) world.harm(vm.name, 'it cannot be written down');
+    throw refusal;
   };
   const slowed = <T extends object>(part: T): T =>
     new Proxy(part, {
@@ -160,44 +169,13 @@ function slow(store: Store, world: World): Store {
         if (typeof value === 'object' && value !== null) return slowed(value);
         if (typeof value !== 'function') return value;
         return async (...args: unknown[]) => {
-          if (!prompt.has(key)) await pause();
-          const refusal = writes.has(key) ? world.writeFault() : undefined;
-          if (refusal !== undefined) throw refusal;
+          await pause();
+          await refuse(key, args[0]);
           const result: unknown = await Reflect.apply(value, target, args);
-          if (!prompt.has(key)) await pause();
+          await pause();
           return result;
         };
       },
     });
   return slowed(store);
-}
-
-/** The pool's hypervisor, with eyes on what it does to machines that work. */
-function watched(hypervisor: FakeHypervisor, world: World): PoolHypervisor {
-  const jobsOn = async (name: string): Promise<string[]> =>
-    ((await world.store.jobs.holdingsByWorker()).get(name) ?? []).map(({ jobId }) => jobId);
-  return {
-    hostRoom: () => hypervisor.hostRoom(),
-    list: () => hypervisor.list(),
-    get: (name) => hypervisor.get(name),
-    create: (spec) => hypervisor.create(spec),
-    resume: (name) => hypervisor.resume(name),
-    onEvent: (listener) => hypervisor.onEvent(listener),
-    async suspend(name) {
-      const jobs = await jobsOn(name);
-      if (jobs.length > 0) world.violated(`${name} was paused with ${jobs} on it`);
-      await hypervisor.suspend(name);
-    },
-    async remove(name) {
-      const row = await world.store.vms.get(name);
-      const jobs = await jobsOn(name);
-      const state = row?.state ?? 'leftover';
-      if (!['leftover', 'failed', 'stopping', 'dead'].includes(state))
-        world.violated(`${name} was removed while ${state}`);
-      if (state === 'stopping' && jobs.length > 0 && !world.deleted.has(name)) {
-        world.violated(`${name} was removed with ${jobs} on it`);
-      }
-      await hypervisor.remove(name);
-    },
-  };
 }
