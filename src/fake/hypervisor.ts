@@ -15,6 +15,7 @@ import {
   type ProbeSpec,
 } from '../domain/hypervisor.ts';
 import { checkMachineSpec } from '../domain/machine-spec.ts';
+import type { CallFault, HypervisorCall } from './call-fault.ts';
 import { fakeConsole } from './console.ts';
 import { FakeHost } from './host.ts';
 import { type FakeLane, FakeLanes } from './lanes.ts';
@@ -37,22 +38,6 @@ export interface FakeDelays {
   readonly destroyMs: number;
   /** From the power button to the guest being off. */
   readonly shutdownMs: number;
-}
-
-/** Every call about machines that can be made to fail or to last. */
-export type HypervisorCall = 'list' | 'stats' | 'get' | 'create' | 'suspend' | 'resume' | 'destroy' | 'remove' | 'room';
-
-/**
- * What goes wrong in a call: it waits, without end for Infinity; then it fails, or has its effect late. After the effect its
- * answer may be late, and is then about what was true at the effect; or lost.
- */
-export interface CallFault {
-  readonly waitMs?: number;
-  readonly error?: TidepoolError;
-  /** From the effect to the answer. */
-  readonly answerMs?: number;
-  /** In place of the answer, after the effect. */
-  readonly answerError?: TidepoolError;
 }
 
 export interface FakeHypervisorOptions {

@@ -12,6 +12,8 @@ import { poolName, World } from './world.ts';
 const troubleSeconds = 300;
 /** After the trouble, everything must be as wanted within this. */
 const calmLimitSeconds = 900;
+/** A server that ends waits for its calls to agents and hypervisor, one part after the other. */
+const stopLimitSeconds = 120;
 const mostRuntimes = 3;
 /** Machines of somebody else, two of them with names that a VM of ours would have. */
 const strangers = ['stranger', `${poolName}-0001`, `${poolName}-0004`];
@@ -167,7 +169,7 @@ export class Simulation {
     if (random.chance(0.6)) {
       this.world.count('kills');
       server.kill();
-    } else await this.#settle(server.stop(), 60);
+    } else await this.#settle(server.stop(), stopLimitSeconds);
     this.#restartAtMs = clock.uptimeMs() + random.int(0, 15_000);
   }
 
@@ -226,7 +228,7 @@ export class Simulation {
   async #checkEnd(): Promise<void> {
     for (const what of await this.#unfinished()) this.world.violated(`after the trouble: ${what}`);
     await this.#work.check();
-    if (this.#running !== undefined) await this.#settle(this.#running.server.stop(), 60);
+    if (this.#running !== undefined) await this.#settle(this.#running.server.stop(), stopLimitSeconds);
   }
 
   /** Lets time go on until the work is done, or was refused. */

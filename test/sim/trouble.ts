@@ -1,6 +1,6 @@
 import { TidepoolError } from '../../src/domain/errors.ts';
 import type { MachineSpec } from '../../src/domain/hypervisor.ts';
-import type { CallFault, HypervisorCall } from '../../src/fake/hypervisor.ts';
+import type { CallFault, HypervisorCall } from '../../src/fake/call-fault.ts';
 import { flavor, type Guest, poolName, type World } from './world.ts';
 
 /** How likely each kind of trouble is in a second, or in a call; the run's seed chooses how rough it is. */
