@@ -36,18 +36,18 @@ export const alone: Readonly<Record<string, string>> = {
 /** Files that take longest among those that run VMs. They start first: else one of them would run last, by itself. */
 export const longest: readonly string[] = [
   'test/e2e/services.test.ts',
-  'test/e2e/faults.test.ts',
   'test/workers/joined.test.ts',
-  'test/security/service.test.ts',
-  'test/e2e/elastic.test.ts',
   'test/agent/service.test.ts',
+  'test/e2e/elastic.test.ts',
+  'test/security/service.test.ts',
   'test/bare/bare.test.ts',
-  'test/e2e/restart.test.ts',
+  'test/e2e/faults.test.ts',
   'test/security/exhaustion.test.ts',
   'test/security/sandbox.test.ts',
-  'test/e2e/ordinary-user.test.ts',
   'test/e2e/run.test.ts',
+  'test/e2e/ordinary-user.test.ts',
   'test/e2e/image-runtime.test.ts',
+  'test/e2e/restart.test.ts',
 ];
 
 /** What `npm run check` leaves to `npm test`, so that it is over within a minute: what takes seconds of CPU time. */
