@@ -48,6 +48,14 @@ export const longest: readonly string[] = [
   'test/e2e/ordinary-user.test.ts',
   'test/e2e/image-runtime.test.ts',
   'test/e2e/restart.test.ts',
+  'test/conformance/service-link-vm.test.ts',
+  'test/requirements/build.test.ts',
+  'test/e2e/dashboard.test.ts',
+  'test/e2e/image.test.ts',
+  'test/conformance/balancer-faults.test.ts',
+  'test/handlers/processes.test.ts',
+  'test/browser/pools.test.ts',
+  'test/libvirt/session.test.ts',
 ];
 
 /** What `npm run check` leaves to `npm test`, so that it is over within a minute: what takes seconds of CPU time. */
