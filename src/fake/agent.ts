@@ -52,7 +52,7 @@ export class FakeAgent {
       capacity: { cpus: 1, memoryBytes: 2 * GiB, diskBytes: 8 * GiB, slots: agentSlots },
       isWarmingUp: false,
       ...this.#facts,
-      runningAttempts: this.reports().filter((report) => report.state !== 'ended').length,
+      runningAttempts: this.#running,
     };
   }
 
@@ -76,6 +76,12 @@ export class FakeAgent {
     for (const attempt of this.#attempts.values()) attempt.end('lost', end);
   }
 
+  get #running(): number {
+    let running = 0;
+    for (const attempt of this.#attempts.values()) if (!attempt.isEnded) running += 1;
+    return running;
+  }
+
   reports(): AttemptReport[] {
     return [...this.#attempts.values()].map((attempt) => attempt.report);
   }
@@ -94,7 +100,7 @@ export class FakeAgent {
     if (this.#clock.uptimeMs() > this.#workUntilMs)
       throw new TidepoolError('unavailable', 'this worker heard nothing from the control plane for too long');
     const { slots } = this.health().capacity;
-    if (this.reports().filter(({ state }) => state !== 'ended').length >= slots)
+    if (this.#running >= slots)
       throw new TidepoolError('exhausted', `this VM holds ${slots} attempts; remove some that ended`);
     const attempt = new FakeAttempt(spec, this.#clock);
     this.#attempts.set(spec.id, attempt);

@@ -35,6 +35,10 @@ export class FakeAttempt {
     };
   }
 
+  get isEnded(): boolean {
+    return this.#fields.state === 'ended';
+  }
+
   /** Starts the script among the files; returns while it runs. */
   async run(files: ReadonlyMap<string, string>): Promise<void> {
     const { entrypoint, limits } = this.#spec;

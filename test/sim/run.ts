@@ -12,6 +12,7 @@ import { poolName, World } from './world.ts';
 const troubleSeconds = 300;
 /** After the trouble, everything must be as wanted within this. */
 const calmLimitSeconds = 900;
+const calmVms = 4;
 /** A server that ends waits for its calls to agents and hypervisor, one part after the other. */
 const stopLimitSeconds = 120;
 const mostRuntimes = 3;
@@ -90,10 +91,10 @@ export class Simulation {
   async #calmDown(): Promise<void> {
     const { world } = this;
     while (this.#running === undefined) await this.#start();
-    // Jobs may be left, which a pool of no VMs never ends.
+    // Jobs may be left, for which a small pool would need long.
     const { pool } = this.#running.server;
-    await this.#settle(pool.change({ max: Math.max(1, pool.size.settings.max) }), 1);
-    await this.#settle(pool.scale(Math.max(1, pool.size.desired), 'the trouble is over'), 1);
+    await this.#settle(pool.change({ max: Math.max(calmVms, pool.size.settings.max) }), 1);
+    await this.#settle(pool.scale(Math.max(calmVms, pool.size.desired), 'the trouble is over'), 1);
     for (let i = 0; i < calmLimitSeconds && world.violations.length === 0; i += 1) {
       await this.#second(false);
       if (i % 5 === 0 && (await this.#unfinished()).length === 0) return;

@@ -69,7 +69,7 @@ export class Trouble {
       silences: some(0.1),
       sickness: some(0.01),
       calls: some(0.08),
-      slowEnds: random.chance(0.4) ? 0 : random.next(),
+      slowEnds: random.chance(0.3) ? 0 : 0.3 + 0.7 * random.next(),
       oldAnswers: some(0.8),
       statistics: random.chance(0.3) ? 0 : random.next(),
       events: some(0.6),
@@ -193,8 +193,12 @@ export class Trouble {
   }
 
   async #harmMachine(): Promise<void> {
-    const { random, hands, guests } = this.#world;
-    const machine = random.pick(await hands.list());
+    const { random, hands, guests, store } = this.#world;
+    const machines = await hands.list();
+    // Most of it where it matters: on machines that work.
+    const working = await store.jobs.holdingsByWorker();
+    const busy = machines.filter((one) => working.has(one.name));
+    const machine = random.pick(busy.length > 0 && random.chance(0.6) ? busy : machines);
     if (machine === undefined) return;
     const { name, state } = machine;
     const guest = guests.get(name);
@@ -208,7 +212,10 @@ export class Trouble {
       silence: () => this.#silence(guest, random.int(100, 40_000), random.chance(0.5)),
       shutdown: () => state === 'running' && hands.shutdown(name),
     };
-    const kind = random.pick(Object.keys(harms)) ?? 'crash';
+    // A guest that goes on with its work while nothing is heard of it is the hardest to be right about.
+    const kind = random.chance(0.4)
+      ? (random.pick(['hang', 'silence']) ?? 'hang')
+      : (random.pick(Object.keys(harms)) ?? 'crash');
     if ((kind === 'hang' || kind === 'silence') && guest === undefined) return;
     this.#world.harm(name, kind);
     await harms[kind]?.();
@@ -261,7 +268,7 @@ export class Trouble {
     if (random.chance(this.#weather.calls)) return this.#badCall(call, name);
     if (call === 'remove' && random.chance(this.#weather.slowEnds)) {
       this.#world.count('ends of machines that last');
-      return { waitMs: random.int(500, 25_000) };
+      return { waitMs: random.int(500, 29_000) };
     }
     if ((call === 'list' || call === 'get') && random.chance(this.#weather.oldAnswers)) {
       this.#world.count('old answers');

@@ -23,7 +23,7 @@ export class Work {
 
   constructor(world: World) {
     this.#world = world;
-    this.#rate = world.random.pick([0.03, 0.08, 0.15]) ?? 0.08;
+    this.#rate = world.random.pick([0.04, 0.08, 0.15]) ?? 0.08;
   }
 
   get submitted(): number {
@@ -42,7 +42,7 @@ export class Work {
   async #submit(): Promise<void> {
     const { random, clock, store } = this.#world;
     const id = `job-${String(this.#jobs.length + 1).padStart(5, '0')}`;
-    const seconds = random.pick([0, random.int(0, 5), random.int(10, 60), random.int(10, 150)]) ?? 0;
+    const seconds = random.pick([random.int(0, 5), random.int(10, 60), random.int(20, 150)]) ?? 0;
     const job: Submitted = {
       id,
       exitCode: random.chance(0.1) ? 3 : 0,
