@@ -13,6 +13,7 @@ import { findServer } from '../config/connection.ts';
 import { errorCodes, toTidepoolError } from '../domain/errors.ts';
 import type { EventView } from '../protocol/api.ts';
 import { addAccountCommands } from './account-commands.ts';
+import { beginAnew } from './begin-anew.ts';
 import { addJobCommands } from './job-commands.ts';
 import type { ReportOptions } from './report.ts';
 import { addRuntimeCommands } from './runtime-commands.ts';
@@ -69,6 +70,7 @@ program
   .option('--keep-vms', 'leave the VMs running at the end, for the next start to adopt')
   .action(async (_options, command: Command) => {
     const { serve } = await import('./serve.ts');
+    beginAnew();
     process.exitCode = await serve(command.optsWithGlobals());
   });
 
