@@ -10,10 +10,10 @@ export const owner = 'ann';
 export const pools = Array.from({ length: 10 }, (_, i) => `pool-${i}`);
 const GiB = 1024 ** 3;
 
-/** Of each VM and worker. */
+/** Capacity of each VM and worker. */
 export const capacity = { cpus: 10, memoryBytes: 64 * GiB, diskBytes: 1024 * GiB, slots: 64 };
 
-/** What a database has. */
+/** Numbers of rows that a database gets. */
 export interface Size {
   readonly queued: number;
   readonly running: number;

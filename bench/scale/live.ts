@@ -20,7 +20,7 @@ const warmUpMs = 20_000;
 const measuredMs = 30_000;
 const tickMs = 5;
 
-/** What a control plane had that ran on the database of the folder. */
+/** Figures of a control plane that ran on the database of the folder. */
 export interface Figures {
   /** 99th percentile of how late the event loop was. */
   readonly delayMs: number;
@@ -76,7 +76,7 @@ function cpuMs(): number {
   return (user + system) / 1_000;
 }
 
-/** What people and programs ask: a submission, pages of jobs, all VMs. */
+/** Asks as people and programs do: for a submission, pages of jobs, all VMs. */
 async function askAround(context: JobContext, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await submissionMs(context, 1);

@@ -90,7 +90,7 @@ function removeEmpty(path: string): boolean {
   }
 }
 
-/** What a cgroup's processes used, and the limits that they ran into. */
+/** Usage of a cgroup's processes, and the limits that they ran into. */
 export interface CgroupUsage {
   readonly cpuMs: number;
   readonly peakMemoryBytes: number;
@@ -102,13 +102,13 @@ export interface CgroupUsage {
   readonly processLimitHit: boolean;
 }
 
-/** Who has used this share of what there is has used it up, whatever the rest was for. */
+/** A job that has used this share of the memory has used it up, whatever the rest was for. */
 const wholeShare = 0.8;
 
 /**
- * Whose memory ran out, by `memory.events` of a cgroup: the kernel counts `oom` where the limit is that was reached, and
- * `oom_kill` where the killed process is. A job that may have nearly all that jobs have together reaches their limit before its
- * own, by itself. Pure.
+ * Returns whose memory ran out, by `memory.events` of a cgroup: the kernel counts `oom` in the cgroup whose limit was reached,
+ * and `oom_kill` in the cgroup of the killed process. A job whose limit is nearly that of all jobs together reaches the common
+ * limit before its own, by itself. Pure.
  * @param limits `memory.max` of the cgroup and of the one above it
  */
 export function memoryEvents(

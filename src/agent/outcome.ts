@@ -5,13 +5,13 @@ import type { CgroupUsage } from './cgroup.ts';
 /** Why the agent itself ended the container, if it did. `lapsed`: its permission to work ran out (work-lease.ts). */
 export type StopReason = 'timed_out' | 'stopped' | 'lapsed';
 
-/** What is known when the last process of an attempt is gone. */
+/** Facts that are known when the last process of an attempt is gone. */
 export interface RunFacts {
   /** crun's exit code; null when a signal ended crun itself. */
   readonly crunExitCode: number | null;
   /** The container's first process was made. The job cannot change that, as it can `status`. */
   readonly isStarted: boolean;
-  /** What the container's init wrote about its child's end; see `exitOf`. */
+  /** Text that the container's init wrote about the end of its child; see `exitOf`. */
   readonly status: string;
   /** crun's own complaints; '' when it had none. */
   readonly crunLog: string;
@@ -25,7 +25,7 @@ type Ending = Pick<AttemptReport, 'fault' | 'exitCode' | 'signal' | 'message' | 
   readonly outcome: AttemptOutcome;
 };
 
-/** How the attempt ended, from the facts. What the script did not do is the worker's fault, and the attempt is lost. Pure. */
+/** Returns how the attempt ended. An end that the script did not cause is the worker's fault, and the attempt is lost. Pure. */
 export function endingOf(facts: RunFacts): Ending {
   const limitsHit = limitsHitOf(facts);
   const exit = exitOf(facts.crunExitCode, facts.status);
@@ -57,7 +57,7 @@ function endingWithoutStatus(facts: RunFacts, ending: (outcome: AttemptOutcome, 
   return ending('lost', `its worker could not make its container: ${crunLog || 'crun gave no reason'}`);
 }
 
-/** What a job or its image does to its own container: on every worker it would be the same. By crun's words. */
+/** Problems that a job or its image makes for its own container, on every worker, by the words of crun. */
 const ownContainerProblems: readonly (readonly [RegExp, string])[] = [
   [/Argument list too long/, 'its arguments and environment are too long'],
   // Roots of containers are images, which nobody can write to: this one lacks a folder that something is mounted on.

@@ -110,7 +110,7 @@ export class Slots {
     }
   }
 
-  /** Prepares spares until there are so many. Failures are logged; the next job then meets them. */
+  /** Prepares spares until there are `wanted` of them. Failures are logged, and the next job meets them. */
   refill(wanted = wantedSpare): Promise<void> {
     this.#refilling ??= this.#prepareSpares(wanted).finally(() => {
       this.#refilling = undefined;

@@ -1,6 +1,7 @@
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Endpoint, Machine, MachineState, MachineStats } from '../domain/hypervisor.ts';
+import { afterListening } from '../reconcile/lateness.ts';
 import { eachOf } from '../reconcile/places.ts';
 import { isLibvirtError, libvirtCode } from './errors.ts';
 import { machineState, pauseReason } from './lifecycle.ts';
@@ -152,7 +153,7 @@ export class MachineReader {
     });
     this.#askingAll.catch(() => undefined); // It may fail long after nobody waits for it any more.
     const late = Promise.withResolvers<undefined>();
-    const cancel = this.#clock.after(allStatsWithinMs, () => late.resolve(undefined));
+    const cancel = afterListening(this.#clock, allStatsWithinMs, () => late.resolve(undefined));
     return Promise.race([this.#askingAll, late.promise]).finally(cancel);
   }
 
