@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import fs, { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -156,4 +157,35 @@ test('a log is appended to and read from any offset', () =>
       () => logs.size('../x', 1),
       (error) => hasCode(error, 'not_found'),
     );
+  }));
+
+test('the name of a new file is flushed with the folder that it is new in: a new shard, and a new log', () =>
+  inFolder(async (folder) => {
+    const blobs = await openBlobFolder(join(folder, 'blobs'), clock);
+    const logs = await openLogFolder(join(folder, 'logs'));
+    const flushed: string[] = [];
+    const { open } = fs;
+    Object.assign(fs, {
+      open: async (...args: Parameters<typeof open>) => {
+        const handle = await open(...args);
+        const { sync } = handle;
+        handle.sync = async () => {
+          flushed.push(String(args[0]).slice(folder.length + 1));
+          await sync.call(handle);
+        };
+        return handle;
+      },
+    });
+    syncBuiltinESMExports();
+    try {
+      const { id } = await blobs.put(chunks('abc'), 10);
+      assert.ok(flushed.includes(`blobs/${id.slice(0, 2)}`), `the blob in its shard: ${flushed}`);
+      assert.ok(flushed.includes('blobs'), `the shard in the folder of all: ${flushed}`);
+      await logs.append('job', 1, Buffer.from('x'));
+      await logs.sync('job', 1);
+      assert.ok(flushed.includes('logs'), `the log in its folder: ${flushed}`);
+    } finally {
+      Object.assign(fs, { open });
+      syncBuiltinESMExports();
+    }
   }));

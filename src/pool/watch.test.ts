@@ -10,15 +10,24 @@ import { heartbeats } from './watch.ts';
 /** A VM in service whose agent answers at once, or not at all, on a host that can stand still. */
 function watched() {
   const clock = new FakeClock();
-  const state = { isSilent: false, cpu: 0 as number | undefined, stands: false, failures: [] as string[] };
+  const state = {
+    ...{ isSilent: false, cpu: 0 as number | undefined, stands: false, failures: [] as string[] },
+    ...{ offMs: 0, sets: 0 },
+  };
   const health = (_agent: unknown, signal: AbortSignal): Promise<AgentHealth> =>
     new Promise((resolve, reject) => {
-      if (!state.isSilent) return resolve({} as AgentHealth);
+      if (!state.isSilent) return resolve({ clockMs: clock.now() + state.offMs } as AgentHealth);
       signal.addEventListener('abort', () => reject(sleepAborted()));
     });
   const context = {
     clock,
-    link: { health },
+    link: {
+      health,
+      setClock: async () => {
+        state.sets += 1;
+        state.offMs = 0;
+      },
+    },
     hypervisor: { get: async () => undefined },
     cpuWantedSince: () => state.cpu,
     store: {
@@ -136,6 +145,26 @@ test('time in which a guest is known to stand for lack of room is not charged to
   await clock.advance(60_000);
   state.stands = false;
   await clock.advance(10_000);
+  assert.deepEqual(state.failures, []);
+  stop();
+  await ended;
+});
+
+test('the clock of a guest that drifts away is set while it serves, and not because of a slow answer or again at once', async () => {
+  const { clock, state, stop, ended } = watched();
+  await clock.advance(10_000);
+  state.offMs = 900;
+  await clock.advance(10_000);
+  assert.equal(state.sets, 0);
+  // As after a suspend of the host.
+  state.offMs = -3_600_000;
+  await clock.advance(1_000);
+  assert.equal(state.sets, 1);
+  state.offMs = 5_000;
+  await clock.advance(30_000);
+  assert.equal(state.sets, 1);
+  await clock.advance(40_000);
+  assert.equal(state.sets, 2);
   assert.deepEqual(state.failures, []);
   stop();
   await ended;

@@ -6,14 +6,20 @@ import { says, startHostileAgent } from '../../src/agentlink/hostile-agent.fake.
 import { systemClock } from '../../src/clock/system-clock.ts';
 import { queuedJob } from '../../src/fake/job.ts';
 import { faultOf } from '../../src/jobs/fault.ts';
-import { attemptSpec, textFiles } from '../support/attempts.ts';
 import { SimServer } from '../sim/server.ts';
 import { World } from '../sim/world.ts';
+import { attemptSpec, textFiles } from '../support/attempts.ts';
 
 /** What an agent from before the number of the protocol answered, as it was recorded. It knows no newer route. */
 const recorded: Readonly<Record<string, unknown>> = {
   'GET /v1/health': {
-    ...{ hostname: 'default-0000', version: '7c1f2a90b3d4', bootId: '0d3c', uptimeMs: 5_000, clockMs: 1_780_000_000_000 },
+    ...{
+      hostname: 'default-0000',
+      version: '7c1f2a90b3d4',
+      bootId: '0d3c',
+      uptimeMs: 5_000,
+      clockMs: 1_780_000_000_000,
+    },
     ...{ runtimes: ['python'], capacity: { cpus: 2, memoryBytes: 3_000_000_000, diskBytes: 8_000_000_000 } },
     ...{ runningAttempts: 1, isWarmingUp: false },
   },
