@@ -229,7 +229,8 @@ export class World {
         return;
       }
       guest.isUp = true;
-      guest.isHung = false;
+      // One that somebody made hang meanwhile goes on hanging.
+      if (!this.#isSilent(address)) guest.isHung = false;
       guest.agent = this.agents.boot(address, {
         runtimes: spec.sharedDisks.map(({ path }) => path),
         capacity: { cpus: flavor.vcpus, memoryBytes: 4 * 1024 ** 3, diskBytes: 8 * 1024 ** 3, slots: 256 },
