@@ -5,7 +5,7 @@ import type { AttemptOutcome, AttemptReport, AttemptSpec, SyntaxProblem } from '
 import { type Checker, maxSourceBytes } from './checker.ts';
 import type { AgentClock } from './clock.ts';
 import type { ContainerRun } from './container-run.ts';
-import { endingOf, lapsedMessage } from './outcome.ts';
+import { endingOf, lapsedFacts, lapsedMessage } from './outcome.ts';
 import type { OutputLog } from './output-log.ts';
 import { listProduced } from './produced-files.ts';
 import { Wakeup } from './wakeup.ts';
@@ -87,15 +87,24 @@ export class Attempt {
     this.#run?.stop('stopped', isAtOnce);
   }
 
-  /** Checks and runs the script whose files are in the slot's folder, to the end. Never rejects: trouble is an outcome. */
-  async runToEnd(spec: AttemptSpec, workPath: string, run: ContainerRun, checker: Checker): Promise<void> {
+  /**
+   * Checks and runs the script whose files are in the slot's folder, to the end. Never rejects: trouble is an outcome.
+   * @param hasLapsed whether this worker might not work at some time since the begin
+   */
+  async runToEnd(
+    spec: AttemptSpec,
+    workPath: string,
+    run: ContainerRun,
+    checker: Checker,
+    hasLapsed: () => boolean,
+  ): Promise<void> {
     try {
       const hasCommand = spec.image !== null && spec.image.command !== null;
       const syntaxProblem = hasCommand ? undefined : await compile(spec, workPath, checker);
       if (syntaxProblem !== undefined) return await this.end('rejected', { syntaxProblem });
       const refusal = this.#refusal;
       if (refusal !== undefined) return await this.end(refusal.outcome, refusal.fields);
-      await this.#runContainer(spec, workPath, run);
+      await this.#runContainer(spec, workPath, run, hasLapsed);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       // What the job's own image lacks, it lacks on every worker; everything else is trouble of this one.
@@ -124,7 +133,7 @@ export class Attempt {
     return this.#isStopAsked ? { outcome: 'stopped', fields: {} } : undefined;
   }
 
-  async #runContainer(spec: AttemptSpec, workPath: string, run: ContainerRun): Promise<void> {
+  async #runContainer(spec: AttemptSpec, workPath: string, run: ContainerRun, hasLapsed: () => boolean): Promise<void> {
     this.#run = run;
     let startedAtMs = this.#clock.now();
     let startedMs = this.#clock.uptimeMs();
@@ -138,7 +147,7 @@ export class Attempt {
     const wallMs = Math.round(this.#clock.uptimeMs() - startedMs);
     const { files, notice } = await listProduced(workPath, spec.limits.diskBytes);
     if (notice !== '') await this.log.notice(notice);
-    const { outcome, ...ending } = endingOf(facts);
+    const { outcome, ...ending } = endingOf(lapsedFacts(facts, hasLapsed()));
     const { cpuMs, peakMemoryBytes } = facts.usage;
     const used = { endedAtMs: startedAtMs + wallMs, wallMs, cpuMs, peakMemoryBytes };
     await this.end(outcome, { ...ending, ...used, producedFiles: files.length });

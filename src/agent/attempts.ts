@@ -185,7 +185,9 @@ export class Attempts {
   async #run(attempt: Attempt, spec: AttemptSpec, slot: Slot, runtime: RuntimeUse): Promise<void> {
     const plan = attemptPlan(spec, slot, runtime.path, this.#cpus);
     const run = new ContainerRun(plan, slot, this.#clock, this.#sendTerm);
-    await attempt.runToEnd(spec, slot.workPath, run, runtime.checker);
+    const begunMs = this.#lease.uptimeMs;
+    const hasLapsed = (): boolean => this.#lease.hasLapsedSince(begunMs);
+    await attempt.runToEnd(spec, slot.workPath, run, runtime.checker, hasLapsed);
     this.#settle(attempt);
   }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TidepoolError } from '../domain/errors.ts';
 import { memoryEvents } from './cgroup.ts';
-import { endingOf, endWithoutStart, exitOf, type RunFacts } from './outcome.ts';
+import { endingOf, endWithoutStart, exitOf, lapsedFacts, type RunFacts } from './outcome.ts';
 
 const quiet = { cpuMs: 1, peakMemoryBytes: 1, memoryLimitHit: false, killedForOthers: false, processLimitHit: false };
 
@@ -143,4 +143,12 @@ test('a failure at a limit says so', () => {
   assert.match(endingOf(facts({ ...failed, isDiskFull: true })).message, /disk limit/);
   assert.match(endingOf(facts({ ...failed, usage: { processLimitHit: true } })).message, /limit of processes/);
   assert.deepEqual(endingOf(facts({ isOutputTruncated: true, isDiskFull: true })).limitsHit, ['disk', 'output']);
+});
+
+test('what the watchdog ended is lost by the worker, and nothing else is because the permission ran out', () => {
+  const killed = facts({ crunExitCode: 137, status: '' });
+  const outcome = (one: RunFacts, hasLapsed: boolean): string => endingOf(lapsedFacts(one, hasLapsed)).outcome;
+  assert.deepEqual([outcome(killed, true), outcome(killed, false)], ['lost', 'failed']);
+  assert.equal(outcome(facts(), true), 'succeeded');
+  assert.equal(outcome({ ...killed, stopReason: 'stopped' }, true), 'stopped');
 });

@@ -112,5 +112,13 @@ export function endWithoutStart(error: unknown, isStopAsked: boolean): [AttemptO
   return ['lost', { fault, message: `${what}: ${reason}` }];
 }
 
+/**
+ * The facts of a run during which its worker's permission to work ran out. A container whose init was killed, while the agent asked for nothing, was ended by the worker's watchdog: this process stood still. Pure.
+ */
+export function lapsedFacts(facts: RunFacts, hasLapsed: boolean): RunFacts {
+  const isKilled = facts.stopReason === null && facts.status === '' && facts.isStarted;
+  return hasLapsed && isKilled ? { ...facts, stopReason: 'lapsed' } : facts;
+}
+
 /** Why an attempt is lost whose worker may not work any more. */
 export const lapsedMessage = 'its worker heard nothing from the control plane for too long, and ended it';

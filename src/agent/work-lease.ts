@@ -11,6 +11,7 @@ const lookEveryMs = 1_000;
 export class WorkLease {
   readonly #uptimeMs: () => number;
   #untilMs = Number.POSITIVE_INFINITY;
+  #lapsedAtMs = Number.NEGATIVE_INFINITY;
 
   /** @param uptimeMs of this machine, and counts while it is suspended: the control plane counts that time too */
   constructor(uptimeMs: () => number) {
@@ -26,7 +27,18 @@ export class WorkLease {
   heard(until: string | readonly string[] | undefined): void {
     const untilMs = typeof until === 'string' && /^\d{1,15}$/.test(until) ? Number(until) : undefined;
     if (untilMs === undefined) return;
+    if (this.isLapsed) this.#lapsedAtMs = this.uptimeMs;
     this.#untilMs = this.#untilMs === Number.POSITIVE_INFINITY ? untilMs : Math.max(this.#untilMs, untilMs);
+  }
+
+  /** Whether it has run out at any time since then. @param uptimeMs of this machine */
+  hasLapsedSince(uptimeMs: number): boolean {
+    return this.isLapsed || this.#lapsedAtMs >= uptimeMs;
+  }
+
+  /** Until when attempts may run, by this machine's uptime; infinite without a permission ever given. */
+  get untilMs(): number {
+    return this.#untilMs;
   }
 
   /** No attempt may run now. */

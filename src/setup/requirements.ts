@@ -237,9 +237,11 @@ export const systemRequirements: readonly SystemRequirement[] = [
   },
   {
     name: 'busybox',
-    purpose: 'is the first process of a container and of a tiny test machine; it must be a static one',
+    purpose:
+      'is the first process of a container of a tiny test machine, and the shell that watches a worker; it must be a static one',
     neededBy: ['worker', 'test'],
     anyOf: ['/usr/bin/busybox', '/bin/busybox'],
+    also: ['busybox'],
     packages: ['busybox-static'],
   },
   {

@@ -16,6 +16,7 @@ import { TidepoolError } from '../domain/errors.ts';
 import { type AttemptReport, type AttemptSpec, agentProtocol } from '../protocol/agent.ts';
 import { encodeFiles } from '../protocol/file-stream.ts';
 import { machineFacts, makeCgroup, quotaMount, type Share } from './machine.ts';
+import { Watchdog } from './watchdog.ts';
 
 const headersTimeoutMs = 15_000;
 const MiB = 1024 ** 2;
@@ -71,6 +72,7 @@ export async function startWorkerAgent(options: WorkerAgentOptions): Promise<Wor
     ...{ cgroups: base, quotas },
   };
   const machine = await machineFacts(options.cgroups, folder, quotas !== null, options.share);
+  await Watchdog.endEarlier(base, clock);
   const capacity = await takeOver(paths, clock, options.pid, machine);
   const runtimes = new Runtimes(paths, clock);
   await runtimes.refresh();
@@ -91,6 +93,8 @@ export async function startWorkerAgent(options: WorkerAgentOptions): Promise<Wor
   });
   // The machine's clock is its owner's.
   const api = { attempts, clock, health, setClock: async () => undefined, lease };
+  const watchdog = new Watchdog({ cgroup: base, lease, clock, log });
+  await watchdog.start();
   const stopped = new AbortController();
   void watchLease(lease, clock, stopped.signal, () => attempts.lapse());
   const server = createServer((request, response) => void answer(jobRoutes, api, request, response));
@@ -108,6 +112,7 @@ export async function startWorkerAgent(options: WorkerAgentOptions): Promise<Wor
       stopped.abort();
       await slots.stop();
       await new Cgroup(join(base, 'jobs')).killAll(clock);
+      await watchdog.stop();
     },
   };
 }

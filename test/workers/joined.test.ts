@@ -86,6 +86,8 @@ async function startWorker(name: keyof typeof places): Promise<void> {
 }
 
 const signal = (name: string, what: string) => machine.shell(`kill -${what} $(cat /tmp/${name}.pid)`);
+const isIdle = async (name: string): Promise<boolean> =>
+  /populated 0/.test(await machine.shell(`cat /sys/fs/cgroup/tidepool-worker-${name}/jobs/cgroup.events`));
 const logOf = (name: string) => machine.shell(`tail -n 20 /tmp/${name}.log`);
 
 async function workers(): Promise<Record<string, string>> {
@@ -144,6 +146,12 @@ test('when its process dies under a job, the job is run again on another', async
     const begun = await until(show, (job) => job.state === 'running' || job.ended, limitMs);
     const died = begun.vm === 'joined-lab' ? 'lab' : 'spare';
     await signal(died, 'KILL');
+    // Nobody starts it again, and its job is ended all the same: another may get it when the work lease is over.
+    await until(
+      () => isIdle(died),
+      (is) => is,
+      limitMs,
+    );
     await startWorker(died);
     const ended = await until(show, (job) => job.ended, limitMs);
     assert.equal(ended.state, 'succeeded', ended.reason);
