@@ -332,7 +332,9 @@ export class PoolController {
 
   /** Guests that stood for lack of room go on when there is some. */
   async #resumeStanding(): Promise<void> {
-    await this.#noRoom.keepOnly((await poolVms(this.#context)).filter(({ state }) => !isLeaving(state)));
+    // A warm VM is paused by us: it went on before, or it could not have been parked.
+    const stays = ({ state }: Vm): boolean => !isLeaving(state) && state !== 'warm';
+    await this.#noRoom.keepOnly((await poolVms(this.#context)).filter(stays));
     for (const name of this.#noRoom.standing) {
       if (!this.#noRoom.mayTry(name)) continue;
       const vm = await this.#context.store.vms.get(name);

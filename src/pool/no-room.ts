@@ -82,11 +82,13 @@ export class NoRoom {
     this.#context.changes.notify('queue');
   }
 
-  /** Forgets VMs that are not there any more. */
+  /** Forgets VMs that are not there any more, and what their rows say. */
   async keepOnly(vms: readonly Pick<Vm, 'name' | 'createdAtMs'>[]): Promise<void> {
-    for (const [name, { createdAtMs }] of this.#stands) {
+    for (const [name, { createdAtMs, keyId }] of this.#stands) {
       const isHere = vms.some((vm) => vm.name === name && vm.createdAtMs === createdAtMs);
-      if (!isHere) await this.#forget(name, 'it is gone');
+      if (isHere) continue;
+      await this.#context.store.vms.learn(name, keyId, { isStanding: false });
+      await this.#forget(name, 'it does not stand any more');
     }
   }
 

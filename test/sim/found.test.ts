@@ -12,7 +12,8 @@ async function calmPool(desired: number, warm = 0) {
   const world = await World.make(1);
   world.bootMs = () => 3_000;
   const settings = { min: 0, max: desired + warm + 1, warm, paused: false, policies: [] };
-  const server = new SimServer(world, { settings, maxParallelLaunches: desired + warm, minLifetimeMs: 0 });
+  const options = { settings, maxParallelLaunches: desired + warm, minLifetimeMs: 0 };
+  const server = new SimServer(world, options);
   await server.start();
   await server.pool.scale(desired, 'the test wants it');
   await world.clock.advance(25_000);
@@ -27,7 +28,7 @@ async function calmPool(desired: number, warm = 0) {
     await world.clock.advance(withinMs);
     return isStopped;
   };
-  return { world, server, events, stop };
+  return { world, server, options, events, stop };
 }
 
 test('a job goes on when the end of its machine could not be written down at once', async () => {
@@ -98,5 +99,21 @@ test('a VM that is being resumed when the server ends is not given up by a look 
   assert.ok(await stop());
   assert.deepEqual(await events('vm.failed'), []);
   assert.deepEqual(world.violations, []);
+  await world.store.close();
+});
+
+test('a VM that was parked soon after it stood for lack of room stays parked over a restart', async () => {
+  const { world, options, stop } = await calmPool(0, 1);
+  const [vm] = await world.store.vms.list();
+  assert.equal(vm?.state, 'warm');
+  // The server wrote this while the guest stood, and ended before it had seen for ten seconds that it goes on.
+  await world.store.vms.learn(vm.name, vm.keyId, { isStanding: true });
+  assert.ok(await stop());
+  const next = new SimServer(world, options);
+  await next.start();
+  await world.clock.advance(60_000);
+  const [same] = await world.store.vms.list();
+  assert.deepEqual([same?.name, same?.state, same?.isStanding], [vm.name, 'warm', false]);
+  next.kill();
   await world.store.close();
 });
