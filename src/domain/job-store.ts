@@ -57,6 +57,8 @@ export interface JobStore {
    * @param why `lost` unless given
    */
   requeue(id: string, attempt: number, nowMs: number, why?: Requeue): Promise<boolean>;
+  /** Lets a queued job be given to these workers again, which it was to avoid. */
+  readmit(id: string, keyIds: readonly string[]): Promise<void>;
   /** A queued job is cancelled at once; for an active one the wish is noted. */
   cancel(id: string, nowMs: number): Promise<'cancelled' | 'requested' | 'ended' | 'unknown'>;
   /** Ends queued jobs that can never run, and says why; gives their ids. */

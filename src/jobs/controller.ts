@@ -3,6 +3,8 @@ import type { Job } from '../domain/job.ts';
 import type { Assignment, RejectFilter } from '../domain/job-store.ts';
 import type { Holding } from '../domain/queue.ts';
 import { isLayered, type LayeredRecipe } from '../domain/requirements.ts';
+import type { Vm } from '../domain/vm.ts';
+import { joinedPool } from '../domain/worker.ts';
 import { Backoffs } from '../reconcile/backoff.ts';
 import { Gate } from '../reconcile/gate.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
@@ -172,7 +174,10 @@ export class JobController {
     if (left.length > takenUpAtOnce) this.#loop?.wake();
   }
 
-  /** A job that only workers could run that have failed to gets another one: the pool replaces what is drained. */
+  /**
+   * A job that only workers could run that have failed to gets another one: the pool replaces what is drained. Nobody replaces a
+   * machine that joined by hand, so such a one is tried again: what it lacked may be there now.
+   */
   async #wantOtherWorkers(): Promise<void> {
     const { store, clock } = this.#context;
     const nowMs = clock.uptimeMs();
@@ -184,11 +189,21 @@ export class JobController {
     // One at a time: it may be that no worker can run these jobs.
     if (vms.some((vm) => vm.isUnwanted && this.#context.workerPools.has(vm.pool))) return;
     for (const { id, excluded = [] } of overdue) {
-      const vm = vms.find(({ keyId, state }) => state === 'ready' && excluded.includes(keyId));
-      if (vm === undefined) continue;
+      const able = vms.filter(({ keyId, state }) => state === 'ready' && excluded.includes(keyId));
+      if (able.length === 0) continue;
       this.#excludedSinceMs.set(id, nowMs);
-      return this.#parts.trust.replace(vm.name, id);
+      const replaceable = able.find(({ pool }) => pool !== joinedPool);
+      if (replaceable !== undefined) return this.#parts.trust.replace(replaceable.name, id);
+      return this.#tryAgain(id, able);
     }
+  }
+
+  async #tryAgain(id: string, workers: readonly Vm[]): Promise<void> {
+    const { store, changes, log } = this.#context;
+    const keyIds = workers.map(({ keyId }) => keyId);
+    await store.jobs.readmit(id, keyIds);
+    log(`job ${id}: no other worker is there, so ${workers.map(({ name }) => name).join(', ')} may be tried again`);
+    changes.notify('queue');
   }
 
   /** A runtime that jobs wait for and that is not built yet gets built. */

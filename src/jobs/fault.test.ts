@@ -45,10 +45,25 @@ test('a report says by its outcome whose fault it is', () => {
 });
 
 test('attempts that did not start do not count as tries, but only a bounded number of them', () => {
-  const notStarted = Array.from({ length: 9 }, () => ({ outcome: 'not_started' }));
-  assert.equal(triesOf([...notStarted, { outcome: 'worker_fault' }, { outcome: null }]), 2);
+  const notStarted = Array.from({ length: 9 }, () => ({ outcome: 'not_started', vmName: 'default-0000' }));
+  const vmName = 'default-0001';
+  const started = [
+    { outcome: 'worker_fault', vmName },
+    { outcome: null, vmName },
+  ];
+  assert.equal(triesOf([...notStarted, ...started]), 2);
   assert.equal(isFree(notStarted), true);
   assert.equal(isFree([...notStarted, { outcome: 'not_started' }]), false);
+});
+
+test('what one machine that joined could not run counts as one try, up to ten times', () => {
+  const on = (vmName: string, times: number) =>
+    Array.from({ length: times }, () => ({ outcome: 'worker_fault', vmName }));
+  assert.equal(triesOf([...on('joined-lab', 2), { outcome: null, vmName: 'joined-lab' }]), 1);
+  assert.equal(triesOf([...on('joined-lab', 2), ...on('joined-spare', 2), { outcome: null, vmName: 'joined-lab' }]), 2);
+  assert.equal(triesOf(on('joined-lab', 12)), 3);
+  // Names of VMs are given again: each of these was another VM.
+  assert.equal(triesOf(on('default-0001', 3)), 3);
 });
 
 test('what failed inside a call is found, though the call fails by something else', async () => {

@@ -1,5 +1,6 @@
 import { toTidepoolError } from '../domain/errors.ts';
 import type { JobAttempt } from '../domain/job-store.ts';
+import { joinedVmName } from '../domain/worker.ts';
 import type { AttemptReport } from '../protocol/agent.ts';
 import { OwnTrouble } from './own-trouble.ts';
 
@@ -49,7 +50,22 @@ export function isFree(attempts: readonly Pick<JobAttempt, 'outcome'>[]): boolea
   return attempts.filter(({ outcome }) => outcome === 'not_started').length < mostNotStarted;
 }
 
-/** How many of a job's attempts count as tries. Pure. */
-export function triesOf(attempts: readonly Pick<JobAttempt, 'outcome'>[]): number {
-  return attempts.filter(({ outcome }) => outcome !== 'not_started').length;
+/** Faults of one machine that joined by hand which are one try of a job; beyond this many, each counts. */
+const mostOnOneMachine = 10;
+
+/**
+ * How many of a job's attempts count as tries. A job is lost only after tries on different workers, and a machine that joined by hand
+ * may be the only one: what it could not run again and again counts once. (A VM that could not run a job never gets that job again.) Pure.
+ */
+export function triesOf(attempts: readonly Pick<JobAttempt, 'outcome' | 'vmName'>[]): number {
+  const faults = new Map<string, number>();
+  let tries = 0;
+  for (const { outcome, vmName } of attempts) {
+    if (outcome === 'not_started') continue;
+    const before = faults.get(vmName) ?? 0;
+    const isRepeated = vmName.startsWith(joinedVmName('')) && before > 0 && before < mostOnOneMachine;
+    if (!isRepeated) tries += 1;
+    if (outcome === 'worker_fault') faults.set(vmName, before + 1);
+  }
+  return tries;
 }

@@ -52,7 +52,7 @@ export class WorkerTrust {
   /** Drains a VM, so that its pool makes another: a job waits that it could not run, and no other worker can. Never rejects. */
   async replace(name: string, jobId: string): Promise<void> {
     await this.#with(name, async (vm) => {
-      if (vm.pool !== joinedPool) await this.#drain(vm, `it could not run ${jobId}, which waits for another worker`);
+      await this.#drain(vm, `it could not run ${jobId}, which waits for another worker`);
     });
   }
 

@@ -41,6 +41,7 @@ export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: numb
     markRunning: (id, attempt, nowMs) => group.run((tx) => markRunning(tx, id, attempt, nowMs)),
     finish: (id, attempt, end) => group.run((tx) => finish(tx, id, attempt, end, halfLifeMs)),
     requeue: (id, attempt, nowMs, why) => group.run((tx) => requeue(tx, { id, attempt, nowMs, halfLifeMs }, why)),
+    readmit: (id, keyIds) => group.run((tx) => readmit(tx, id, keyIds)),
     cancel: (id, nowMs) => group.run((tx) => cancel(tx, id, nowMs)),
     cancelMany: (filter, limit, nowMs) => group.run((tx) => queue.cancelMany(tx, filter, limit, nowMs)),
     reject: (which, message, nowMs) => group.run((tx) => queue.reject(tx, which, message, nowMs)),
@@ -205,6 +206,14 @@ async function requeue(
     .onConflict((conflict) => conflict.doNothing())
     .execute();
   return true;
+}
+
+async function readmit(tx: Transaction<Tables>, id: string, keyIds: readonly string[]): Promise<void> {
+  const job = await tx.selectFrom('job').select(['owner', 'state']).where('id', '=', id).executeTakeFirst();
+  if (job?.state !== 'queued') return;
+  await tx.deleteFrom('job_exclusion').where('job_id', '=', id).where('key_id', 'in', keyIds).execute();
+  // As many jobs are queued as before, and one of them is another one.
+  await queue.changeQueue(tx, job.owner, 0);
 }
 
 async function endAttempt(tx: Transaction<Tables>, id: string, attempt: number, outcome: string): Promise<void> {

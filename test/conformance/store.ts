@@ -110,6 +110,11 @@ export function storeConformance(name: string, open: () => Promise<Store>): void
       assert.equal(await store.jobs.requeue('a', attempt, 9, { outcome: 'worker_fault', excludedKeyId }), true);
     }
     assert.deepEqual(await excluded(), { a: ['k1', 'k2'], b: [] });
+    const changes = async () => (await store.jobs.queueUsers()).map((user) => user.changes);
+    const before = await changes();
+    await store.jobs.readmit('a', ['k1']);
+    assert.deepEqual(await excluded(), { a: ['k2'], b: [] });
+    assert.notDeepEqual(await changes(), before, 'who has read the queue reads it again');
     assert.deepEqual((await store.jobs.getMany(['a', 'none', 'b'])).map(({ id }) => id).sort(), ['a', 'b']);
     assert.equal(await store.jobs.cancel('a', 10), 'cancelled');
     assert.deepEqual(await excluded(), { b: [] });

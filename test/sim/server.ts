@@ -2,6 +2,7 @@ import { defaultLaunchReserve } from '../../src/domain/disk.ts';
 import { defaultFlavors } from '../../src/domain/flavor.ts';
 import type { PoolSettings } from '../../src/domain/pool.ts';
 import { unlimitedStorage } from '../../src/domain/storage.ts';
+import { joinedPool } from '../../src/domain/worker.ts';
 import type { FakeHypervisor } from '../../src/fake/hypervisor.ts';
 import { JobController } from '../../src/jobs/controller.ts';
 import { defaultUserRules, type SchedulingRules } from '../../src/jobs/rules.ts';
@@ -100,7 +101,7 @@ export class SimServer {
       flavors: defaultFlavors,
       maxAttempts: options.maxAttempts ?? usualMaxAttempts,
       rules,
-      workerPools: new Set([poolName]),
+      workerPools: new Set([poolName, joinedPool]),
       log,
     };
     this.jobs = new JobController(jobContext);

@@ -30,11 +30,14 @@ export class FaultMaker {
     if (this.#possible.length === 0) throw new Error(`no fault is named ${only.join(' or ')}`);
   }
 
-  /** Makes faults for this time, and resolves when the last one is over. */
-  async run(forMs: number): Promise<void> {
+  /** Makes faults for this time, or until the signal fires, and resolves when the last one is over. */
+  async run(forMs: number, stopping: AbortSignal): Promise<void> {
     const endMs = performance.now() + forMs;
-    while (performance.now() < endMs) {
-      await sleep(this.#everyMs * (0.2 + 1.6 * this.#context.random.next()));
+    while (performance.now() < endMs && !stopping.aborted) {
+      await sleep(this.#everyMs * (0.2 + 1.6 * this.#context.random.next()), undefined, { signal: stopping }).catch(
+        () => undefined,
+      );
+      if (stopping.aborted) break;
       if (this.#underWay.size < mostAtOnce) this.#begin(this.#choose());
     }
     await Promise.all([...this.#underWay].map(({ ended }) => ended));

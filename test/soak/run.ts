@@ -28,7 +28,12 @@ async function main(): Promise<number> {
   await prepareCacheDir(defaultCacheDir());
   await ensureImage(defaultCacheDir(), systemClock, signal);
   await ensureRuntime('python', defaultCacheDir(), systemClock, signal);
-  const result = await soak(options, print);
+  const stopping = new AbortController();
+  process.once('SIGINT', () => {
+    print('no new faults; the rest is checked now. Ctrl-C again leaves everything as it is.');
+    stopping.abort();
+  });
+  const result = await soak(options, print, stopping.signal);
   print(summaryOf(options, result));
   return result.violations.length === 0 ? 0 : 1;
 }

@@ -50,15 +50,20 @@ export interface SoakResult {
 /**
  * Runs a cloud on real VMs under load, in rounds: random faults for some minutes, then none until all is well again. Checks
  * everything at the end.
+ * @param stopping ends the faults early; all must become well and is checked as after the last round
  */
-export async function soak(options: SoakOptions, print: (line: string) => void): Promise<SoakResult> {
+export async function soak(
+  options: SoakOptions,
+  print: (line: string) => void,
+  stopping: AbortSignal = new AbortController().signal,
+): Promise<SoakResult> {
   const folder = await soakFolder();
   const story = new Story(join(folder, 'story.log'), print);
   const installation = await Installation.make(folder, config, story);
   const soaking = new Soak(options, installation, story);
   let isSound = false;
   try {
-    await soaking.run();
+    await soaking.run(stopping);
     isSound = story.violations.length === 0;
   } catch (error) {
     story.violated(`the soak itself failed: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
@@ -95,7 +100,7 @@ class Soak {
     this.#faults = new FaultMaker(options, this.#context());
   }
 
-  async run(): Promise<void> {
+  async run(stopping: AbortSignal): Promise<void> {
     const { signal } = this.#ending;
     this.#installation.start();
     const watching = this.#witness.run(signal);
@@ -104,8 +109,8 @@ class Soak {
     const load = Promise.all([this.#jobs.run(this.#faulting.signal), this.#requests.run(this.#faulting.signal)]);
     load.catch(() => this.#faulting.abort());
     this.#story.say('all is up; the faults begin');
-    for (let leftMs = this.#options.forMs; leftMs > 0; leftMs -= roundMs) {
-      await this.#faults.run(Math.min(leftMs, roundMs));
+    for (let leftMs = this.#options.forMs; leftMs > 0 && !stopping.aborted; leftMs -= roundMs) {
+      await this.#faults.run(Math.min(leftMs, roundMs), stopping);
       this.#rounds += 1;
       this.#story.say(`no faults now; everything must become well (round ${this.#rounds})`);
       await this.#becomeCalm(this.#requests);

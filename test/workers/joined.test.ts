@@ -154,7 +154,10 @@ test('when its process dies under a job, the job is run again on another', async
     );
     await startWorker(died);
     const ended = await until(show, (job) => job.ended, limitMs);
-    assert.equal(ended.state, 'succeeded', ended.reason);
+    if (ended.state !== 'succeeded') {
+      const logs = await Promise.all([logOf('lab'), logOf('spare')]);
+      assert.fail([died, JSON.stringify(ended), ...logs, server.output()].join('\n'));
+    }
     attempts = ended.attempt;
     await workersBecome(both, died);
   }
