@@ -12,18 +12,28 @@ const tellEveryMs = 500;
 const startLimitMs = 10_000;
 const restartAfterMs = 1_000;
 
-// Its input ends when the worker's process does, however that ends; its lines are the times (1/100 s of uptime) until which
-// jobs may run. `read` fails after its second as it does at the end of the input, but not so soon.
-const script = `
+/**
+ * What the process runs: `sh -c SCRIPT watchdog OWN-CGROUP CGROUP-OF-JOBS`. Its input ends when the worker's process does, however that
+ * ends; its lines are `until TIME .`, the time (1/100 s of uptime) until which jobs may run. `read` fails after its second as it does at
+ * the end of the input, but not so soon, and not three times in a row. When the second ends within a line, the rest of that line is read
+ * next: by its form no such rest is taken for a time.
+ */
+export const watchdogScript = `
 own=$1 jobs=$2
 echo 0 >"$own/cgroup.procs" || exit 1
 echo ready
 now() { read -r up rest </proc/uptime; up=\${up%.*}\${up#*.}; }
 until=
-while :; do
+failures=0
+while [ "$failures" -lt 3 ]; do
   now; before=$up
-  if read -r -t 1 line; then until=$line
-  else now; [ $((up - before)) -lt 50 ] && break; fi
+  if read -r -t 1 word time end; then
+    failures=0
+    [ "$word $end" = 'until .' ] && until=$time
+  else
+    now
+    if [ $((up - before)) -lt 50 ]; then failures=$((failures + 1)); else failures=0; fi
+  fi
   now
   if [ -n "$until" ] && [ "$up" -gt "$until" ]; then echo 1 >"$jobs/cgroup.kill"; fi
 done
@@ -88,7 +98,7 @@ export class Watchdog {
     const own = new Cgroup(join(cgroup, 'watchdog'));
     own.create({});
     // In a group of its own: a signal to the worker's group is not for it.
-    const child = spawn('busybox', ['sh', '-c', script, 'watchdog', own.path, join(cgroup, 'jobs')], {
+    const child = spawn('busybox', ['sh', '-c', watchdogScript, 'watchdog', own.path, join(cgroup, 'jobs')], {
       ...shellOptions,
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore'],
@@ -116,7 +126,7 @@ export class Watchdog {
       if (child !== undefined) {
         const ended = once(child, 'exit');
         while (!signal.aborted && child.exitCode === null && child.signalCode === null) {
-          if (Number.isFinite(lease.untilMs)) child.stdin.write(`${Math.floor(lease.untilMs / 10)}\n`);
+          if (Number.isFinite(lease.untilMs)) child.stdin.write(`until ${Math.floor(lease.untilMs / 10)} .\n`);
           await sleep(clock, tellEveryMs, signal);
         }
         child.stdin.end();

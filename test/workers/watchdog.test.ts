@@ -5,9 +5,10 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir, uptime } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../../src/agent/clock.ts';
-import { Watchdog } from '../../src/worker/watchdog.ts';
+import { Watchdog, watchdogScript } from '../../src/worker/watchdog.ts';
 import { until } from '../support/poll.ts';
 
 const limitMs = 60_000;
@@ -101,4 +102,28 @@ test('a worker that ends leaves no watchdog', async (t) => {
   assert.equal((await watchdogs()).length, 1);
   await watchdog.stop();
   assert.deepEqual(await watchdogs(), []);
+});
+
+test('the rest of a line that came too late in its second is not taken for a time', async (t) => {
+  const { cgroup, isKilled } = await cgroups(t);
+  const folders = [join(cgroup, 'watchdog'), join(cgroup, 'jobs')];
+  await mkdir(folders[0] ?? '');
+  const child = spawn('busybox', ['sh', '-c', watchdogScript, 'watchdog', ...folders], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  const nowHundredths = Math.floor(uptime() * 100);
+  try {
+    // Its beginning is read with the second that ends within it, its end with the next one.
+    for (const rest of ['1\n', '1 .\n', 'til 1 .\n', ' .\n', '.\n', '\n']) child.stdin.write(rest);
+    child.stdin.write(`until ${nowHundredths + 1_000_000} .\n`);
+    // Long enough for all of it to be read on a quick machine; on a slow one the test sees less, and does not fail.
+    await setTimeout(1_500);
+    assert.equal(await isKilled(), false);
+    child.stdin.write(`until ${nowHundredths - 100} .\n`);
+    await until(isKilled, (is) => is, limitMs);
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'close');
+  }
 });
