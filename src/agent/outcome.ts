@@ -113,7 +113,8 @@ export function endWithoutStart(error: unknown, isStopAsked: boolean): [AttemptO
 }
 
 /**
- * The facts of a run during which its worker's permission to work ran out. A container whose init was killed, while the agent asked for nothing, was ended by the worker's watchdog: this process stood still. Pure.
+ * Returns the facts of a run during which the worker's permission to work may have run out. A container whose init was killed, though
+ * the agent did not stop it, was ended by the worker's watchdog then, because this process stood still. Pure.
  */
 export function lapsedFacts(facts: RunFacts, hasLapsed: boolean): RunFacts {
   const isKilled = facts.stopReason === null && facts.status === '' && facts.isStarted;

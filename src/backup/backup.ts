@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import type { ReserveRule } from '../domain/disk.ts';
 import { toTidepoolError } from '../domain/errors.ts';
 import { folderDisk } from '../files/disk.ts';
+import { fullDisk } from '../files/disk-full.ts';
 import { makeFolder } from '../files/durable.ts';
 import { type DatabaseFacts, type DatabaseTools, names } from './context.ts';
 import { type BackedFile, listBackups, type Manifest, manifestPath, readManifest, writeManifest } from './manifest.ts';
 import { Objects } from './objects.ts';
-import { fullDisk, isFull, onDisk, roomOf } from './room.ts';
+import { isFull, onDisk, roomOf } from './room.ts';
 
 /** Settings of a backup. */
 export interface BackupOptions {
@@ -21,7 +22,7 @@ export interface BackupOptions {
   readonly version: string;
   readonly now: () => number;
   readonly database: DatabaseTools;
-  /** What stays free on the disk of the backups. */
+  /** Reserve that stays free on the disk of the backups. */
   readonly reserve: ReserveRule;
   /** Makes a consistent copy of the database and returns its path; the caller of this removes the file. */
   takeDatabase(): Promise<string>;
@@ -77,7 +78,7 @@ function lock({ dir, database }: BackupOptions, words: string): () => void {
   }
 }
 
-/** What was added takes up room that whoever keeps this disk may need, and the next try needs as much anyway. */
+/** Files of a backup that did not end would take up room, and the next try needs as much anyway. */
 async function giveRoomBack(objects: Objects, options: BackupOptions): Promise<void> {
   try {
     await objects.dropDrafts();

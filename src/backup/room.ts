@@ -1,5 +1,6 @@
 import { type Disk, type ReserveRule, reserveOf } from '../domain/disk.ts';
-import { hasCode, TidepoolError } from '../domain/errors.ts';
+import { hasCode } from '../domain/errors.ts';
+import { fullDisk, isDiskFull } from '../files/disk-full.ts';
 
 /** Refuses what does not fit on the disk of a folder beside its reserve. Error: `exhausted`. */
 export type CheckRoom = (bytes: number) => Promise<void>;
@@ -29,11 +30,5 @@ export async function onDisk<T>(words: string, work: () => Promise<T>): Promise<
 
 /** Whether an error says that a disk is full. */
 export function isFull(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : '';
-  return code === 'ENOSPC' || code === 'EDQUOT' || hasCode(error, 'exhausted');
-}
-
-/** An error that says that a disk is full. */
-export function fullDisk(message: string, cause?: unknown): TidepoolError {
-  return new TidepoolError('exhausted', message, { cause, details: { isDiskFull: true } });
+  return isDiskFull(error) || hasCode(error, 'exhausted');
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { BlobKeeper, StoredBlob } from '../domain/blob-store.ts';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { fullDisk, isDiskFull } from '../files/disk-full.ts';
 import { absent, makeFolder, syncPath } from '../files/durable.ts';
 import { Holds } from './holds.ts';
 
@@ -137,10 +138,5 @@ async function writeDraft(
 }
 
 function diskProblem(cause: unknown): TidepoolError | undefined {
-  const code = (cause as NodeJS.ErrnoException).code ?? '';
-  if (!['ENOSPC', 'EDQUOT'].includes(code)) return undefined;
-  return new TidepoolError('exhausted', "the server's disk is full; ask its administrator", {
-    cause,
-    details: { isDiskFull: true },
-  });
+  return isDiskFull(cause) ? fullDisk("the server's disk is full; ask its administrator", cause) : undefined;
 }

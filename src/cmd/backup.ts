@@ -8,10 +8,11 @@ import { restore } from '../backup/restore.ts';
 import { ApiClient } from '../cli/client.ts';
 import { formatSize } from '../cli/units.ts';
 import { systemClock } from '../clock/system-clock.ts';
-import { findServer } from '../config/connection.ts';
+import { findRunning } from '../config/connection.ts';
+import { stoppedDatabase } from '../config/data-folder.ts';
 import { defaultDataDir } from '../config/paths.ts';
 import { defaultReserve } from '../domain/disk.ts';
-import { hasCode, TidepoolError } from '../domain/errors.ts';
+import { TidepoolError } from '../domain/errors.ts';
 import { copyClosed, inspectDatabase, lockFolder, rewriteDatabase } from '../sqlite/copy.ts';
 import { version } from './version.ts';
 
@@ -88,10 +89,7 @@ interface Source extends AsyncDisposable {
 
 /** The data folder of the server that is meant: through the server if one runs, else as the folder lies there. */
 async function openSource(chosen: string | undefined): Promise<Source> {
-  const connection = await findServer(chosen).catch((error: unknown) => {
-    if (!hasCode(error, 'unavailable')) throw error;
-    return undefined;
-  });
+  const connection = await findRunning(chosen);
   if (connection === undefined) return openStopped(resolve(chosen ?? defaultDataDir()));
   const client = new ApiClient(connection);
   const { dataDir } = await client.serverFacts();
@@ -112,15 +110,13 @@ async function openSource(chosen: string | undefined): Promise<Source> {
 }
 
 async function openStopped(dataDir: string): Promise<Source> {
-  await access(join(dataDir, 'tidepool.db')).catch((cause: unknown) => {
-    throw new TidepoolError('not_found', `no server runs, and there is no database in ${dataDir}`, { cause });
-  });
+  const database = await stoppedDatabase(dataDir);
   const folder = await mkdtemp(join(dataDir, 'backup-'));
   return {
     dataDir,
     async takeDatabase() {
       const path = join(folder, `${randomUUID()}.db`);
-      copyClosed(join(dataDir, 'tidepool.db'), path);
+      copyClosed(database, path);
       return path;
     },
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),

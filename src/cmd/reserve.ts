@@ -13,7 +13,7 @@ interface Parts {
   log(message: string): void;
 }
 
-/** What is kept free of a disk of ours. */
+/** Reserve that is kept free on a disk of ours. */
 export function reserveRule({ storage }: Pick<Config, 'storage'>): ReserveRule {
   return { minBytes: storage.reserveBytes, percent: storage.reservePercent };
 }

@@ -1,4 +1,5 @@
 import { TidepoolError } from '../domain/errors.ts';
+import { fullDisk, isDiskFull } from '../files/disk-full.ts';
 
 /**
  * Returns an error of the operating system, such as a path that cannot be made or a full disk, as an error with a code: it is no
@@ -11,9 +12,7 @@ export function systemFault(thrown: unknown): unknown {
   // Node writes "CODE: reason, call 'path'".
   const reason = /^E[A-Z0-9]+: (.*?), /.exec(thrown.message)?.[1] ?? thrown.message;
   const what = path === undefined ? syscall : `${syscall} of ${path}`;
-  const isDiskFull = ['ENOSPC', 'EDQUOT'].includes(code);
-  return new TidepoolError(isDiskFull ? 'exhausted' : 'unavailable', `${what} failed: ${reason} (${code})`, {
-    cause: thrown,
-    details: isDiskFull ? { isDiskFull } : {},
-  });
+  const message = `${what} failed: ${reason} (${code})`;
+  if (isDiskFull(thrown)) return fullDisk(message, thrown);
+  return new TidepoolError('unavailable', message, { cause: thrown });
 }

@@ -34,7 +34,7 @@ test('an upgrade tells migrations with their disk, builds, VMs of another image,
   assert.ok(report.neededBytes >= 200 * mib);
 });
 
-test('what would stop an upgrade is told before: a newer database, too little disk', () => {
+test('a newer database and too little disk are reported before they stop an upgrade', () => {
   const newer = upgradeReport({ ...facts, database: { sizeBytes: 1, migrations: ['0001-a', '0099-x'] } });
   assert.match(newer.problems.join(), /newer Tidepool \(migration 0099-x\)/);
   const full = upgradeReport({ ...facts, database: { sizeBytes: 600 * mib, migrations: ['0001-a'] } });

@@ -1,9 +1,10 @@
-import { access, statfs } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ApiClient } from '../cli/client.ts';
 import { formatSize } from '../cli/units.ts';
 import { systemClock } from '../clock/system-clock.ts';
-import { findServer } from '../config/connection.ts';
+import { findRunning } from '../config/connection.ts';
+import { stoppedDatabase } from '../config/data-folder.ts';
 import { defaultCacheDir, defaultDataDir } from '../config/paths.ts';
 import { hasCode, TidepoolError } from '../domain/errors.ts';
 import { agentProtocol } from '../protocol/agent.ts';
@@ -14,7 +15,7 @@ import { migrations } from '../sqlite/schema.ts';
 import { missingArtifacts } from './artifacts.ts';
 import { version } from './version.ts';
 
-/** What is there now, and what this version brings. */
+/** Facts about the installation that is there now, and about this version. */
 export interface UpgradeFacts {
   /** The running server; null when none runs. */
   readonly running: { readonly version: string; readonly agentProtocol: number } | null;
@@ -31,12 +32,12 @@ export interface UpgradeFacts {
   readonly workers: readonly string[];
 }
 
-/** What an upgrade to this version would do. */
+/** Effects of an upgrade to this version. */
 export interface UpgradeReport {
   readonly from: string | null;
   readonly to: string;
   readonly migrations: readonly string[];
-  /** Of the disk with the data folder: for the copy of the database and the change; 0 when there is nothing to change. */
+  /** Bytes on the disk of the data folder for the copy of the database and the change; 0 when nothing is to be changed. */
   readonly neededBytes: number;
   readonly freeBytes: number;
   readonly builds: readonly string[];
@@ -44,11 +45,11 @@ export interface UpgradeReport {
   readonly vms: readonly string[];
   /** Refused until they run this version as well. */
   readonly workers: readonly string[];
-  /** What would stop the upgrade. */
+  /** Reasons why the upgrade would stop, as sentences. */
   readonly problems: readonly string[];
 }
 
-/** What an upgrade would do. Pure. */
+/** Returns the effects of an upgrade. Pure. */
 export function upgradeReport(facts: UpgradeFacts): UpgradeReport {
   const { running, here, database, freeBytes, vms, workers } = facts;
   const applied = database?.migrations ?? [];
@@ -88,10 +89,7 @@ async function gather(chosen: string | undefined): Promise<UpgradeFacts> {
   const { imageId, missing } = await missingArtifacts(defaultCacheDir(), systemClock);
   const known = Object.keys(migrations).sort();
   const base = { here: { version, agentProtocol, imageId, migrations: known }, missingArtifacts: missing };
-  const connection = await findServer(chosen).catch((error: unknown) => {
-    if (!hasCode(error, 'unavailable')) throw error;
-    return undefined;
-  });
+  const connection = await findRunning(chosen);
   if (connection === undefined) return { ...base, ...(await stopped(resolve(chosen ?? defaultDataDir()))) };
   const client = new ApiClient(connection);
   const facts = await client.serverFacts().catch((cause: unknown) => {
@@ -111,17 +109,11 @@ async function gather(chosen: string | undefined): Promise<UpgradeFacts> {
 }
 
 async function stopped(dataDir: string): Promise<Omit<UpgradeFacts, 'here' | 'missingArtifacts'>> {
-  const path = join(dataDir, 'tidepool.db');
-  const isThere = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (!isThere) throw new TidepoolError('not_found', `no server runs, and there is no database in ${dataDir}`);
-  const peek = peekDatabase(path);
+  const peek = peekDatabase(await stoppedDatabase(dataDir));
   return { running: null, database: peek, freeBytes: await freeBytes(dataDir), vms: peek.vms, workers: [] };
 }
 
-/** Of a folder that may not be there yet. */
+/** Returns the free bytes on the disk of a folder, which may not be there yet. */
 async function freeBytes(folder: string): Promise<number> {
   const facts = await statfs(folder).catch(() => undefined);
   return facts === undefined ? freeBytes(join(folder, '..')) : facts.bavail * facts.bsize;

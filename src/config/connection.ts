@@ -1,11 +1,11 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { TidepoolError } from '../domain/errors.ts';
+import { hasCode, TidepoolError } from '../domain/errors.ts';
 import { readJson, writeFileDurably } from '../files/durable.ts';
 import { readAdminToken } from './admin-token.ts';
 import { readLogin } from './login.ts';
-import { defaultDataDir, stateDir } from './paths.ts';
+import { defaultDataDir, namedDataDir, stateDir } from './paths.ts';
 
 /**
  * How commands find the server on the same machine: each server writes a note into a folder of its user's, with its
@@ -72,18 +72,22 @@ export async function findLocalUrl(dataDir: string | undefined): Promise<string>
   return chooseServer(await runningServers(), dataDir).url;
 }
 
-/** A folder that somebody names is the one that is meant: another server that runs is not it. */
-function namedDataDir(option: string | undefined): string | undefined {
-  const named = option ?? process.env.TIDEPOOL_DATA_DIR;
-  return named === undefined || named === '' ? undefined : resolve(named);
+/** Finds the server as `findServer` does; undefined when it does not run. Error: `invalid` as there. */
+export async function findRunning(dataDir: string | undefined): Promise<{ url: string; token: string } | undefined> {
+  return findServer(dataDir).catch((error: unknown) => {
+    if (!hasCode(error, 'unavailable')) throw error;
+    return undefined;
+  });
 }
 
 function chooseServer(running: readonly ServerNote[], option: string | undefined): ServerNote {
   const named = namedDataDir(option);
-  const wanted = running.find((note) => note.dataDir === (named ?? defaultDataDir()));
+  const dataDir = resolve(named ?? defaultDataDir());
+  const wanted = running.find((note) => note.dataDir === dataDir);
   if (wanted !== undefined) return wanted;
+  // A folder that somebody names is the one that is meant: another server that runs is not it.
   if (named !== undefined)
-    throw new TidepoolError('unavailable', `no server runs on the data folder ${named}; start it with: npm start`);
+    throw new TidepoolError('unavailable', `no server runs on the data folder ${dataDir}; start it with: npm start`);
   const [only, ...others] = running;
   if (only === undefined) throw new TidepoolError('unavailable', 'no server runs here; start one with: npm start');
   if (others.length === 0) return only;

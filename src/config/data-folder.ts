@@ -42,6 +42,15 @@ export async function prepareDataFolder(dataDir: string): Promise<void> {
     );
 }
 
+/** Returns the path of the database of a server that does not run. Error: `not_found`. */
+export async function stoppedDatabase(dataDir: string): Promise<string> {
+  const path = join(dataDir, 'tidepool.db');
+  await access(path).catch((cause: unknown) => {
+    throw new TidepoolError('not_found', `no server runs, and there is no database in ${dataDir}`, { cause });
+  });
+  return path;
+}
+
 /** A first start that was killed may leave an empty file beside a log in which all of the database still is. */
 async function hasDatabase(dataDir: string): Promise<boolean> {
   const sizes = await Promise.all(['tidepool.db', 'tidepool.db-wal'].map((name) => statOf(dataDir, name)));

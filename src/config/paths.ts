@@ -21,10 +21,16 @@ function homeCacheDir(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'tidepool');
 }
 
+/** Returns the data folder that an option or the environment names; undefined when neither does. */
+export function namedDataDir(option?: string): string | undefined {
+  const named = option ?? process.env.TIDEPOOL_DATA_DIR;
+  return named === '' ? undefined : named;
+}
+
 /** Database, blobs, logs, `admin.token`. */
 export function defaultDataDir(): string {
-  const chosen = process.env.TIDEPOOL_DATA_DIR;
-  if (chosen !== undefined && chosen !== '') return chosen;
+  const named = namedDataDir();
+  if (named !== undefined) return named;
   return join(process.env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'tidepool');
 }
 

@@ -65,12 +65,12 @@ export interface VmMove {
   readonly facts?: VmFacts;
 }
 
-/** What may change of a VM beside its state. */
+/** Facts about a VM that may change beside its state. */
 export type VmFacts = Partial<
   Pick<Vm, 'host' | 'port' | 'capacity' | 'protocol' | 'runtimes' | 'isUnwanted' | 'isStanding'>
 >;
 
-/** What is known of a worker that could not run attempts. */
+/** Strikes of a worker that could not run attempts. */
 export interface WorkerStrikes {
   readonly keyId: string;
   readonly vm: string;

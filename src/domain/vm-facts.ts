@@ -1,7 +1,7 @@
 import type { AgentHealth } from '../protocol/agent.ts';
 import type { Vm } from './vm.ts';
 
-/** What an agent says of its machine and the row of a VM keeps. */
+/** Facts that an agent reports of its machine, and that the row of a VM keeps. */
 export type AgentFacts = Pick<Vm, 'capacity' | 'protocol' | 'runtimes'>;
 
 /** Returns what is kept of an agent's answer. */

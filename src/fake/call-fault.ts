@@ -4,8 +4,8 @@ import type { TidepoolError } from '../domain/errors.ts';
 export type HypervisorCall = 'list' | 'stats' | 'get' | 'create' | 'suspend' | 'resume' | 'destroy' | 'remove' | 'room';
 
 /**
- * What goes wrong in a call: it waits, without end for Infinity; then it fails, or has its effect late. After the effect its
- * answer may be late, and is then about what was true at the effect; or lost.
+ * Trouble of one call. The call waits (without end for Infinity), and then it fails, or has its effect late. The answer after the effect
+ * may be late, and then it says what was true at the effect; or it is lost.
  */
 export interface CallFault {
   readonly waitMs?: number;

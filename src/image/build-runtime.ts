@@ -29,8 +29,11 @@ export interface BuildRuntimeOptions {
 
 /** Content address of everything that goes into a built-in runtime. */
 export async function runtimeId(name: BuiltInRuntime, host: HostFacts): Promise<string> {
+  return contentOf(name, await finishScript(runtimeRecipes[name]), host);
+}
+
+function contentOf(name: BuiltInRuntime, finish: string, host: HostFacts): string {
   const recipe = runtimeRecipes[name];
-  const finish = await finishScript(recipe);
   return contentId({ runtimeFormat, name, recipe, finish, compression, host: [host.distribution, host.architecture] });
 }
 
@@ -39,7 +42,7 @@ export async function buildRuntime(name: BuiltInRuntime, options: BuildRuntimeOp
   const host = options.host ?? (await readHostFacts());
   const recipe = runtimeRecipes[name];
   const finish = await finishScript(recipe);
-  const id = await runtimeId(name, host);
+  const id = contentOf(name, finish, host);
   const ready = await findRuntime(options.cacheDir, name, id);
   if (ready !== undefined) return ready;
   const progress = forwardOnly(options.progress);

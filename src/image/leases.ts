@@ -13,7 +13,7 @@ const leaseSchema = z.object({
   runtimes: z.array(z.string()),
   /** When its oldest VM was made: an older disk of a runtime than that VM's may be attached to it. Null: it has none. */
   oldestVmMs: z.number().nullable(),
-  /** What it keeps free of a disk. A lease from before that was noted has the usual. */
+  /** Reserve that the installation keeps free on a disk. A lease of an earlier version, without one, has the usual reserve. */
   reserve: z.object({ minBytes: z.number(), percent: z.number() }).default(defaultReserve),
 });
 

@@ -19,7 +19,7 @@ const addressEveryMs = 1_000;
 const hangMs = 2_000;
 /** An agent that has been silent for so long is dead, however busy its machine is. */
 const silenceMs = 15_000;
-/** What an agent says of its machine is written down at most this often. */
+/** Minimum time between two writes of the facts that an agent reports of its machine. */
 const learnEveryMs = 10_000;
 /** On a host that always lags, a VM is judged all the same after this many late waits in a row. */
 const mostLate = 3;
