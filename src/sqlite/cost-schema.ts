@@ -1,4 +1,5 @@
 import { type Kysely, type Migration, sql } from 'kysely';
+import { queueBlockTriggers } from './queue-block-triggers.ts';
 
 /** Counters that triggers keep, in the transaction of whatever they count: see docs/adr/0040-counters-by-triggers.md. */
 export interface CostTables {
@@ -10,28 +11,8 @@ export interface CostTables {
   queue_block: { owner: string; level: number; priority: number; prefix: string; count: number };
 }
 
-/**
- * Lengths of the beginnings of ids by which queued jobs are counted. Ids begin with the time (`sortableId`): 6 characters are
- * 17 minutes, and each further one is a 32nd of that, to 32 ms. Level 0 counts all jobs of a priority.
- */
-export const queueLevels = [0, 6, 7, 8, 9] as const;
-
-const each = (row: 'old' | 'new', statement: (level: number, prefix: string) => string): string =>
-  queueLevels.map((level) => `${statement(level, `substr(${row}.id, 1, ${level})`)};`).join('\n');
-
-const joins = (row: 'old' | 'new'): string =>
-  each(
-    row,
-    (level, prefix) => `insert into queue_block (owner, level, priority, prefix, count)
-      values (${row}.owner, ${level}, ${row}.priority, ${prefix}, 1)
-      on conflict do update set count = count + 1`,
-  );
-
-const leaves = (row: 'old' | 'new'): string =>
-  each(row, (level, prefix) => {
-    const block = `owner = ${row}.owner and level = ${level} and priority = ${row}.priority and prefix = ${prefix}`;
-    return `update queue_block set count = count - 1 where ${block}; delete from queue_block where ${block} and count = 0`;
-  });
+/** Those of this migration; `queueLevels` of queue-block-schema.ts are the present ones. */
+const firstLevels = [0, 6, 7, 8, 9];
 
 const keeps = (owner: string, column: 'input_bytes' | 'kept_bytes', bytes: string): string => {
   const [input, kept] = column === 'input_bytes' ? [bytes, '0'] : ['0', bytes];
@@ -50,16 +31,11 @@ const statements = [
   `create table queue_block (
     owner text not null, level integer not null, priority integer not null, prefix text not null, count integer not null,
     primary key (owner, level, priority, prefix)) without rowid`,
-  ...queueLevels.map(
+  ...firstLevels.map(
     (level) => `insert into queue_block select owner, ${level}, priority, substr(id, 1, ${level}) as prefix, count(*)
       from job where state = 'queued' group by owner, priority, prefix`,
   ),
-  `create trigger queue_block_new after insert on job when new.state = 'queued' begin ${joins('new')} end`,
-  `create trigger queue_block_join after update of state on job when new.state = 'queued' and old.state != 'queued'
-    begin ${joins('new')} end`,
-  `create trigger queue_block_leave after update of state on job when old.state = 'queued' and new.state != 'queued'
-    begin ${leaves('old')} end`,
-  `create trigger queue_block_gone after delete on job when old.state = 'queued' begin ${leaves('old')} end`,
+  ...queueBlockTriggers(firstLevels),
 
   `create table storage_user (name text primary key, input_bytes integer not null, kept_bytes integer not null)`,
   `create table user_blob (

@@ -1,4 +1,4 @@
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import { endOfTurn, type Pace } from './pace.ts';
 
 type Work<Tables, T> = (tx: Transaction<Tables>) => Promise<T>;
@@ -8,6 +8,11 @@ interface Waiting<Tables> {
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
+
+// Compiled once: each write runs two of them.
+const savepoint = CompiledQuery.raw('savepoint piece');
+const release = CompiledQuery.raw('release piece');
+const rollback = CompiledQuery.raw('rollback to piece');
 
 /** A transaction keeps all other statements waiting, so it has an end. */
 const groupSize = 500;
@@ -79,7 +84,7 @@ async function carryOut<Tables>(
   tx: Transaction<Tables>,
   { work, resolve, reject }: Waiting<Tables>,
 ): Promise<() => void> {
-  await sql`savepoint piece`.execute(tx);
+  await tx.executeQuery(savepoint);
   let value: unknown;
   try {
     value = await work(tx);
@@ -87,14 +92,14 @@ async function carryOut<Tables>(
     await undo(tx, error);
     return () => reject(error);
   }
-  await sql`release piece`.execute(tx);
+  await tx.executeQuery(release);
   return () => resolve(value);
 }
 
 async function undo<Tables>(tx: Transaction<Tables>, cause: unknown): Promise<void> {
   try {
-    await sql`rollback to piece`.execute(tx);
-    await sql`release piece`.execute(tx);
+    await tx.executeQuery(rollback);
+    await tx.executeQuery(release);
   } catch {
     // There is no savepoint any more: SQLite has rolled the whole transaction back, and the cause says why.
     throw cause;

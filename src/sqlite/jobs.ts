@@ -21,13 +21,19 @@ type Db = Kysely<Tables>;
  */
 export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: number): JobStore {
   const holdings = queue.keptHoldings(db);
+  const newestId = new NewestId(db);
   return {
-    insert: (job) => group.run((tx) => insert(tx, job)),
-    insertOnce: (job, once) => group.run((tx) => insertOnce(tx, job, once)),
-    get: (id) => getJob(db, id),
-    async newestId() {
-      return (await db.selectFrom('job').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst())?.id;
+    async insert(job) {
+      await group.run((tx) => insert(tx, job));
+      newestId.note(job.id);
     },
+    async insertOnce(job, once) {
+      const answer = await group.run((tx) => insertOnce(tx, job, once));
+      newestId.note(job.id);
+      return answer;
+    },
+    get: (id) => getJob(db, id),
+    newestId: () => newestId.read(),
     getMany: (ids) => getJobs(db, ids),
     list: (page) => listJobs(db, page),
     queueUsers: () => queue.queueUsers(db),
@@ -74,6 +80,30 @@ export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: numb
       }));
     },
   };
+}
+
+/** The largest id of a job, read once: each submission asks for it, and no other process adds jobs. */
+class NewestId {
+  readonly #db: Db;
+  #isRead = false;
+  #newest: string | undefined;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  async read(): Promise<string | undefined> {
+    if (!this.#isRead) {
+      const row = await this.#db.selectFrom('job').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst();
+      this.#isRead = true;
+      if (row !== undefined) this.note(row.id);
+    }
+    return this.#newest;
+  }
+
+  note(id: string): void {
+    if (this.#newest === undefined || id > this.#newest) this.#newest = id;
+  }
 }
 
 async function insert(tx: Transaction<Tables>, job: Job): Promise<void> {

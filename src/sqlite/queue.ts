@@ -3,8 +3,8 @@ import { emptyResult, type JobState } from '../domain/job.ts';
 import type { Assignment, CancelFilter, Cancelled, RejectFilter } from '../domain/job-store.ts';
 import type { Holding, QueuedJob, QueueUser, WorkerShape } from '../domain/queue.ts';
 import { chargedCpus, decayed, held } from '../domain/usage.ts';
-import { queueLevels } from './cost-schema.ts';
 import { KeptRows } from './kept-rows.ts';
+import { queueLevels } from './queue-block-schema.ts';
 import type { Tables } from './schema.ts';
 import { statesThatCan } from './states.ts';
 

@@ -9,6 +9,7 @@ import { type ExclusionTables, exclusionMigration } from './exclusion-schema.ts'
 import { type KeyValueRelayTables, keyValueRelayMigration } from './key-value-relays.ts';
 import { type PoolNoteTables, poolNoteMigration } from './pool-note-schema.ts';
 import { type ProtocolColumns, protocolMigration } from './protocol-schema.ts';
+import { queueBlockMigration } from './queue-block-schema.ts';
 import { type QueueColumns, type QueueTables, queueMigration } from './queue-schema.ts';
 import { type ServiceTables, serviceMigration } from './service-schema.ts';
 import { type StandingColumns, standingMigration } from './standing-schema.ts';
@@ -117,6 +118,7 @@ export const migrations: Record<string, Migration> = {
   '0014-key-value-relays': keyValueRelayMigration,
   '0015-worker-trust': workerTrustMigration,
   '0016-standing': standingMigration,
+  '0017-queue-block': queueBlockMigration,
 };
 
 const firstSchema = [
