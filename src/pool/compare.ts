@@ -19,7 +19,8 @@ export interface Comparing {
 /**
  * Compares the pool's rows with the hypervisor's machines: VMs whose machine somebody removed, paused or shut down while
  * no event reached us are given up. The rows are read before the machines, so a machine comes after its row. A machine that
- * the list lacks is asked for by its name before its VM is given up: a list may be short by a mistake.
+ * the list lacks, or has in another state than its VM's, is asked for by its name before its VM is given up: a list may be
+ * short by a mistake, or old.
  * @returns machines of this pool that no row knows: what an interrupted launch or removal left behind
  */
 export async function compareMachines(context: PoolContext, comparing: Comparing): Promise<Machine[]> {
@@ -28,9 +29,11 @@ export async function compareMachines(context: PoolContext, comparing: Comparing
   // All at once: when many are gone, they share the flushes to the disk.
   await Promise.all(
     rows.map(async (vm) => {
-      if (expectedState(vm) === undefined) return;
+      const expected = expectedState(vm);
+      if (expected === undefined) return;
       await comparing.attempt(vm.name, async () => {
-        const machine = machines.get(vm.name) ?? (await lookAgain(context, vm.name));
+        const listed = machines.get(vm.name);
+        const machine = listed?.state === expected ? listed : await lookAgain(context, vm.name);
         if (machine !== 'unknown') await compare(context, vm, machine, comparing, '');
       });
     }),

@@ -13,6 +13,8 @@ const mostForeign = 1_000;
 /** Names that were taken one after the other, after which launches pause as after a failure. */
 const mostTakenInRow = 8;
 const keptBootTimes = 9;
+/** Failures in a row after which VMs are launched one at a time, until one comes into service. */
+const provenFailures = 2;
 /** While times run that the next server is to go on with, they are written down this often. */
 const saveEveryMs = 5_000;
 
@@ -110,7 +112,9 @@ export class Launches {
         : 'healthy again; VMs are launched as before';
       await emit(this.#context, isUnhealthy ? 'alert.raised' : 'alert.cleared', null, text, { failures, allowed });
     }
-    return this.#backoff.mayTry(uptimeMs) ? mostLaunches : 0;
+    if (!this.#backoff.mayTry(uptimeMs)) return 0;
+    // Whether launches work again is found out with one of them.
+    return this.#backoff.failures >= provenFailures ? Math.min(1, mostLaunches) : mostLaunches;
   }
 
   /** A launch failed. Several that fail together count once. */

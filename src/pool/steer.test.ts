@@ -227,6 +227,23 @@ test('carried out step by step, any pool comes to exactly what is wanted and sta
   );
 });
 
+test('a step that lasts, as one that waits for room on the host does, makes no VM drain and come back by turns', () => {
+  fc.assert(
+    fc.property(fc.array(anyVm, { maxLength: 12 }), anyWanted, fc.array(fc.boolean()), (vms, want, stand) => {
+      let pool: SteeredVm[] = vms.map((one, i) => {
+        const step = one.state === 'ready' && stand[i] === true ? ('unpause' as const) : null;
+        return { ...one, step, name: `vm-${i}` };
+      });
+      let actions: readonly PoolAction[] = [];
+      for (let round = 0; round < 100; round += 1) {
+        actions = steer(pool, { ...want, mayLaunch: true }, 10_000 + round);
+        pool = applied(pool, actions, round);
+      }
+      assert.deepEqual(kinds(actions), []);
+    }),
+  );
+});
+
 test('however many VMs are outdated, as many as wanted serve at all times, and at the end none is outdated', () => {
   const counts = fc.record({ outdated: fc.integer({ min: 0, max: 6 }), warm: fc.integer({ min: 0, max: 2 }) });
   fc.assert(

@@ -179,17 +179,20 @@ function surge(ready: readonly SteeredVm[], { desired }: Wanted, isReplaced: boo
   return mayBeReplaced && ready.filter(isKept).length < desired ? 1 : 0;
 }
 
+/** A VM with a step under way counts for what it is, and is not drained before that step is done. */
 function drains(ready: readonly SteeredVm[], wanted: Wanted, nowMs: number): MoveAction[] {
-  const free = ready.filter((vm) => vm.step === null);
-  const [unwanted, others] = [free.filter((vm) => vm.isUnwanted), free.filter((vm) => !vm.isUnwanted)];
+  const mayDrain = (vm: SteeredVm): boolean => vm.step === null;
+  const [unwanted, others] = [ready.filter((vm) => vm.isUnwanted), ready.filter((vm) => !vm.isUnwanted)];
   const outdated = others.filter((vm) => vm.isOutdated).sort(byJobs);
-  const surplus = ready.length - unwanted.length - wanted.desired;
+  const surplus = others.length - wanted.desired;
   // What takes an outdated one's place must be there, and have got its share of the work.
-  const there = others.filter((vm) => vm.isOutdated || nowMs - vm.stateSinceMs >= settleMs);
-  const replaced = outdated.slice(0, Math.max(0, there.length - wanted.desired));
-  const mayGo = others.filter((vm) => !vm.isOutdated && nowMs - vm.stateSinceMs >= wanted.minLifetimeMs).sort(byJobs);
+  const there = others.filter((vm) => mayDrain(vm) && (vm.isOutdated || nowMs - vm.stateSinceMs >= settleMs));
+  const replaced = outdated.filter(mayDrain).slice(0, Math.max(0, there.length - wanted.desired));
+  const mayGo = others
+    .filter((vm) => mayDrain(vm) && !vm.isOutdated && nowMs - vm.stateSinceMs >= wanted.minLifetimeMs)
+    .sort(byJobs);
   return [
-    ...moves('drain', unwanted, 'an operator asked for it'),
+    ...moves('drain', unwanted.filter(mayDrain), 'an operator asked for it'),
     ...replaced.flatMap((vm) => moves('drain', [vm], vm.outdatedBecause ?? 'another takes its place')),
     ...moves('drain', mayGo.slice(0, Math.max(0, surplus - outdated.length)), 'the pool wants fewer VMs'),
   ];
