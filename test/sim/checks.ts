@@ -12,6 +12,8 @@ const preparationMs = 60_000;
 const stepMs = 45_000;
 /** From the decision to drain a VM to its being drained. */
 const decisionMs = 5_000;
+/** How long the row of a VM that is drained may say that it serves, while another takes its place already. */
+const unwrittenMs = 1_000;
 /** Strikes after which a sick VM is drained, and attempts that may be on their way to it then. */
 const mostRefusals = 3 + 3;
 
@@ -28,6 +30,12 @@ export interface Running {
   readonly maxParallelLaunches: number;
 }
 
+interface Wanted {
+  readonly atMs: number;
+  readonly desired: number;
+  readonly surge: number;
+}
+
 /** What must hold all the time, whatever happens. */
 export class Checks {
   readonly #world: World;
@@ -36,10 +44,11 @@ export class Checks {
   /** Stays of VMs in a state, with the time at which each was first seen. */
   readonly #stays = new Map<string, number>();
   /** Sizes that were wanted lately, with their times. */
-  #wanted: { readonly atMs: number; readonly desired: number; readonly surge: number }[] = [];
+  #wanted: Wanted[] = [];
   /** When VMs have left the service of late, other than to be replaced. */
   #leftAtMs: number[] = [];
   #inService = 0;
+  #tooManySinceMs: number | undefined;
 
   readonly #desired: () => number;
 
@@ -76,14 +85,20 @@ export class Checks {
     this.#checkStays(vms, running);
     await this.#checkHoldings();
     const inService = vms.filter((vm) => vm.state === 'ready').length;
-    const most = Math.max(0, ...this.#wanted.map(({ desired, surge }) => desired + surge));
-    if (inService > this.#inService && inService > most) {
+    // The size is wanted at one moment and the surge seen at another.
+    const largest = (of: (wanted: Wanted) => number): number => Math.max(0, ...this.#wanted.map(of));
+    const most = largest(({ desired }) => desired) + largest(({ surge }) => surge);
+    if (inService <= most) this.#tooManySinceMs = undefined;
+    else if (inService > this.#inService) this.#tooManySinceMs ??= nowMs;
+    if (this.#tooManySinceMs !== undefined && nowMs - this.#tooManySinceMs > unwrittenMs)
       world.violated(`${inService} VMs are in service, and no more than ${most} were wanted`);
-    }
     this.#inService = inService;
     if (running === undefined) return;
+    // A row may be behind its machine, be it that it could not be written: a machine that is off is not on its way.
+    const isBooting = (name: string): boolean =>
+      world.host.machines.get(name)?.isOff === false && !world.guests.get(name)?.isUp;
     const isComing = ({ name, state }: Vm): boolean =>
-      state === 'creating' || (state === 'booting' && !world.guests.get(name)?.isUp);
+      state === 'creating' || (state === 'booting' && isBooting(name));
     const coming = vms.filter(isComing).length;
     if (coming > running.maxParallelLaunches) world.violated(`${coming} VMs are on their way up`);
   }
@@ -110,11 +125,12 @@ export class Checks {
     }
   }
 
-  /** When a stay was first seen; time in which the server was away or stood still is not part of it. */
+  /** When a stay was first seen; time in which the server was away, stood still or could write nothing is not part of it. */
   #sinceMs(stay: string, upSinceMs: number): number {
-    const sinceMs = this.#stays.get(stay) ?? this.#world.clock.uptimeMs();
+    const world = this.#world;
+    const sinceMs = this.#stays.get(stay) ?? world.clock.uptimeMs();
     this.#stays.set(stay, sinceMs);
-    return Math.max(sinceMs, upSinceMs, this.#world.stoodUntilMs);
+    return Math.max(sinceMs, upSinceMs, world.stoodUntilMs, world.dataDiskFullUntilMs);
   }
 
   /** No VM stays in a state for longer than it may. */

@@ -157,6 +157,7 @@ export class Trouble {
     const forMs = random.int(1_000, 40_000);
     this.#happens('data disk full', `for ${forMs} ms`);
     this.#dataDisk.begin(clock.uptimeMs(), forMs);
+    this.#world.dataDiskFullUntilMs = Math.max(this.#world.dataDiskFullUntilMs, clock.uptimeMs() + forMs);
   }
 
   #storeFault(isWrite: boolean): TidepoolError | undefined {

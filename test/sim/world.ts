@@ -62,6 +62,8 @@ export class World {
   excusedUntilMs = 0;
   /** The server stood still until then the last time. */
   stoodUntilMs = 0;
+  /** The disk of the data folder was full until then the last time, or still is. */
+  dataDiskFullUntilMs = 0;
   /** VMs by name that something was done to, with what: these may fail. Until their row is deleted. */
   readonly harmed = new Map<string, string>();
   /** VMs that an operator deleted: these may be busy. Until their row is deleted. */
