@@ -97,8 +97,7 @@ export class Checks {
     // A row may be behind its machine, be it that it could not be written: a machine that is off is not on its way.
     const isBooting = (name: string): boolean =>
       world.host.machines.get(name)?.isOff === false && !world.guests.get(name)?.isUp;
-    const isComing = ({ name, state }: Vm): boolean =>
-      state === 'creating' || (state === 'booting' && isBooting(name));
+    const isComing = ({ name, state }: Vm): boolean => state === 'creating' || (state === 'booting' && isBooting(name));
     const coming = vms.filter(isComing).length;
     if (coming > running.maxParallelLaunches) world.violated(`${coming} VMs are on their way up`);
   }

@@ -8,11 +8,11 @@ import { World } from './world.ts';
 /** Faults that the random simulation has found, each as short as it can be told. */
 
 /** A pool that has its VMs in service and kept warm, and a way to end its server. */
-async function calmPool(desired: number, warm = 0) {
+async function calmPool(desired: number, warm = 0, maxParallelLaunches = desired + warm) {
   const world = await World.make(1);
   world.bootMs = () => 3_000;
   const settings = { min: 0, max: desired + warm + 1, warm, paused: false, policies: [] };
-  const options = { settings, maxParallelLaunches: desired + warm, minLifetimeMs: 0 };
+  const options = { settings, maxParallelLaunches, minLifetimeMs: 0 };
   const server = new SimServer(world, options);
   await server.start();
   await server.pool.scale(desired, 'the test wants it');
@@ -115,5 +115,26 @@ test('a VM that was parked soon after it stood for lack of room stays parked ove
   const [same] = await world.store.vms.list();
   assert.deepEqual([same?.name, same?.state, same?.isStanding], [vm.name, 'warm', false]);
   next.kill();
+  await world.store.close();
+});
+
+test('after two launches for the warm pool that failed, one at a time is tried until one comes up', async () => {
+  const { world, server, stop } = await calmPool(1, 0, 3);
+  let created: number[] = [];
+  world.hypervisorFault = (call, name) => {
+    if (call !== 'create') return undefined;
+    created.push(world.clock.uptimeMs());
+    world.harm(name, 'launches are refused');
+    return { error: new TidepoolError('upstream', 'there is no network of that name') };
+  };
+  await server.pool.change({ warm: 4 });
+  await world.clock.advance(60_000);
+  const tries = Map.groupBy(created, (atMs) => Math.floor(atMs / 500)).size;
+  assert.ok(tries >= 4 && created.length <= tries + 4, `${created.length} launches in ${tries} tries`);
+  created = [];
+  world.hypervisorFault = () => undefined;
+  await world.clock.advance(120_000);
+  assert.equal((await world.store.vms.list()).filter(({ state }) => state === 'warm').length, 4);
+  assert.ok(await stop());
   await world.store.close();
 });
