@@ -8,7 +8,8 @@ import { type Comparing, compareMachines } from './compare.ts';
 import type { PoolContext } from './context.ts';
 
 const machine = (name: string, state: Machine['state']): Machine => ({
-  ...{ name, uuid: name, state, pauseReason: null, tags: { pool: 'default' }, endpoints: [] },
+  ...{ name, uuid: name, state, pauseReason: null, endpoints: [] },
+  tags: { pool: 'default', role: 'worker', imageId: 'image', keyId: 'key', createdAtMs: 1 },
   flavor: { vcpus: 1, memoryMiB: 256 },
 });
 

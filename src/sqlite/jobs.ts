@@ -6,6 +6,7 @@ import type { OnceAnswer, OnceKey } from '../domain/once.ts';
 import { runtimeOf } from '../domain/requirements.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { rememberOnce } from './once.ts';
+import { Prepared } from './prepared.ts';
 import * as queue from './queue.ts';
 import type { Tables } from './schema.ts';
 import { statesThatCan } from './states.ts';
@@ -106,8 +107,18 @@ class NewestId {
   }
 }
 
+const columns = [
+  ...(['id', 'owner', 'state', 'spec_json', 'attempt', 'vm_name', 'cancel_requested', 'created_at_ms'] as const),
+  ...(['started_at_ms', 'ended_at_ms', 'result_json', 'priority', 'runtime', 'cpus', 'memory_bytes'] as const),
+  ...(['disk_bytes', 'timeout_ms', 'assigned_at_ms', 'kept_bytes'] as const),
+] satisfies readonly (keyof Row)[];
+
+const insertRow = new Prepared<Row>((db, place) =>
+  db.insertInto('job').values(Object.fromEntries(columns.map((name) => [name, place(name)])) as unknown as Row),
+);
+
 async function insert(tx: Transaction<Tables>, job: Job): Promise<void> {
-  await tx.insertInto('job').values(toRow(job)).execute();
+  await insertRow.run(tx, toRow(job));
   await insertInputs(tx, job);
   await queue.joinQueue(tx, job.owner, job.createdAtMs);
 }
@@ -122,8 +133,12 @@ function fileOf({ path, size_bytes: sizeBytes, blob }: Selectable<Tables['job_fi
   return { path, sizeBytes, blob };
 }
 
+const rowOf = new Prepared<{ id: string }, Row>((db, place) =>
+  db.selectFrom('job').selectAll().where('id', '=', place('id')),
+);
+
 async function getJob(db: Db, id: string): Promise<Job | undefined> {
-  const row = await db.selectFrom('job').selectAll().where('id', '=', id).executeTakeFirst();
+  const row = await rowOf.first(db, { id });
   return row === undefined ? undefined : fromRow(row);
 }
 
@@ -149,41 +164,56 @@ async function listJobs(db: Db, { states, owner, before, limit }: JobPage): Prom
     .map(fromRow);
 }
 
-async function markRunning(db: Db, id: string, attempt: number, nowMs: number): Promise<boolean> {
-  const result = await db
+const runRow = new Prepared<{ id: string; attempt: number; nowMs: number }>((db, place) =>
+  db
     .updateTable('job')
-    .set({ state: 'running', started_at_ms: nowMs })
-    .where('id', '=', id)
-    .where('attempt', '=', attempt)
-    .where('state', 'in', statesThatCan('run'))
-    .executeTakeFirst();
-  return result.numUpdatedRows === 1n;
+    .set({ state: 'running', started_at_ms: place('nowMs') })
+    .where('id', '=', place('id'))
+    .where('attempt', '=', place('attempt'))
+    .where('state', 'in', statesThatCan('run')),
+);
+
+async function markRunning(db: Db, id: string, attempt: number, nowMs: number): Promise<boolean> {
+  return (await runRow.run(db, { id, attempt, nowMs })).numAffectedRows === 1n;
 }
+
+interface EndValues {
+  readonly id: string;
+  readonly attempt: number;
+  readonly state: JobState;
+  readonly nowMs: number;
+  readonly resultJson: string;
+  readonly keptBytes: number;
+}
+
+const endRow = new Prepared<EndValues, queue.ChargedRow>((db, place) =>
+  db
+    .updateTable('job')
+    .set({
+      state: place('state'),
+      ended_at_ms: place('nowMs'),
+      result_json: place('resultJson'),
+      kept_bytes: place('keptBytes'),
+    })
+    .where('id', '=', place('id'))
+    .where('attempt', '=', place('attempt'))
+    .where('state', 'in', statesThatCan('finish'))
+    .returning(['owner', 'cpus', 'memory_bytes', 'assigned_at_ms']),
+);
 
 async function finish(
   tx: Transaction<Tables>,
   id: string,
   attempt: number,
-  end: JobEnd,
+  { state, nowMs, result, files, logBytes = 0 }: JobEnd,
   halfLifeMs: number,
 ): Promise<boolean> {
-  const job = await tx
-    .updateTable('job')
-    .set({
-      state: end.state,
-      ended_at_ms: end.nowMs,
-      result_json: JSON.stringify(end.result),
-      kept_bytes: end.files.reduce((sum, file) => sum + file.sizeBytes, end.logBytes ?? 0),
-    })
-    .where('id', '=', id)
-    .where('attempt', '=', attempt)
-    .where('state', 'in', statesThatCan('finish'))
-    .returning(['owner', 'cpus', 'memory_bytes', 'assigned_at_ms'])
-    .executeTakeFirst();
+  const keptBytes = files.reduce((sum, file) => sum + file.sizeBytes, logBytes);
+  const job = await endRow.first(tx, { id, attempt, state, nowMs, resultJson: JSON.stringify(result), keptBytes });
   if (job === undefined) return false;
-  await endAttempt(tx, id, attempt, end.state);
-  await queue.charge(tx, job, end.nowMs, halfLifeMs);
-  for (const file of end.files) {
+  await endAttempt(tx, id, attempt, state);
+  await queue.charge(tx, job, nowMs, halfLifeMs);
+  for (const file of files) {
     const row = { job_id: id, path: file.path, size_bytes: file.sizeBytes, blob: file.blob };
     await tx.insertInto('job_file').values(row).execute();
   }
@@ -246,8 +276,16 @@ async function readmit(tx: Transaction<Tables>, id: string, keyIds: readonly str
   await queue.changeQueue(tx, job.owner, 0);
 }
 
+const endAttemptRow = new Prepared<{ id: string; attempt: number; outcome: string }>((db, place) =>
+  db
+    .updateTable('attempt')
+    .set({ outcome: place('outcome') })
+    .where('job_id', '=', place('id'))
+    .where('number', '=', place('attempt')),
+);
+
 async function endAttempt(tx: Transaction<Tables>, id: string, attempt: number, outcome: string): Promise<void> {
-  await tx.updateTable('attempt').set({ outcome }).where('job_id', '=', id).where('number', '=', attempt).execute();
+  await endAttemptRow.run(tx, { id, attempt, outcome });
 }
 
 async function cancel(

@@ -4,6 +4,7 @@ import type { Assignment, CancelFilter, Cancelled, RejectFilter } from '../domai
 import type { Holding, QueuedJob, QueueUser, WorkerShape } from '../domain/queue.ts';
 import { chargedCpus, decayed, held } from '../domain/usage.ts';
 import { KeptRows } from './kept-rows.ts';
+import { Prepared } from './prepared.ts';
 import { queueLevels } from './queue-block-schema.ts';
 import type { Tables } from './schema.ts';
 import { statesThatCan } from './states.ts';
@@ -97,11 +98,17 @@ function queuesFrom(
   );
 }
 
+const countAll = new Prepared<object, { queued: number | null }>((db) =>
+  db
+    .selectFrom('queue_user')
+    .select((e) => e.fn.sum<number | null>('queued').as('queued'))
+    .where(sql<boolean>`queued > 0`),
+);
+
 /** JobStore.countQueued. */
 export async function countQueued(db: Db, user?: string): Promise<number> {
-  let query = db.selectFrom('queue_user').select((e) => e.fn.sum<number | null>('queued').as('queued'));
-  query = query.where(user === undefined ? sql<boolean>`queued > 0` : sql<boolean>`name = ${user}`);
-  return (await query.executeTakeFirstOrThrow()).queued ?? 0;
+  const row = user === undefined ? await countAll.first(db, {}) : await userRow.first(db, { owner: user });
+  return row?.queued ?? 0;
 }
 
 /**
@@ -189,6 +196,31 @@ function order(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+const assignRow = new Prepared<{ jobId: string; worker: string; nowMs: number }, Selectable<Tables['job']>>(
+  (db, place) =>
+    db
+      .updateTable('job')
+      .set((e) => ({
+        state: 'starting',
+        vm_name: place('worker'),
+        attempt: e('attempt', '+', 1),
+        assigned_at_ms: place('nowMs'),
+      }))
+      .where('id', '=', place('jobId'))
+      .where('state', 'in', statesThatCan('assign'))
+      .returningAll(),
+);
+
+const insertAttempt = new Prepared<{ jobId: string; number: number; worker: string; nowMs: number }>((db, place) =>
+  db.insertInto('attempt').values({
+    job_id: place('jobId'),
+    number: place('number'),
+    vm_name: place('worker'),
+    assigned_at_ms: place('nowMs'),
+    outcome: null,
+  }),
+);
+
 /** JobStore.assign; the rows of the jobs that are assigned now. */
 export async function assign(
   tx: Tx,
@@ -199,16 +231,9 @@ export async function assign(
   const rows: Selectable<Tables['job']>[] = [];
   for (const { jobId, worker } of assignments) {
     if (!ready.has(worker)) continue;
-    const row = await tx
-      .updateTable('job')
-      .set((e) => ({ state: 'starting', vm_name: worker, attempt: e('attempt', '+', 1), assigned_at_ms: nowMs }))
-      .where('id', '=', jobId)
-      .where('state', 'in', statesThatCan('assign'))
-      .returningAll()
-      .executeTakeFirst();
+    const row = await assignRow.first(tx, { jobId, worker, nowMs });
     if (row === undefined) continue;
-    const attempt = { job_id: jobId, number: row.attempt, vm_name: worker, assigned_at_ms: nowMs, outcome: null };
-    await tx.insertInto('attempt').values(attempt).execute();
+    await insertAttempt.run(tx, { jobId, number: row.attempt, worker, nowMs });
     rows.push(row);
   }
   const owners = [...new Set(rows.map((row) => row.owner))];
@@ -239,20 +264,29 @@ async function readyVms(tx: Tx, assignments: readonly Assignment[]): Promise<Set
   return new Set(rows.map((row) => row.name));
 }
 
-/** A job came into its owner's queue. */
-export async function joinQueue(tx: Tx, owner: string, nowMs: number): Promise<void> {
-  const fresh = { name: owner, queued: 1, usage_cpu_ms: 0, usage_at_ms: nowMs, first_since_ms: nowMs, changes: 1 };
-  await tx
+const joinRow = new Prepared<{ owner: string; nowMs: number }>((db, place) =>
+  db
     .insertInto('queue_user')
-    .values(fresh)
+    .values({
+      name: place('owner'),
+      queued: 1,
+      usage_cpu_ms: 0,
+      usage_at_ms: place('nowMs'),
+      first_since_ms: place('nowMs'),
+      changes: 1,
+    })
     .onConflict((conflict) =>
       conflict.column('name').doUpdateSet((e) => ({
         queued: e('queue_user.queued', '+', 1),
         changes: e('queue_user.changes', '+', 1),
-        first_since_ms: sql`case when queue_user.queued = 0 then ${nowMs} else queue_user.first_since_ms end`,
+        first_since_ms: sql`case when queue_user.queued = 0 then excluded.first_since_ms else queue_user.first_since_ms end`,
       })),
-    )
-    .execute();
+    ),
+);
+
+/** A job came into its owner's queue. */
+export async function joinQueue(tx: Tx, owner: string, nowMs: number): Promise<void> {
+  await joinRow.run(tx, { owner, nowMs });
 }
 
 /** So many jobs came to (or, below 0, left) a queue. @param firstSinceMs given when its first one was started */
@@ -268,19 +302,29 @@ export async function changeQueue(tx: Tx, owner: string, count: number, firstSin
     .execute();
 }
 
+const userRow = new Prepared<{ owner: string }, Selectable<Tables['queue_user']>>((db, place) =>
+  db.selectFrom('queue_user').selectAll().where('name', '=', place('owner')),
+);
+
+const chargeRow = new Prepared<{ owner: string; usageCpuMs: number; nowMs: number }>((db, place) =>
+  db
+    .updateTable('queue_user')
+    .set({ usage_cpu_ms: place('usageCpuMs'), usage_at_ms: place('nowMs') })
+    .where('name', '=', place('owner')),
+);
+
+/** Columns of a job by which its owner is charged. */
+export type ChargedRow = Pick<Selectable<Tables['job']>, 'owner' | 'cpus' | 'memory_bytes' | 'assigned_at_ms'>;
+
 /** Charges a job's owner for what it held from its assignment until now. */
-export async function charge(
-  tx: Tx,
-  job: Pick<Selectable<Tables['job']>, 'owner' | 'cpus' | 'memory_bytes' | 'assigned_at_ms'>,
-  nowMs: number,
-  halfLifeMs: number,
-): Promise<void> {
-  const user = await tx.selectFrom('queue_user').selectAll().where('name', '=', job.owner).executeTakeFirstOrThrow();
+export async function charge(tx: Tx, job: ChargedRow, nowMs: number, halfLifeMs: number): Promise<void> {
+  const { owner } = job;
+  const user = await userRow.first(tx, { owner });
+  if (user === undefined) throw new RangeError(`the owner ${owner} of a job has no row`);
   const before = decayed({ cpuMs: user.usage_cpu_ms, atMs: user.usage_at_ms }, nowMs, halfLifeMs);
   const cpus = chargedCpus({ cpus: job.cpus, memoryBytes: job.memory_bytes });
-  const usage_cpu_ms = before + held(cpus, job.assigned_at_ms ?? nowMs, nowMs, halfLifeMs);
-  const change = { usage_cpu_ms, usage_at_ms: nowMs };
-  await tx.updateTable('queue_user').set(change).where('name', '=', job.owner).execute();
+  const usageCpuMs = before + held(cpus, job.assigned_at_ms ?? nowMs, nowMs, halfLifeMs);
+  await chargeRow.run(tx, { owner, usageCpuMs, nowMs });
 }
 
 /** JobStore.reject. */

@@ -5,6 +5,7 @@ import type { Vm, VmState } from '../domain/vm.ts';
 import { agentSlots } from '../protocol/agent.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { KeptRows } from './kept-rows.ts';
+import { Prepared } from './prepared.ts';
 import { isActive } from './queue.ts';
 import type { Tables } from './schema.ts';
 
@@ -27,7 +28,7 @@ export function sqlVmStore(db: Kysely<Tables>, group: GroupCommit<Tables>): VmSt
   return {
     insert: (vm) => group.run((tx) => insert(tx, vm)),
     async get(name) {
-      const row = await db.selectFrom('vm').selectAll().where('name', '=', name).executeTakeFirst();
+      const row = await rowOf.first(db, { name });
       return row === undefined ? undefined : fromRow(row);
     },
     list: () => kept.all(),
@@ -38,6 +39,10 @@ export function sqlVmStore(db: Kysely<Tables>, group: GroupCommit<Tables>): VmSt
     delete: (name) => group.run((tx) => deleteIdle(tx, name)),
   };
 }
+
+const rowOf = new Prepared<{ name: string }, Selectable<Tables['vm']>>((db, place) =>
+  db.selectFrom('vm').selectAll().where('name', '=', place('name')),
+);
 
 async function insert(db: Kysely<Tables>, vm: Vm): Promise<void> {
   const query = db.insertInto('vm').values(toRow(vm));
