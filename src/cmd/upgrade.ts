@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ApiClient } from '../cli/client.ts';
 import { formatSize } from '../cli/units.ts';
@@ -7,6 +6,7 @@ import { findRunning } from '../config/connection.ts';
 import { stoppedDatabase } from '../config/data-folder.ts';
 import { defaultCacheDir, defaultDataDir } from '../config/paths.ts';
 import { hasCode, TidepoolError } from '../domain/errors.ts';
+import { folderDisk } from '../files/disk.ts';
 import { agentProtocol } from '../protocol/agent.ts';
 import { workerListSchema } from '../protocol/api.ts';
 import { peekDatabase } from '../sqlite/copy.ts';
@@ -115,8 +115,10 @@ async function stopped(dataDir: string): Promise<Omit<UpgradeFacts, 'here' | 'mi
 
 /** Returns the free bytes on the disk of a folder, which may not be there yet. */
 async function freeBytes(folder: string): Promise<number> {
-  const facts = await statfs(folder).catch(() => undefined);
-  return facts === undefined ? freeBytes(join(folder, '..')) : facts.bavail * facts.bsize;
+  const space = await folderDisk(folder)
+    .space()
+    .catch(() => undefined);
+  return space?.freeBytes ?? freeBytes(join(folder, '..'));
 }
 
 function describe(report: UpgradeReport): string {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, rm, stat, statfs } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Store } from '../domain/store.ts';
+import { folderDisk } from '../files/disk.ts';
 import { makeFolder } from '../files/durable.ts';
 import { agentProtocol } from '../protocol/agent.ts';
 import type { DatabaseCopy, ServerFacts } from '../protocol/server.ts';
@@ -66,10 +67,10 @@ async function dropOldest(folder: string): Promise<void> {
 }
 
 async function requireRoom(folder: string, sizeBytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize >= sizeBytes + spareBytes) return;
+  const { freeBytes } = await folderDisk(folder).space();
+  if (freeBytes >= sizeBytes + spareBytes) return;
   const needed = Math.ceil((sizeBytes + spareBytes) / 1024 / 1024);
-  const free = Math.floor((bavail * bsize) / 1024 / 1024);
+  const free = Math.floor(freeBytes / 1024 / 1024);
   throw new TidepoolError(
     'exhausted',
     `a copy of the database needs ${needed} MiB in ${folder}, where ${free} MiB are free; make room`,

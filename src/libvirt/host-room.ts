@@ -1,5 +1,5 @@
-import { statfs } from 'node:fs/promises';
 import type { HostRoom, MachineStats } from '../domain/hypervisor.ts';
+import { folderDisk } from '../files/disk.ts';
 import type { LibvirtLink } from './link.ts';
 import { procedures } from './procedures.ts';
 
@@ -17,7 +17,7 @@ export async function readHostRoom(
 ): Promise<HostRoom> {
   const [memory, files] = await Promise.all([
     link.call(procedures.nodeGetMemoryStats, { count: valuesOfAll, cell: allCells, flags: 0 }),
-    folder === null ? null : statfs(folder),
+    folder === null ? null : folderDisk(folder).space(),
   ]);
   const values = new Map(memory.stats.map(({ field, valueKiB }) => [field, Number(valueKiB) * 1024]));
   const bytesOf = (field: string): number => values.get(field) ?? 0;
@@ -25,7 +25,7 @@ export async function readHostRoom(
   return {
     memoryBytes: bytesOf('total'),
     memoryFreeBytes: freeBytes - promisedBytes(machines),
-    disk: files === null ? null : { sizeBytes: files.blocks * files.bsize, freeBytes: files.bavail * files.bsize },
+    disk: files === null ? null : { sizeBytes: files.totalBytes, freeBytes: files.freeBytes },
   };
 }
 

@@ -1,7 +1,8 @@
-import { open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Kysely, sql } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
+import { folderDisk } from '../files/disk.ts';
 
 /** Copies of earlier upgrades that stay beside the database, the newest ones. */
 const keptCopies = 3;
@@ -50,14 +51,13 @@ export async function databaseBytes<T>(db: Kysely<T>): Promise<number> {
 
 async function requireRoom<T>(db: Kysely<T>, path: string): Promise<void> {
   const needed = upgradeBytes(await databaseBytes(db));
-  const { bavail, bsize } = await statfs(dirname(path));
-  const free = bavail * bsize;
-  if (free >= needed) return;
+  const { freeBytes } = await folderDisk(dirname(path)).space();
+  if (freeBytes >= needed) return;
   const mib = (bytes: number): number => Math.ceil(bytes / 1024 / 1024);
   throw new TidepoolError(
     'exhausted',
     `the database ${path} must be upgraded, which needs ${mib(needed)} MiB of disk for a copy and for the change; ` +
-      `${mib(free)} MiB are free; make room, then start again`,
+      `${mib(freeBytes)} MiB are free; make room, then start again`,
   );
 }
 

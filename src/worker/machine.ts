@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { MachineFacts } from '../agent/limits.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { folderDisk } from '../files/disk.ts';
 import { agentSlots } from '../protocol/agent.ts';
 import { mountOf, readMounts } from './mounts.ts';
 
@@ -81,7 +82,7 @@ export async function machineFacts(
   const limit = Number(await readFile(join(cgroups, 'memory.max'), 'utf8').catch(() => 'max'));
   const there = Number.isNaN(limit) ? totalmem() : Math.min(limit, totalmem());
   const memoryBytes = Math.min(share.memoryBytes ?? there, there);
-  const { bavail, bsize } = await statfs(folder);
-  const diskBytes = hasQuotas ? bavail * bsize : inMemoryBytes;
+  const { freeBytes } = await folderDisk(folder).space();
+  const diskBytes = hasQuotas ? freeBytes : inMemoryBytes;
   return { cpus: Math.min(share.cpus ?? cpus().length, cpus().length), memoryBytes, diskBytes };
 }

@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat, statfs, symlink } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import type { AgentClock } from '../agent/clock.ts';
 import { defaultReserve, reserveOf } from '../domain/disk.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { folderDisk } from '../files/disk.ts';
 import { syncPath } from '../files/durable.ts';
 import { unmount } from './mounts.ts';
 import { ask, download, type ServerAddress, unreachable } from './server.ts';
@@ -121,10 +122,10 @@ export class WorkerRuntimes {
 
   /** The disk of this machine is for what jobs write, and for its owner. Error: `exhausted`. */
   async #checkRoom({ name, sizeBytes }: Remote): Promise<void> {
-    const { bavail, blocks, bsize } = await statfs(this.#folder);
-    const keptBytes = reserveOf(defaultReserve, blocks * bsize);
-    if (bavail * bsize - sizeBytes >= keptBytes) return;
-    const [free, size, kept] = [bavail * bsize, sizeBytes, keptBytes].map((bytes) => Math.floor(bytes / 1024 ** 2));
+    const { freeBytes, totalBytes } = await folderDisk(this.#folder).space();
+    const keptBytes = reserveOf(defaultReserve, totalBytes);
+    if (freeBytes - sizeBytes >= keptBytes) return;
+    const [free, size, kept] = [freeBytes, sizeBytes, keptBytes].map((bytes) => Math.floor(bytes / 1024 ** 2));
     throw new TidepoolError(
       'exhausted',
       `no room for the runtime ${name} in ${this.#folder}: it has ${size} MiB, ${free} MiB are free, and ${kept} MiB are kept for jobs; make room there`,
