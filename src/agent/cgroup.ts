@@ -68,11 +68,16 @@ export class Cgroup {
     return this.exists && /^populated 1$/m.test(this.read('cgroup.events'));
   }
 
+  /** CPU time that its processes have used. */
+  get cpuMs(): number {
+    return Math.round(flatKeyed(this.read('cpu.stat'), 'usage_usec') / 1000);
+  }
+
   usage(): CgroupUsage {
     const peakMemoryBytes = Number(this.read('memory.peak'));
     const limits = [this.read('memory.max'), new Cgroup(dirname(this.path)).read('memory.max')];
     return {
-      cpuMs: Math.round(flatKeyed(this.read('cpu.stat'), 'usage_usec') / 1000),
+      cpuMs: this.cpuMs,
       peakMemoryBytes,
       ...memoryEvents(this.read('memory.events'), peakMemoryBytes, limits),
       processLimitHit: flatKeyed(this.read('pids.events'), 'max') > 0,

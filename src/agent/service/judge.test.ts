@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { judge, type Sight, startLimitMs } from './judge.ts';
+import { busyStartLimitMs, judge, type Sight, startLimitMs } from './judge.ts';
 import type { HandlerStatus } from './status-file.ts';
 
 const status: HandlerStatus = {
@@ -12,7 +12,7 @@ const status: HandlerStatus = {
   requests: 0,
   errors: 0,
 };
-const command: Sight = { kind: 'command', port: 8000, listening: 'no', status: undefined, idleMs: 0 };
+const command: Sight = { kind: 'command', port: 8000, listening: 'no', status: undefined, idleMs: 0, cpuMs: 0 };
 const handler: Sight = { ...command, kind: 'handler', status };
 
 test('a command serves when it listens', () => {
@@ -44,4 +44,14 @@ test('what does not serve for too long has failed, and is told why', () => {
   assert.match(why({ ...command, ...late, listening: 'loopback' }), /loopback address only.*0\.0\.0\.0/);
   assert.match(why({ ...handler, ...late, status: undefined }), /being imported/);
   assert.equal(judge({ ...handler, ...late, listening: 'yes' }).state, 'serving');
+});
+
+test('what computes while it starts has more time: its host may have too much to do', () => {
+  const busy = (idleMs: number): string => judge({ ...handler, status: undefined, idleMs, cpuMs: idleMs / 2 }).state;
+  assert.deepEqual(
+    [busy(startLimitMs), busy(busyStartLimitMs - 1), busy(busyStartLimitMs)],
+    ['starting', 'starting', 'failed'],
+  );
+  const idle = judge({ ...handler, status: undefined, idleMs: startLimitMs, cpuMs: startLimitMs / 10 });
+  assert.equal(idle.state, 'failed');
 });

@@ -2,8 +2,12 @@ import type { ServiceReport, ServiceSpec } from '../../protocol/agent-service.ts
 import type { Listening } from './listening.ts';
 import type { HandlerStatus } from './status-file.ts';
 
-/** Starting may take so long, under emulation with a large library. */
+/** How long starting may take. */
 export const startLimitMs = 60_000;
+/** How long it may take while it computes: a large library, an emulated CPU, or a host that has too much to do. */
+export const busyStartLimitMs = 240_000;
+/** Share of a CPU with which a container counts as computing. */
+const busyShare = 0.2;
 
 /** What is told of a service. */
 export type Verdict = Pick<ServiceReport, 'state' | 'message' | 'traceback'>;
@@ -17,6 +21,8 @@ export interface Sight {
   readonly status: HandlerStatus | undefined;
   /** For how long it has not served. */
   readonly idleMs: number;
+  /** CPU time that its container used in that time. */
+  readonly cpuMs: number;
 }
 
 /** What that means. Pure. */
@@ -27,8 +33,9 @@ export function judge(sight: Sight): Verdict {
   if (status?.state === 'failed') return { state: 'failed', message: message || 'its handler failed', traceback };
   const isUp = sight.kind === 'command' || status?.state === 'serving';
   if (isUp && listening === 'yes') return { state: 'serving', message, traceback };
-  if (sight.idleMs < startLimitMs) return { state: 'starting', message, traceback };
-  return { state: 'failed', message: `${tooLate(sight, isUp)}, for ${startLimitMs / 1000} s`, traceback };
+  const limitMs = sight.cpuMs > sight.idleMs * busyShare ? busyStartLimitMs : startLimitMs;
+  if (sight.idleMs < limitMs) return { state: 'starting', message, traceback };
+  return { state: 'failed', message: `${tooLate(sight, isUp)}, for ${Math.floor(sight.idleMs / 1000)} s`, traceback };
 }
 
 function tooLate({ listening, port }: Sight, isUp: boolean): string {

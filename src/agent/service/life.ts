@@ -47,6 +47,7 @@ export class Life {
   #hasServed = false;
   #servedMs = 0;
   #idleMs = 0;
+  #cpuMsBefore: number;
 
   constructor(fields: {
     spec: ServiceSpec;
@@ -62,6 +63,7 @@ export class Life {
     this.#place = fields.place;
     this.#clock = fields.clock;
     this.#onLook = fields.onLook;
+    this.#cpuMsBefore = this.#place.slot.cgroup.cpuMs;
     this.#run = new ContainerRun(this.#place.plan, this.#place.slot, fields.clock, fields.sendTerm);
   }
 
@@ -110,11 +112,14 @@ export class Life {
     const { entry, port } = this.#spec;
     this.#idleMs += stepMs;
     const listening = await this.#listening();
-    const verdict = judge({ kind: entry.kind, port, listening, status: this.#status, idleMs: this.#idleMs });
+    const cpuMsNow = this.#place.slot.cgroup.cpuMs;
+    const cpuMs = cpuMsNow - this.#cpuMsBefore;
+    const verdict = judge({ kind: entry.kind, port, listening, status: this.#status, idleMs: this.#idleMs, cpuMs });
     if (this.#hasServed) this.#servedMs += stepMs;
     if (verdict.state === 'serving') {
       this.#hasServed = true;
       this.#idleMs = 0;
+      this.#cpuMsBefore = cpuMsNow;
     }
     return verdict;
   }
