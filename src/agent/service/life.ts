@@ -47,7 +47,8 @@ export class Life {
   #hasServed = false;
   #servedMs = 0;
   #idleMs = 0;
-  #cpuMsBefore: number;
+  /** CPU time that its container had used when it served last. */
+  #cpuMsBefore = 0;
 
   constructor(fields: {
     spec: ServiceSpec;
@@ -63,7 +64,6 @@ export class Life {
     this.#place = fields.place;
     this.#clock = fields.clock;
     this.#onLook = fields.onLook;
-    this.#cpuMsBefore = this.#place.slot.cgroup.cpuMs;
     this.#run = new ContainerRun(this.#place.plan, this.#place.slot, fields.clock, fields.sendTerm);
   }
 
@@ -112,7 +112,9 @@ export class Life {
     const { entry, port } = this.#spec;
     this.#idleMs += stepMs;
     const listening = await this.#listening();
-    const cpuMsNow = this.#place.slot.cgroup.cpuMs;
+    const { cgroup } = this.#place.slot;
+    // There is none before the container, and after it.
+    const cpuMsNow = cgroup.exists ? cgroup.cpuMs : 0;
     const cpuMs = cpuMsNow - this.#cpuMsBefore;
     const verdict = judge({ kind: entry.kind, port, listening, status: this.#status, idleMs: this.#idleMs, cpuMs });
     if (this.#hasServed) this.#servedMs += stepMs;
