@@ -13,6 +13,6 @@ export function summaryOf({ seed, forMs }: SoakOptions, result: SoakResult): str
     result.violations.length === 0 ? 'nothing was lost' : `${result.violations.length} VIOLATIONS:`,
     ...result.violations.map((text) => `  ${text}`),
   ];
-  if (result.folder !== null) lines.push(`the folder of the run stays: ${result.folder}`);
+  if (result.folder !== null) lines.push(`the folder of the run stays, with what is mounted in it: ${result.folder}`);
   return lines.join('\n');
 }
