@@ -18,6 +18,7 @@ async function compared(
   vms: readonly Vm[],
   listed: readonly Machine[],
   get: (name: string) => Machine | undefined,
+  now: (name: string) => Vm | undefined = (name) => vms.find((vm) => vm.name === name),
 ): Promise<{ failures: string[]; asked: string[] }> {
   const failures: string[] = [];
   const asked: string[] = [];
@@ -33,7 +34,7 @@ async function compared(
     store: {
       vms: {
         ofPool: async () => vms,
-        get: async (name: string) => vms.find((vm) => vm.name === name),
+        get: async (name: string) => now(name),
         move: async (_name: string, _from: unknown, { reason }: { reason: string }) => failures.push(reason),
       },
       events: { append: async () => undefined },
@@ -71,4 +72,11 @@ test('a VM whose machine cannot be asked for is judged the next time', async () 
     throw new TidepoolError('timeout', 'libvirt does not answer');
   };
   assert.deepEqual((await compared([ready], [], silent)).failures, []);
+});
+
+test('a look at a machine is not believed when its VM has changed since', async () => {
+  const resumed = (): Vm => ({ ...warm, state: 'ready', stateSinceMs: 2_000 });
+  const running = (name: string): Machine => machine(name, 'running');
+  assert.deepEqual((await compared([warm], [running('a')], running, resumed)).failures, []);
+  assert.deepEqual((await compared([warm], [running('a')], running)).failures, ['its machine is running']);
 });
