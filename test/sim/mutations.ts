@@ -20,7 +20,7 @@ export const mutations: readonly Mutation[] = [
     from: "return { kind: 'unknown', why: 'it was given up and is not removed yet' };",
     to: "return { kind: 'lost', why: 'it was given up' };",
     why: 'The job of a VM that was given up is started elsewhere while its machine still runs.',
-    seed: 23,
+    seed: 30,
     says: 'was started while',
   },
   {
@@ -28,7 +28,7 @@ export const mutations: readonly Mutation[] = [
     from: "return { kind: 'unknown', why: 'it is being removed' };",
     to: "return { kind: 'lost', why: 'it is being removed' };",
     why: 'The job of a VM that is being removed is started elsewhere before its machine is gone.',
-    seed: 16,
+    seed: 42,
     says: 'was started while',
   },
   {
@@ -52,7 +52,7 @@ export const mutations: readonly Mutation[] = [
     from: "if (expected === 'running' && machine?.pauseReason === 'no_room') return noRoom.stands(vm);",
     to: '',
     why: 'A VM whose guest stands for lack of room on the host is given up.',
-    seed: 2,
+    seed: 8,
     says: 'its machine is paused (suspended: I/O error)',
   },
   {
@@ -76,7 +76,7 @@ export const mutations: readonly Mutation[] = [
     from: 'Math.min(this.#mostMs, uptimeMs - (this.#lookedAtMs ?? uptimeMs))',
     to: 'uptimeMs - (this.#lookedAtMs ?? uptimeMs)',
     why: 'Time in which the server stood still is charged to VMs.',
-    seed: 1,
+    seed: 20,
     says: 'its agent did not answer within',
   },
   {
@@ -100,7 +100,7 @@ export const mutations: readonly Mutation[] = [
     from: 'return [...known, ...launching.map(([name]) => toCome(name, this.#ages.nowMs))];',
     to: 'return known;',
     why: 'Launches whose rows are not there yet are forgotten.',
-    seed: 6,
+    seed: 7,
     says: 'VMs are on their way up',
   },
   {
@@ -108,7 +108,7 @@ export const mutations: readonly Mutation[] = [
     from: "if (vm.imageId !== imageId) return 'its image is not that of new VMs';",
     to: '',
     why: 'VMs of an older image are never replaced.',
-    seed: 2,
+    seed: 7,
     says: 'are outdated',
   },
   {
