@@ -11,7 +11,7 @@ export interface CostTables {
   queue_block: { owner: string; level: number; priority: number; prefix: string; count: number };
 }
 
-/** Those of this migration; `queueLevels` of queue-block-schema.ts are the present ones. */
+/** Levels of the counters in this migration; `queueLevels` of queue-block-schema.ts has the present ones. */
 const firstLevels = [0, 6, 7, 8, 9];
 
 const keeps = (owner: string, column: 'input_bytes' | 'kept_bytes', bytes: string): string => {

@@ -289,7 +289,7 @@ export async function joinQueue(tx: Tx, owner: string, nowMs: number): Promise<v
   await joinRow.run(tx, { owner, nowMs });
 }
 
-/** So many jobs came to (or, below 0, left) a queue. @param firstSinceMs given when its first one was started */
+/** Adds jobs to the count of a queue, or takes some away (below 0). @param firstSinceMs given when its first one was started */
 export async function changeQueue(tx: Tx, owner: string, count: number, firstSinceMs?: number): Promise<void> {
   await tx
     .updateTable('queue_user')

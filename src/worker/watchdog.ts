@@ -13,10 +13,10 @@ const startLimitMs = 10_000;
 const restartAfterMs = 1_000;
 
 /**
- * What the process runs: `sh -c SCRIPT watchdog OWN-CGROUP CGROUP-OF-JOBS`. Its input ends when the worker's process does, however that
- * ends; its lines are `until TIME .`, the time (1/100 s of uptime) until which jobs may run. `read` fails after its second as it does at
- * the end of the input, but not so soon, and not three times in a row. When the second ends within a line, the rest of that line is read
- * next: by its form no such rest is taken for a time.
+ * Script of the watchdog's process, which is `sh -c SCRIPT watchdog OWN-CGROUP CGROUP-OF-JOBS`. The input of the script ends when the
+ * worker's process ends, in whichever way. A line of the input is `until TIME .`: jobs may run until that time (1/100 s of uptime).
+ * `read` fails when a second has passed without a line, and at once at the end of the input: three quick failures in a row mean the end.
+ * When the second passes within a line, `read` gets the rest of that line next; a rest lacks the form of a line and is ignored.
  */
 export const watchdogScript = `
 own=$1 jobs=$2

@@ -5,7 +5,7 @@ import { queuedJob } from '../../src/fake/job.ts';
 import { SimServer } from './server.ts';
 import { World } from './world.ts';
 
-/** Faults that the random simulation has found, each as short as it can be told. */
+/** Faults that the random simulation has found, each as short as possible. */
 
 /** A pool that has its VMs in service and kept warm, and a way to end its server. */
 async function calmPool(desired: number, warm = 0, maxParallelLaunches = desired + warm) {
