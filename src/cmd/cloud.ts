@@ -49,7 +49,7 @@ import { jobPools, retirePools } from './job-pools.ts';
 import { pipSource } from './pip.ts';
 import { namedPlanner } from './policies.ts';
 import { Pools } from './pools.ts';
-import { openReserve, reserveRule } from './reserve.ts';
+import { openReserve, openWithBallast, reserveRule } from './reserve.ts';
 import { schedulingRules } from './scheduling.ts';
 import { openServices, type Services } from './services.ts';
 import { storageRules } from './storage.ts';
@@ -107,11 +107,13 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const { config, dataDir } = options;
   await prepareDataFolder(dataDir);
   const store = parts.adopt(
-    await openSqliteStore(
-      join(dataDir, 'tidepool.db'),
-      config.services.store,
-      config.jobs.fairness.halfLifeMs,
-      options.log,
+    await openWithBallast(options, () =>
+      openSqliteStore(
+        join(dataDir, 'tidepool.db'),
+        config.services.store,
+        config.jobs.fairness.halfLifeMs,
+        options.log,
+      ),
     ),
     (opened) => opened.close(),
   );

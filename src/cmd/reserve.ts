@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { systemClock } from '../clock/system-clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { ReserveRule } from '../domain/disk.ts';
+import { hasCode, toTidepoolError } from '../domain/errors.ts';
 import type { Store } from '../domain/store.ts';
 import { ballastFile, folderDisk } from '../files/disk.ts';
 import type { Changes } from '../reconcile/changes.ts';
@@ -18,7 +19,29 @@ export function reserveRule({ storage }: Pick<Config, 'storage'>): ReserveRule {
   return { minBytes: storage.reserveBytes, percent: storage.reservePercent };
 }
 
-/** The reserve of the disk that the data folder is on; its alerts are events of the server. */
+/**
+ * Opens the database. When its disk is full, the ballast of the data folder is given up, and it is tried once more: SQLite
+ * writes where it opens. Errors: those of `open`.
+ */
+export async function openWithBallast<T>(
+  { dataDir, log }: Pick<Parts, 'dataDir' | 'log'>,
+  open: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    if (!hasCode(error, 'exhausted') || error.details.isDiskFull !== true) throw error;
+    const ballast = await ballastFile(join(dataDir, 'ballast'));
+    if (!(await ballast.drop())) throw error;
+    log(`the disk of the data folder ${dataDir} is full: the ballast is given up for the database`);
+    return open();
+  }
+}
+
+/**
+ * The reserve of the disk that the data folder is on; its alerts are events of the server. It has looked at the disk once, so
+ * that a full disk has given its ballast up before the server writes anything.
+ */
 export async function openReserve(
   { dataDir, config, log }: Parts,
   store: Store,
@@ -26,7 +49,7 @@ export async function openReserve(
 ): Promise<DiskReserve> {
   const names = ['alert.raised', 'alert.cleared'] as const;
   const [last] = await store.events.newest(1, undefined, { pool: '', names });
-  return new DiskReserve({
+  const reserve = new DiskReserve({
     wasRaised: last?.name === 'alert.raised',
     disk: folderDisk(dataDir),
     ballast: await ballastFile(join(dataDir, 'ballast')),
@@ -41,4 +64,6 @@ export async function openReserve(
     },
     log,
   });
+  await reserve.look().catch((error: unknown) => log(`disk: ${toTidepoolError(error).message}`));
+  return reserve;
 }
