@@ -1,4 +1,5 @@
 import { type Job, jobStates } from '../domain/job.ts';
+import { jobEndText } from '../domain/job-end.ts';
 import type { Holding } from '../domain/queue.ts';
 import type { Vm } from '../domain/vm.ts';
 import { poolCounts } from '../pool/census.ts';
@@ -15,7 +16,7 @@ export async function jobView(context: HttpContext, job: Job): Promise<JobView> 
     owner: job.owner,
     state: job.state,
     ended: jobStates[job.state].ended,
-    reason: waiting?.reason.text ?? endReason(job),
+    reason: waiting?.reason.text ?? jobEndText(job),
     waiting: waiting === null ? null : { ...waiting.reason, place: waiting.place },
     priority: spec.priority,
     labels: spec.labels,
@@ -39,12 +40,6 @@ export async function jobView(context: HttpContext, job: Job): Promise<JobView> 
     limitsHit: [...(result?.limitsHit ?? [])],
     outputTruncated: result?.outputTruncated ?? false,
   };
-}
-
-function endReason(job: Job): string {
-  const meaning =
-    job.cancelRequested && !jobStates[job.state].ended ? 'is being cancelled' : jobStates[job.state].meaning;
-  return job.result?.message ? `${meaning}: ${job.result.message}` : meaning;
 }
 
 /** A VM as the API shows it; its key never leaves the server. @param held what jobs hold of it */
