@@ -58,6 +58,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       'accounts',
       'autoscaler',
       'domain',
+      'files/system-fault.ts',
       'protocol',
       'jobs',
       'loads',
