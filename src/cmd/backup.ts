@@ -14,6 +14,7 @@ import { defaultDataDir } from '../config/paths.ts';
 import { defaultReserve } from '../domain/disk.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import { copyClosed, inspectDatabase, lockFolder, rewriteDatabase } from '../sqlite/copy.ts';
+import { databaseKind } from '../sqlite/recognize.ts';
 import { version } from './version.ts';
 
 /** Options of `tidepool backup`. */
@@ -110,7 +111,7 @@ async function openSource(chosen: string | undefined): Promise<Source> {
 }
 
 async function openStopped(dataDir: string): Promise<Source> {
-  const database = await stoppedDatabase(dataDir);
+  const database = await stoppedDatabase(dataDir, databaseKind);
   const folder = await mkdtemp(join(dataDir, 'backup-'));
   return {
     dataDir,

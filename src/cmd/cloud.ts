@@ -37,6 +37,7 @@ import { LoadRuns } from '../loads/load-runs.ts';
 import { Sampler } from '../metrics/sampler.ts';
 import { Changes } from '../reconcile/changes.ts';
 import { startLoop } from '../reconcile/loop.ts';
+import { databaseKind } from '../sqlite/recognize.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
 import type { StorageContext } from '../storage/context.ts';
 import { keepStorage } from '../storage/keep.ts';
@@ -105,16 +106,12 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 
 async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Promise<Cloud> {
   const { config, dataDir } = options;
-  await prepareDataFolder(dataDir);
   const store = parts.adopt(
-    await openWithBallast(options, () =>
-      openSqliteStore(
-        join(dataDir, 'tidepool.db'),
-        config.services.store,
-        config.jobs.fairness.halfLifeMs,
-        options.log,
-      ),
-    ),
+    await openWithBallast(options, async () => {
+      await prepareDataFolder(dataDir, databaseKind);
+      const path = join(dataDir, 'tidepool.db');
+      return openSqliteStore(path, config.services.store, config.jobs.fairness.halfLifeMs, options.log);
+    }),
     (opened) => opened.close(),
   );
   const changes = new Changes();

@@ -76,34 +76,40 @@ export interface DatabasePeek {
 /** Looks into the database of a server that does not run; changes nothing, not even its log. */
 export function peekDatabase(path: string): DatabasePeek {
   const log = `${path}-wal`;
-  if (!existsSync(log) || statSync(log).size === 0) return peek(immutable(path), statSync(path).size);
+  if (!existsSync(log) || statSync(log).size === 0) return viewFile(path, peek(statSync(path).size));
   // What its log holds counts too, and SQLite reads a log only where it may write.
+  return viewCopy(path, peek(statSync(path).size + statSync(log).size));
+}
+
+/** Reads a database file as it lies there, without its logs, and without a lock. */
+export function viewFile<T>(path: string, use: (database: DatabaseSync) => T): T {
+  const url = pathToFileURL(path);
+  url.searchParams.set('immutable', '1');
+  return withDatabase(url, { readOnly: true }, use);
+}
+
+/** Reads a copy of a database with its logs, for which SQLite must write. */
+export function viewCopy<T>(path: string, use: (database: DatabaseSync) => T): T {
   const folder = mkdtempSync(join(tmpdir(), 'tidepool-peek-'));
   try {
     const copy = join(folder, 'copy.db');
-    copyFileSync(path, copy);
-    copyFileSync(log, `${copy}-wal`);
-    return peek(copy, statSync(path).size + statSync(log).size);
+    for (const suffix of ['', '-wal', '-journal'])
+      if (existsSync(path + suffix)) copyFileSync(path + suffix, copy + suffix);
+    return withDatabase(copy, {}, use);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-function immutable(path: string): URL {
-  const url = pathToFileURL(path);
-  url.searchParams.set('immutable', '1');
-  return url;
-}
-
-function peek(path: string | URL, sizeBytes: number): DatabasePeek {
-  return withDatabase(path, path instanceof URL ? { readOnly: true } : {}, (database) => ({
+function peek(sizeBytes: number): (database: DatabaseSync) => DatabasePeek {
+  return (database) => ({
     sizeBytes,
     migrations: column(database, 'select name as value from kysely_migration order by name'),
     vms: database
       .prepare('select name, image_id from vm order by name')
       .all()
       .map(({ name, image_id }) => ({ name: String(name), imageId: String(image_id) })),
-  }));
+  });
 }
 
 /** Writes a compact copy that can give disk back; with this installation id, if one is given. */
