@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fs, { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import fs, { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,6 +56,31 @@ test('what a crash left half-written is swept, and strange ids are not paths', (
     for (const id of ['../../etc/passwd', '', 'a'.repeat(64)]) {
       await assert.rejects(blobs.read(id), (error) => hasCode(error, 'not_found'));
     }
+  }));
+
+test('a folder among the drafts of a crash does not stop the start', () =>
+  inFolder(async (folder) => {
+    await mkdir(join(folder, 'tmp', 'strange', 'inner'), { recursive: true });
+    await openBlobFolder(folder, clock);
+    assert.deepEqual(await readdir(join(folder, 'tmp')), []);
+  }));
+
+test('a file in the place of a folder of blobs, and folders in the place of files, do not hide the others', () =>
+  inFolder(async (folder) => {
+    const logged: string[] = [];
+    const blobs = await openBlobFolder(folder, clock, (line) => logged.push(line));
+    const { id } = await blobs.put(chunks('abc'), 10);
+    for (const name of ['00', 'bb', 'ff']) await writeFile(join(folder, name), 'no folder');
+    await mkdir(join(folder, 'cc', 'c'.repeat(64)), { recursive: true });
+    assert.deepEqual(
+      (await all(blobs.list())).map((blob) => blob.id),
+      [id],
+    );
+    assert.equal(logged.length, 3);
+    assert.match(logged.sort()[0] ?? '', /^the blobs in .*\/00 are left out, since it cannot be listed: ENOTDIR/);
+    const logs = await openLogFolder(folder);
+    await mkdir(join(folder, 'job-1.frames'));
+    assert.deepEqual(await all(logs.list()), []);
   }));
 
 async function all<T>(source: AsyncIterable<T>): Promise<T[]> {

@@ -14,11 +14,17 @@ const idPattern = /^[0-9a-f]{64}$/;
 /**
  * BlobKeeper in a folder: `<root>/ab/abcdef...`, written as `<root>/tmp/<random>`, flushed, then renamed, so a blob that
  * is there is whole. What a crash left in tmp is swept at opening. A file's time is when its blob was put or kept last.
+ * @param log receives a line for each part that cannot be listed
  */
-export async function openBlobFolder(root: string, clock: Pick<Clock, 'now'>): Promise<BlobKeeper> {
+export async function openBlobFolder(
+  root: string,
+  clock: Pick<Clock, 'now'>,
+  log: (message: string) => void = () => undefined,
+): Promise<BlobKeeper> {
   const temporary = join(root, 'tmp');
   await makeFolder(temporary);
-  for (const leftover of await readdir(temporary)) await rm(join(temporary, leftover), { force: true });
+  for (const leftover of await readdir(temporary))
+    await rm(join(temporary, leftover), { recursive: true, force: true });
   const holds = new Holds();
 
   const pathOf = (id: string): string => {
@@ -83,10 +89,10 @@ export async function openBlobFolder(root: string, clock: Pick<Clock, 'now'>): P
       };
     },
     async *list() {
-      for await (const { parentPath, name } of files(root)) {
+      for await (const { parentPath, name } of files(root, log)) {
         // What is removed meanwhile is not there any more.
         const facts = await stat(join(parentPath, name)).catch(() => undefined);
-        if (facts !== undefined) yield { id: name, sizeBytes: facts.size, changedAtMs: facts.mtimeMs };
+        if (facts?.isFile() === true) yield { id: name, sizeBytes: facts.size, changedAtMs: facts.mtimeMs };
       }
     },
     async remove(id, unchangedSinceMs) {
@@ -101,10 +107,17 @@ export async function openBlobFolder(root: string, clock: Pick<Clock, 'now'>): P
   };
 }
 
-async function* files(root: string) {
-  for await (const folder of await opendir(root)) {
-    if (!/^[0-9a-f]{2}$/.test(folder.name)) continue;
-    for await (const file of await opendir(join(root, folder.name))) if (idPattern.test(file.name)) yield file;
+/** Each folder apart: one that is a file, or that the disk cannot read, does not hide the others. */
+async function* files(root: string, log: (message: string) => void) {
+  for await (const { name } of await opendir(root)) {
+    if (!/^[0-9a-f]{2}$/.test(name)) continue;
+    const path = join(root, name);
+    try {
+      for await (const file of await opendir(path)) if (idPattern.test(file.name)) yield file;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      log(`the blobs in ${path} are left out, since it cannot be listed: ${why}; see to it, or move it away`);
+    }
   }
 }
 

@@ -35,7 +35,7 @@ export async function openLogFolder(root: string): Promise<LogKeeper> {
         const match = /^(.+)-(\d+)\.frames$/.exec(name);
         // What is removed meanwhile is not there any more.
         const facts = await stat(join(root, name)).catch(() => undefined);
-        if (match === null || facts === undefined) continue;
+        if (match === null || facts?.isFile() !== true) continue;
         yield { jobId: match[1] ?? '', attempt: Number(match[2]), changedAtMs: facts.mtimeMs };
       }
     },

@@ -222,7 +222,7 @@ async function openStorage(
 ): Promise<StorageContext> {
   return {
     store,
-    blobs: roomyBlobs(await openBlobFolder(join(dataDir, 'blobs'), systemClock), reserve),
+    blobs: roomyBlobs(await openBlobFolder(join(dataDir, 'blobs'), systemClock, log), reserve),
     logs: roomyLogs(await openLogFolder(join(dataDir, 'logs')), reserve),
     reserve,
     rules: storageRules(config.jobs),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
 import { prepareDataFolder, stoppedDatabase } from './data-folder.ts';
 
@@ -28,8 +28,9 @@ test('a file in the place of the data folder is refused by its path', async () =
   });
 });
 
-for (const name of ['blobs', 'logs', 'frontdoor']) {
+for (const name of ['blobs', 'blobs/tmp', 'logs', 'frontdoor']) {
   test(`a file named ${name} is refused by its path`, async () => {
+    await mkdir(dirname(join(dataDir, name)), { recursive: true });
     await writeFile(join(dataDir, name), '');
     await assert.rejects(prepareDataFolder(dataDir, noDatabase), {
       code: 'conflict',

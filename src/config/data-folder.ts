@@ -5,7 +5,7 @@ import type { DatabaseKind } from '../domain/store.ts';
 import { absent } from '../files/durable.ts';
 import { narrow } from '../files/private.ts';
 
-const folders = ['blobs', 'logs', 'frontdoor'];
+const folders = ['blobs', 'blobs/tmp', 'logs', 'frontdoor'];
 const files = ['tidepool.db', 'tidepool.db-wal', 'admin.token'];
 const advice = 'move it away, or restore a backup into a new folder (docs/backup.md)';
 
