@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Store } from '../domain/store.ts';
 import { folderDisk } from '../files/disk.ts';
-import { makeFolder } from '../files/durable.ts';
 import { agentProtocol } from '../protocol/agent.ts';
 import type { DatabaseCopy, ServerFacts } from '../protocol/server.ts';
 import { Turns } from '../reconcile/turns.ts';
@@ -19,7 +18,7 @@ const mostCopies = 2;
 /** What makes copies of the database for backups, and says what an upgrade depends on. */
 export interface Upkeep {
   facts(): Promise<ServerFacts>;
-  /** Errors: `exhausted` when the disk has no room for the copy. */
+  /** Errors: `exhausted` when the disk has no room for the copy, `unavailable` when the data folder is gone. */
   copyDatabase(): Promise<DatabaseCopy>;
 }
 
@@ -42,7 +41,7 @@ export async function openUpkeep({ store, dataDir, imageId, clock }: UpkeepOptio
     },
     copyDatabase: () =>
       turns.run(async () => {
-        await makeFolder(folder);
+        await makeIn(dataDir, folder);
         await dropOldest(folder);
         await requireRoom(folder, (await store.facts()).sizeBytes);
         const path = join(folder, `${randomUUID()}.db`);
@@ -56,6 +55,18 @@ export async function openUpkeep({ store, dataDir, imageId, clock }: UpkeepOptio
         return { path, sizeBytes: (await stat(path)).size, takenAtMs };
       }),
   };
+}
+
+/** Without the folders above it: a data folder that was moved or unmounted must not seem to be there again. */
+async function makeIn(dataDir: string, folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : '';
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT') throw cause;
+    throw new TidepoolError('unavailable', `the data folder ${dataDir} is not there any more; put it back`, { cause });
+  }
 }
 
 async function dropOldest(folder: string): Promise<void> {
