@@ -13,8 +13,9 @@ import { openBlobFolder } from '../blobs/blob-folder.ts';
 import { openLogFolder } from '../blobs/log-folder.ts';
 import { steadyClock } from '../clock/steady-clock.ts';
 import { systemClock } from '../clock/system-clock.ts';
-import { announceServer, refuseTwin } from '../config/connection.ts';
+import { announceServer } from '../config/connection.ts';
 import { prepareDataFolder } from '../config/data-folder.ts';
+import { lockInstallation } from '../config/installation-lock.ts';
 import { defaultLibvirtUri, isRoot, machineDir } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
@@ -119,7 +120,8 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const connections = new Connections(tunnels);
   const link = parts.adopt(new HttpsAgentLink(systemClock, connections), (opened) => opened.close());
   const installationId = await store.setting('installation-id', randomUUID);
-  await refuseTwin(installationId, dataDir);
+  // Before anything of libvirt's is touched, and given up after everything else of it.
+  const lock = parts.use(await lockInstallation(installationId, { dataDir, pid: process.pid }));
   const hypervisor = parts.adopt(await openHypervisor(options, installationId), (opened) => opened.close());
   const sampler = new Sampler(hypervisor, systemClock);
   const runtimes = openRuntimes(options, changes, parts);
@@ -171,7 +173,8 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   });
   parts.adopt(server, (listening) => listening.close());
   const url = await listen(server, config);
-  parts.defer(await announceServer({ url, dataDir, installationId }));
+  lock.announce(url);
+  parts.defer(await announceServer({ url, dataDir }));
   parts.adopt(workers, (joined) => joined.stop()).start();
   await startLoops(
     { options, jobs, jobContext, storage, reserve, pools, services, hypervisor, sampler, connections, accounts },
