@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, rmdir } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { FastifyInstance } from 'fastify';
 import { type AccountContext, purgeEnded } from '../accounts/context.ts';
 import { HttpsAgentLink } from '../agentlink/agent-link.ts';
 import { Connections } from '../agentlink/connections.ts';
@@ -13,12 +11,14 @@ import { openBlobFolder } from '../blobs/blob-folder.ts';
 import { openLogFolder } from '../blobs/log-folder.ts';
 import { steadyClock } from '../clock/steady-clock.ts';
 import { systemClock } from '../clock/system-clock.ts';
+import { tokenLookEveryMs } from '../config/admin-token.ts';
 import { announceServer } from '../config/connection.ts';
 import { prepareDataFolder } from '../config/data-folder.ts';
+import { configDoubts } from '../config/doubts.ts';
 import { lockInstallation } from '../config/installation-lock.ts';
 import { defaultLibvirtUri, isRoot, machineDir } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
-import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { toTidepoolError } from '../domain/errors.ts';
 import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
 import type { Image } from '../domain/image.ts';
@@ -34,6 +34,7 @@ import { JobController } from '../jobs/controller.ts';
 import { sweepWorkers } from '../jobs/sweep.ts';
 import { JoinedWorkers } from '../joined/workers.ts';
 import { connectLibvirtHypervisor } from '../libvirt/hypervisor.ts';
+import { parseLibvirtUri } from '../libvirt/uri.ts';
 import { LoadRuns } from '../loads/load-runs.ts';
 import { Sampler } from '../metrics/sampler.ts';
 import { Changes } from '../reconcile/changes.ts';
@@ -48,6 +49,7 @@ import { openAccounts } from './accounts.ts';
 import { keepCache } from './cache-lease.ts';
 import { checkCacheRoom } from './cache-room.ts';
 import { jobPools, retirePools } from './job-pools.ts';
+import { listen } from './listen.ts';
 import { pipSource } from './pip.ts';
 import { namedPlanner } from './policies.ts';
 import { Pools } from './pools.ts';
@@ -130,10 +132,12 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const jobContext = makeJobContext(options, { store, link, runtimes, changes }, storage);
   const jobs = new JobController(jobContext);
   const workers = new JoinedWorkers({ ...options, store, link, tunnels, clock: systemClock, changes });
-  const accounts = await openAccounts({ ...options, store, changes });
+  const { accounts, keepToken } = await openAccounts({ ...options, store, changes });
   const accelerator = await pickAccelerator(options, hypervisor);
   const planner = namedPlanner(config.policies, systemClock.now());
-  for (const doubt of planner.doubts) options.log(`configuration: ${doubt}`);
+  const isLocal = parseLibvirtUri(hypervisor.uri).host === '';
+  for (const doubt of [...planner.doubts, ...(await configDoubts(config, isLocal))])
+    options.log(`configuration: ${doubt}`);
   const awaitedRuntimes = (): readonly string[] => jobs.awaitedRuntimes;
   const poolParts = {
     ...{ ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler, planner },
@@ -177,7 +181,20 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   parts.defer(await announceServer({ url, dataDir }));
   parts.adopt(workers, (joined) => joined.stop()).start();
   await startLoops(
-    { options, jobs, jobContext, storage, reserve, pools, services, hypervisor, sampler, connections, accounts },
+    {
+      options,
+      jobs,
+      jobContext,
+      storage,
+      reserve,
+      pools,
+      services,
+      hypervisor,
+      sampler,
+      connections,
+      accounts,
+      keepToken,
+    },
     parts,
   );
 
@@ -267,6 +284,7 @@ interface LoopParts {
   readonly sampler: Sampler;
   readonly connections: Connections;
   readonly accounts: AccountContext;
+  keepToken(): Promise<void>;
 }
 
 async function startLoops(
@@ -282,6 +300,7 @@ async function startLoops(
     sampler,
     connections,
     accounts,
+    keepToken,
   }: LoopParts,
   parts: AsyncDisposableStack,
 ): Promise<void> {
@@ -309,6 +328,7 @@ async function startLoops(
   parts.adopt(services.controller, (started) => started.stop()).start();
   parts.adopt(jobs, (started) => started.stop()).start();
   loop('sweep', sweepEveryMs, (signal) => sweepWorkers(jobContext, signal));
+  loop('admin token', tokenLookEveryMs, keepToken);
   loop('purge', purgeEveryMs, () => purgeEnded(accounts));
   loop('storage', storageEveryMs, () => keepStorage(storage));
 }
@@ -350,24 +370,6 @@ async function pickAccelerator(options: CloudOptions, hypervisor: Hypervisor): P
   });
   options.log(`accelerator ${accelerator}: ${reason}`);
   return accelerator;
-}
-
-async function listen(server: FastifyInstance, config: Config): Promise<string> {
-  try {
-    await server.listen({ host: config.host, port: config.port });
-  } catch (cause) {
-    const why =
-      cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE' ? 'it is taken' : String(cause);
-    throw new TidepoolError(
-      'conflict',
-      `cannot listen on ${config.host}:${config.port}: ${why}; choose another by --port`,
-      {
-        cause,
-      },
-    );
-  }
-  const { port } = server.server.address() as AddressInfo;
-  return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
 }
 
 async function firstWorker(store: Store, changes: Changes, config: Config, signal: AbortSignal): Promise<void> {
