@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import fs, { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import fs, { mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { checkBlob } from '../domain/blob-store.ts';
 import { hasCode } from '../domain/errors.ts';
 import { FakeClock } from '../fake/clock.ts';
 import { openBlobFolder } from './blob-folder.ts';
@@ -98,6 +99,41 @@ test('a part of a blob is read', () =>
     const { id } = await blobs.put(chunks('0123456789'), 10);
     const { sizeBytes, content } = await blobs.read(id, { start: 2, end: 4 });
     assert.deepEqual([sizeBytes, await text(content)], [10, '234']);
+  }));
+
+test('a blob that is not what its id says breaks off, and putting its content again heals it', () =>
+  inFolder(async (folder) => {
+    const blobs = await openBlobFolder(folder, clock);
+    const { id } = await blobs.put(chunks('0123456789'), 10);
+    const path = await blobs.path(id);
+    const damage = [() => truncate(path, 0), () => truncate(path, 5), () => writeFile(path, '012345678X')];
+    for (const hurt of damage) {
+      await hurt();
+      await assert.rejects(
+        checkBlob(blobs, id),
+        (error) => hasCode(error, 'internal') && error.details.damagedBlob === id && error.message.includes(id),
+      );
+      await blobs.put(chunks('0123456789'), 10);
+      await checkBlob(blobs, id);
+      assert.equal(await text((await blobs.read(id)).content), '0123456789');
+    }
+  }));
+
+test('a folder that cannot be read says nothing of what is in it', () =>
+  inFolder(async (folder) => {
+    const [blobFolder, logFolder] = [join(folder, 'blobs'), join(folder, 'logs')];
+    const blobs = await openBlobFolder(blobFolder, clock);
+    const logs = await openLogFolder(logFolder);
+    const { id } = await blobs.put(chunks('abc'), 10);
+    await logs.append('j', 1, Buffer.from('abc'));
+    for (const name of [blobFolder, logFolder]) await rename(name, `${name}.away`);
+    const looks = [() => blobs.read(id), () => blobs.path(id), () => blobs.hold().keep(id)];
+    for (const look of looks) await assert.rejects(look, (error) => hasCode(error, 'unavailable'));
+    await assert.rejects(logs.size('j', 1), /ENOENT/);
+    await assert.rejects(logs.read('j', 1, 0, 10), /ENOENT/);
+    for (const name of [blobFolder, logFolder]) await rename(`${name}.away`, name);
+    await checkBlob(blobs, id);
+    assert.equal(await logs.size('j', 1), 3);
   }));
 
 test('blobs are listed and removed; not those that are held or came back', () =>

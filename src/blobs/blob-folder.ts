@@ -2,18 +2,19 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, opendir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BlobKeeper, StoredBlob } from '../domain/blob-store.ts';
+import type { BlobKeeper, ByteRange, StoredBlob } from '../domain/blob-store.ts';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import { fullDisk, isDiskFull } from '../files/disk-full.ts';
-import { absent, makeFolder, syncPath } from '../files/durable.ts';
+import { makeFolder, syncPath } from '../files/durable.ts';
 import { Holds } from './holds.ts';
 
 const idPattern = /^[0-9a-f]{64}$/;
 
 /**
  * BlobKeeper in a folder: `<root>/ab/abcdef...`, written as `<root>/tmp/<random>`, flushed, then renamed, so a blob that
- * is there is whole. What a crash left in tmp is swept at opening. A file's time is when its blob was put or kept last.
+ * is there is whole, unless somebody or the disk damages it: then reading it fails, and putting its content again heals it.
+ * What a crash left in tmp is swept at opening. A file's time is when its blob was put or kept last.
  * @param log receives a line for each part that cannot be listed
  */
 export async function openBlobFolder(
@@ -33,9 +34,12 @@ export async function openBlobFolder(
   };
   const existing = async (id: string): Promise<{ path: string; sizeBytes: number }> => {
     const path = pathOf(id);
-    const facts = await stat(path).catch(absent);
-    if (facts === undefined) throw new TidepoolError('not_found', `there is no blob ${id}`);
-    return { path, sizeBytes: facts.size };
+    try {
+      return { path, sizeBytes: (await stat(path)).size };
+    } catch (cause) {
+      const isGone = isAbsence(cause) && (await isFolder(temporary));
+      throw isGone ? new TidepoolError('not_found', `there is no blob ${id}`) : unreadable(id, cause);
+    }
   };
   /** @param onId told of the id before there is a blob of it */
   const put = async (
@@ -67,7 +71,7 @@ export async function openBlobFolder(
     },
     async read(id, range) {
       const { path, sizeBytes } = await existing(id);
-      return { sizeBytes, content: createReadStream(path, range) };
+      return { sizeBytes, content: range === undefined ? whole(id, path) : bytesOf(id, path, range) };
     },
     async path(id) {
       return (await existing(id)).path;
@@ -105,6 +109,46 @@ export async function openBlobFolder(
       });
     },
   };
+}
+
+/** The content of a blob. Its end comes only when it is what the id says; what is not breaks off. */
+async function* whole(id: string, path: string): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for await (const chunk of bytesOf(id, path)) {
+    hash.update(chunk);
+    sizeBytes += chunk.length;
+    yield chunk;
+  }
+  if (hash.digest('hex') === id) return;
+  const text = `the blob ${id} is damaged: its file has ${sizeBytes} bytes which are not its content; send the same content again, or bring the file back from a backup`;
+  throw new TidepoolError('internal', text, { details: { damagedBlob: id } });
+}
+
+async function* bytesOf(id: string, path: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(path, range);
+  } catch (cause) {
+    throw unreadable(id, cause);
+  }
+}
+
+function unreadable(id: string, cause: unknown): TidepoolError {
+  // Its message would name a path of the server to whoever asks for the blob.
+  const reason = cause instanceof Error && 'code' in cause ? cause.code : String(cause);
+  return new TidepoolError('unavailable', `the server cannot read its blob ${id}: ${reason}`, { cause });
+}
+
+function isAbsence(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/** Whether the folder is there: where it is not, nothing can be said of what is in it. */
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (facts) => facts.isDirectory(),
+    () => false,
+  );
 }
 
 /** Each folder apart: one that is a file, or that the disk cannot read, does not hide the others. */

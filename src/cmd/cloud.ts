@@ -174,6 +174,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     site: options.site,
     status: () => status,
     waiting: (job) => jobs.waiting(job),
+    troubleOf: (jobId) => jobs.troubleOf(jobId),
   });
   parts.adopt(server, (listening) => listening.close());
   const url = await listen(server, config);

@@ -16,7 +16,7 @@ export async function jobView(context: HttpContext, job: Job): Promise<JobView> 
     owner: job.owner,
     state: job.state,
     ended: jobStates[job.state].ended,
-    reason: waiting?.reason.text ?? jobEndText(job),
+    reason: waiting?.reason.text ?? reasonOf(job, context.troubleOf(job.id)),
     waiting: waiting === null ? null : { ...waiting.reason, place: waiting.place },
     priority: spec.priority,
     labels: spec.labels,
@@ -40,6 +40,12 @@ export async function jobView(context: HttpContext, job: Job): Promise<JobView> 
     limitsHit: [...(result?.limitsHit ?? [])],
     outputTruncated: result?.outputTruncated ?? false,
   };
+}
+
+/** @param trouble of the server's own that it waits for */
+function reasonOf(job: Job, trouble: string | undefined): string {
+  const isHeld = trouble !== undefined && !jobStates[job.state].ended;
+  return isHeld ? `${jobEndText(job)}; it waits for the server: ${trouble}` : jobEndText(job);
 }
 
 /** A VM as the API shows it; its key never leaves the server. @param held what jobs hold of it */
