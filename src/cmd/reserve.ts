@@ -4,7 +4,7 @@ import type { Config } from '../config/schema.ts';
 import type { ReserveRule } from '../domain/disk.ts';
 import { hasCode, toTidepoolError } from '../domain/errors.ts';
 import type { Store } from '../domain/store.ts';
-import { ballastFile, folderDisk } from '../files/disk.ts';
+import { ballastFile, folderDisk, watchedDisk } from '../files/disk.ts';
 import type { Changes } from '../reconcile/changes.ts';
 import { DiskReserve } from '../storage/reserve.ts';
 
@@ -30,12 +30,22 @@ export async function openWithBallast<T>(
   try {
     return await open();
   } catch (error) {
-    if (!hasCode(error, 'exhausted') || error.details.isDiskFull !== true) throw error;
+    if (!(await isFull(error, dataDir))) throw error;
     const ballast = await ballastFile(join(dataDir, 'ballast'));
-    if (!(await ballast.drop())) throw error;
+    const isDropped = await ballast.drop().catch((trouble: unknown) => {
+      log(`the ballast of ${dataDir} cannot be given up: ${toTidepoolError(trouble).message}`);
+      return false;
+    });
+    if (!isDropped) throw error;
     log(`the disk of the data folder ${dataDir} is full: the ballast is given up for the database`);
     return open();
   }
+}
+
+/** SQLite does not say of a file that it cannot make that no inode is left. */
+async function isFull(error: unknown, dataDir: string): Promise<boolean> {
+  if (hasCode(error, 'exhausted')) return error.details.isDiskFull === true;
+  return hasCode(error, 'unavailable') && (await folderDisk(dataDir).space()).inodes?.free === 0;
 }
 
 /**
@@ -51,7 +61,7 @@ export async function openReserve(
   const [last] = await store.events.newest(1, undefined, { pool: '', names });
   const reserve = new DiskReserve({
     wasRaised: last?.name === 'alert.raised',
-    disk: folderDisk(dataDir),
+    disk: await watchedDisk(dataDir, [dataDir, join(dataDir, 'tidepool.db')]),
     ballast: await ballastFile(join(dataDir, 'ballast')),
     rule: reserveRule(config),
     clock: systemClock,
