@@ -64,11 +64,15 @@ function attemptOf(position: string | undefined): number | undefined {
   return Number.isInteger(attempt) && attempt > 0 ? attempt : undefined;
 }
 
-/** What is there of a job's output now, from a position on. */
+/** What is there of a job's output now, from a position on. Error: `upstream`, after what is readable, when the log is damaged. */
 export async function printLog(client: JobClient, id: string, sinks: OutputSinks, start?: string): Promise<void> {
+  let damage: string | undefined;
   for await (const event of parsed(await client.logs(id, false, start))) {
     if (event.event === 'output') await write(sinks, event.data);
+    // A notice has said what it is.
+    if (event.event === 'damaged') damage = 'not all of the output could be read';
   }
+  if (damage !== undefined) throw new TidepoolError('upstream', damage);
 }
 
 function parsed(
