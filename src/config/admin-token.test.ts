@@ -61,6 +61,13 @@ test('a file that goes, or is emptied, while the server runs gets its token agai
       assert.equal((await stat(path)).mode & 0o777, 0o600);
       assert.match(log.splice(0).join(), /written into it again/);
     }
+    const gone = tokenKeeper(join(folder, 'moved-away'), token, (line) => log.push(line));
+    await gone();
+    for (const _ of [1, 2])
+      await assert.rejects(gone(), {
+        code: 'unavailable',
+        message: /admin\.token cannot be written again \(ENOENT\)$/,
+      });
     await writeFile(path, '');
     await look();
     await writeFile(path, 'x'.repeat(40));

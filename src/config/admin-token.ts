@@ -35,13 +35,18 @@ export function tokenKeeper(dataDir: string, token: string, log: (message: strin
   let wasWrong = false;
   return async () => {
     const found = await tokenFile(dataDir);
-    const isWrong = found === undefined || !shape.test(found);
+    let isWrong = found === undefined || !shape.test(found);
     if (isWrong && wasWrong) {
-      await writeFileDurably(tokenPath(dataDir), `${token}\n`);
+      await writeFileDurably(tokenPath(dataDir), `${token}\n`).catch((cause: NodeJS.ErrnoException) => {
+        // Not the cause's own words: they name another draft each time, and the log counts what repeats itself.
+        const why = cause.code ?? cause.message;
+        throw new TidepoolError('unavailable', `${tokenPath(dataDir)} cannot be written again (${why})`, { cause });
+      });
       const what = found === undefined ? 'gone' : 'empty or damaged';
+      isWrong = false;
       log(`${tokenPath(dataDir)} was ${what}; the admin token has been written into it again`);
     }
-    wasWrong = isWrong && !wasWrong;
+    wasWrong = isWrong;
   };
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fastify } from 'fastify';
@@ -10,10 +11,10 @@ async function answerTo(thrown: unknown): Promise<{ status: number; code: string
   const lines: string[] = [];
   const app = fastify();
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply, (line) => lines.push(line)));
-  app.get('/x', async () => {
+  app.get('/jobs/:id', async () => {
     throw thrown;
   });
-  const { statusCode, body } = await app.inject('/x');
+  const { statusCode, body } = await app.inject('/jobs/7');
   await app.close();
   const { code, detail } = JSON.parse(body);
   return { status: statusCode, code, detail, log: lines.join('\n') };
@@ -23,10 +24,13 @@ const failure = (code: string, syscall: string): Error =>
   Object.assign(new Error(`${code}: reason, ${syscall}`), { code, syscall });
 
 test('an error of a disk or of the limits of our machine is no mistake in the server', async () => {
-  const gone = await open('/data/moved-away').catch((error: unknown) => error);
+  const gone = await open(`/data/${randomUUID()}.part`).catch((error: unknown) => error);
   const moved = await answerTo(gone);
   assert.deepEqual([moved.status, moved.code], [503, 'unavailable']);
-  assert.match(moved.log, /^GET \/x: open of \/data\/moved-away failed: no such file or directory \(ENOENT\)$/);
+  assert.match(
+    moved.log,
+    /^GET \/jobs\/:id: open of \/data\/\.\.\.\.part failed: no such file or directory \(ENOENT\)$/,
+  );
   assert.doesNotMatch(moved.detail, /\/data/, 'who asks does not learn our paths');
   assert.match(moved.detail, /machine is in trouble \(ENOENT\)/);
   for (const [code, status] of [

@@ -59,6 +59,8 @@ function drain({ raw }: FastifyRequest): void {
   raw.resume();
 }
 
+const randomName = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
+
 /**
  * A disk or a limit of our machine is in the way. The log says which file; the asker, who may be any user, does not learn where we
  * keep what.
@@ -66,7 +68,9 @@ function drain({ raw }: FastifyRequest): void {
 function fromSystem(error: unknown, request: FastifyRequest, log: (line: string) => void): TidepoolError | undefined {
   const fault = systemFault(error);
   if (fault === error || !(fault instanceof TidepoolError)) return undefined;
-  log(`${request.method} ${request.url}: ${fault.message}`);
+  // Without the names of drafts and the ids in the address: the log counts what repeats itself word for word.
+  const where = `${request.method} ${request.routeOptions.url ?? request.url}`;
+  log(`${where}: ${fault.message.replaceAll(randomName, '...')}`);
   const name = /\((E[A-Z0-9_]+)\)$/.exec(fault.message)?.[1] ?? '';
   const what = fault.code === 'exhausted' ? 'a disk of the server is full' : "the server's machine is in trouble";
   return new TidepoolError(fault.code, `${what} (${name}); its log says more`, {
