@@ -22,6 +22,7 @@ import { toTidepoolError } from '../domain/errors.ts';
 import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
 import type { Image } from '../domain/image.ts';
+import { jobLimitRanges } from '../domain/limits.ts';
 import type { Store } from '../domain/store.ts';
 import { joinedPool } from '../domain/worker.ts';
 import { buildServer } from '../http/server.ts';
@@ -48,6 +49,7 @@ import type { DiskReserve } from '../storage/reserve.ts';
 import { openAccounts } from './accounts.ts';
 import { keepCache } from './cache-lease.ts';
 import { checkCacheRoom } from './cache-room.ts';
+import { Ending } from './ending.ts';
 import { jobPools, retirePools } from './job-pools.ts';
 import { listen } from './listen.ts';
 import { pipSource } from './pip.ts';
@@ -68,6 +70,11 @@ const diskEveryMs = 2_000;
 const purgeEveryMs = 3_600_000;
 const storageEveryMs = 3_600_000;
 const mostLoads = 4;
+/** Each job ends by its own limit; a worker that is gone is given up within the hour. */
+const jobsLimitMs = jobLimitRanges.timeoutMs.max + 3_600_000;
+/** A host with too much to do takes minutes for each VM. */
+const vmsLimitMs = 1_800_000;
+const partsLimitMs = 60_000;
 
 export interface CloudOptions {
   readonly config: Config;
@@ -86,10 +93,10 @@ export interface Cloud {
   readonly url: string;
   /** Resolves when every pool has a VM that takes jobs (at once for pools of size 0). */
   ready(signal: AbortSignal): Promise<void>;
-  /** Runs what runs to its end, then removes the VMs. */
-  drain(): Promise<void>;
-  /** Lets go of everything as it is; jobs run on in their VMs until the next start. */
-  stop(): Promise<void>;
+  /** Runs what runs to its end, then removes the VMs. Never throws; returns the exit code. */
+  drain(): Promise<number>;
+  /** Lets go of everything as it is; jobs run on in their VMs until the next start. Never throws; returns the exit code. */
+  stop(): Promise<number>;
 }
 
 /**
@@ -102,7 +109,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   try {
     return await assemble(options, parts);
   } catch (error) {
-    await parts.disposeAsync();
+    await new Ending(systemClock, options.log).part('what had started', partsLimitMs, () => parts.disposeAsync());
     throw error;
   }
 }
@@ -207,16 +214,21 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     },
     async drain() {
       status = 'stopping';
-      await pools.freeze();
-      await jobs.drain();
-      await pools.empty();
-      await services.context.balancer.stop();
-      await parts.disposeAsync();
-      await removeMachineDir(options, installationId);
+      const ending = new Ending(systemClock, options.log);
+      await ending.part('autoscaling', partsLimitMs, () => pools.freeze());
+      // VMs whose jobs may still run stay for the next start.
+      const isDrained = await ending.part('the jobs', jobsLimitMs, () => jobs.drain());
+      const isEmpty = isDrained && (await ending.part('the VMs', vmsLimitMs, () => pools.empty()));
+      await ending.part('the front door', partsLimitMs, () => services.context.balancer.stop());
+      await ending.part('the rest', partsLimitMs, () => parts.disposeAsync());
+      if (isEmpty) await removeMachineDir(options, installationId);
+      return ending.exitCode;
     },
     async stop() {
       status = 'stopping';
-      await parts.disposeAsync();
+      const ending = new Ending(systemClock, options.log);
+      await ending.part('the server', partsLimitMs, () => parts.disposeAsync());
+      return ending.exitCode;
     },
   };
 }

@@ -20,6 +20,7 @@ import type { ReportOptions } from './report.ts';
 import { addRuntimeCommands } from './runtime-commands.ts';
 import { addServiceCommands } from './service-commands.ts';
 import type { SimulateOptions } from './simulate.ts';
+import { watchStandardStreams } from './stdio.ts';
 import { addUpkeepCommands } from './upkeep-commands.ts';
 import { version } from './version.ts';
 import { addWorkerCommands } from './worker-commands.ts';
@@ -35,6 +36,11 @@ const terminal: Terminal = {
   },
 };
 
+/** Commands that have more to see to than what they print: VMs, jobs, a recording. */
+const longLived: readonly string[] = ['serve', 'demo', 'worker', 'load'];
+let hasMore = false;
+watchStandardStreams(() => hasMore);
+
 const program = new Command('tidepool')
   .description('A self-hosted elastic cloud that runs Python on virtual machines.')
   .version(version)
@@ -42,9 +48,7 @@ const program = new Command('tidepool')
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'tidepool: ')) })
   .hook('preAction', (_program, command) => {
-    // Who reads what is printed may leave, as `head` does. Then most commands end without a word; these have VMs to see to.
-    const mustGoOn = ['serve', 'demo'].includes(command.name());
-    process.stdout.on('error', () => mustGoOn || process.exit());
+    hasMore = longLived.includes(command.name());
   });
 
 async function client(): Promise<ApiClient> {
