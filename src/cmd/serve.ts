@@ -7,6 +7,7 @@ import { TidepoolError } from '../domain/errors.ts';
 import { RepeatedLog } from '../reconcile/repeated-log.ts';
 import { requirementsOf } from '../setup/requirements.ts';
 import { type Cloud, startCloud } from './cloud.ts';
+import { watchInterrupts } from './interrupt.ts';
 import { LineLog, standardErrorSink } from './line-log.ts';
 import { prepare } from './prepare.ts';
 import { reportStrayErrors } from './stray-errors.ts';
@@ -41,7 +42,10 @@ async function run(options: ServeOptions): Promise<number> {
   const log = (message: string): void => repeated.log(message);
   reportStrayErrors(log);
   const adminPassword = takeAdminPassword();
-  const interrupts = watchInterrupts(log);
+  const interrupts = watchInterrupts(() => {
+    log('left at once: VMs that are still there are adopted by the next start');
+    repeated.flush();
+  });
   const requirements = requirementsOf('server', ...(config.jobs.pip === undefined ? [] : (['pip'] as const)));
   await ensureSystem(requirements, interrupts.first);
   const cacheDir = defaultCacheDir();
@@ -81,31 +85,6 @@ function leave(cloud: Cloud, keepVms: boolean, log: (message: string) => void): 
 
 /** Time for what was given up to let go of the process, in milliseconds. */
 const lingerMs = 5_000;
-/** As a shell reports a process that Ctrl-C ended. */
-const interruptedExitCode = 130;
-
-interface Interrupts {
-  /** Fires at the first Ctrl-C or TERM. */
-  readonly first: AbortSignal;
-  readonly firstCame: Promise<void>;
-}
-
-/** The second one waits for nothing, whatever is under way. */
-function watchInterrupts(log: (message: string) => void): Interrupts {
-  const first = new AbortController();
-  const firstCame = Promise.withResolvers<void>();
-  const onSignal = (): void => {
-    if (first.signal.aborted) {
-      log('left at once: VMs that are still there are adopted by the next start');
-      process.exit(interruptedExitCode);
-    }
-    first.abort();
-    firstCame.resolve();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  return { first: first.signal, firstCame: firstCame.promise };
-}
 
 function parsePort(text: string): number {
   const port = Number(text);
