@@ -5,6 +5,7 @@ import { test } from 'node:test';
 const script = `
   const { watchStandardStreams } = await import(${JSON.stringify(new URL('./stdio.ts', import.meta.url).href)});
   watchStandardStreams(() => process.argv[1] === 'serve');
+  process.exitCode = 0;
   const words = (await import('node:fs')).readFileSync(0, 'utf8').split(' ');
   for (let i = 0; i < 50; i += 1) {
     for (const name of words) process[name.trim()].write('line\\n');

@@ -26,7 +26,8 @@ function hasLeft(error: NodeJS.ErrnoException): boolean {
 }
 
 function end(error: Error): never {
-  process.exit(process.exitCode ?? errorCodes[known(error).code].exitCode);
+  // An exit code of 0 was meant for output that is there.
+  process.exit(process.exitCode || errorCodes[known(error).code].exitCode);
 }
 
 function known(error: Error): TidepoolError {
