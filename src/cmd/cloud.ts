@@ -7,8 +7,6 @@ import { Connections } from '../agentlink/connections.ts';
 import { Tunnels } from '../agentlink/tunnel.ts';
 import { zipReader } from '../archive/zip.ts';
 import { writeZip } from '../archive/zip-writer.ts';
-import { openBlobFolder } from '../blobs/blob-folder.ts';
-import { openLogFolder } from '../blobs/log-folder.ts';
 import { steadyClock } from '../clock/steady-clock.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { tokenLookEveryMs } from '../config/admin-token.ts';
@@ -44,7 +42,6 @@ import { databaseKind } from '../sqlite/recognize.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
 import type { StorageContext } from '../storage/context.ts';
 import { keepStorage } from '../storage/keep.ts';
-import { roomyBlobs, roomyLogs } from '../storage/keep-room.ts';
 import type { DiskReserve } from '../storage/reserve.ts';
 import { openAccounts } from './accounts.ts';
 import { keepCache } from './cache-lease.ts';
@@ -58,7 +55,7 @@ import { Pools } from './pools.ts';
 import { openReserve, openWithBallast, reserveRule } from './reserve.ts';
 import { schedulingRules } from './scheduling.ts';
 import { openServices, type Services } from './services.ts';
-import { storageRules } from './storage.ts';
+import { openStorage } from './storage.ts';
 import { openUpkeep } from './upkeep.ts';
 import { version } from './version.ts';
 
@@ -135,7 +132,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const sampler = new Sampler(hypervisor, systemClock);
   const runtimes = openRuntimes(options, changes, parts);
   const reserve = await openReserve(options, store, changes);
-  const storage = await openStorage(options, store, reserve);
+  const storage = await openStorage(options, store, reserve, changes);
   const jobContext = makeJobContext(options, { store, link, runtimes, changes }, storage);
   const jobs = new JobController(jobContext);
   const workers = new JoinedWorkers({ ...options, store, link, tunnels, clock: systemClock, changes });
@@ -246,22 +243,6 @@ function openRuntimes(options: CloudOptions, changes: Changes, parts: AsyncDispo
     log: options.log,
     onBuilt: () => changes.notify('queue'),
   });
-}
-
-async function openStorage(
-  { dataDir, config, log }: CloudOptions,
-  store: Store,
-  reserve: DiskReserve,
-): Promise<StorageContext> {
-  return {
-    store,
-    blobs: roomyBlobs(await openBlobFolder(join(dataDir, 'blobs'), systemClock, log), reserve),
-    logs: roomyLogs(await openLogFolder(join(dataDir, 'logs')), reserve),
-    reserve,
-    rules: storageRules(config.jobs),
-    clock: systemClock,
-    log,
-  };
 }
 
 function makeJobContext(
