@@ -15,6 +15,11 @@ const spareBytes = 64 * 1024 * 1024;
 /** Copies that may lie there: those of commands at work, or of commands that were killed. */
 const mostCopies = 2;
 
+/** Returns the folder of the copies that are made for backups; each start and each backup empties it. */
+export function copiesFolder(dataDir: string): string {
+  return join(dataDir, 'backup');
+}
+
 /** What makes copies of the database for backups, and says what an upgrade depends on. */
 export interface Upkeep {
   facts(): Promise<ServerFacts>;
@@ -32,7 +37,7 @@ export interface UpkeepOptions {
 
 /** Opens the upkeep of a data folder; copies that commands of an earlier run have left go. */
 export async function openUpkeep({ store, dataDir, imageId, clock }: UpkeepOptions): Promise<Upkeep> {
-  const folder = join(dataDir, 'backup');
+  const folder = copiesFolder(dataDir);
   const turns = new Turns();
   await rm(folder, { recursive: true, force: true });
   return {
@@ -70,8 +75,9 @@ async function makeIn(dataDir: string, folder: string): Promise<void> {
 }
 
 async function dropOldest(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.db'));
   const copies = await Promise.all(
-    (await readdir(folder)).map(async (name) => ({ name, atMs: (await stat(join(folder, name))).mtimeMs })),
+    names.map(async (name) => ({ name, atMs: (await stat(join(folder, name))).mtimeMs })),
   );
   copies.sort((a, b) => b.atMs - a.atMs);
   for (const { name } of copies.slice(mostCopies - 1)) await rm(join(folder, name), { force: true });

@@ -4,6 +4,7 @@ import { TidepoolError } from '../domain/errors.ts';
 import type { DatabaseKind } from '../domain/store.ts';
 import { absent } from '../files/durable.ts';
 import { narrow } from '../files/private.ts';
+import { requireRestored } from '../files/restoring.ts';
 
 const folders = ['blobs', 'blobs/tmp', 'logs', 'frontdoor'];
 const files = ['tidepool.db', 'tidepool.db-wal', 'admin.token'];
@@ -12,7 +13,7 @@ const advice = 'move it away, or restore a backup into a new folder (docs/backup
 /**
  * Makes the data folder where there is none, and looks at one that is there before anything is opened or removed in it.
  * Errors: `conflict` when a file stands where a folder must be, or the reverse, or when files of jobs are there without the database
- * that knows them (an empty database would have all of them swept away); `unavailable` when the folder cannot be written. Then
+ * that knows them (an empty database would have all of them swept away), or when it is half restored; `unavailable` when the folder cannot be written. Then
  * nothing in it has changed. Secrets in it that are open to others are taken from them.
  * @param kindOf what lies in the place of a database
  */
@@ -30,6 +31,7 @@ export async function prepareDataFolder(dataDir: string, kindOf: (path: string) 
       },
     );
   }
+  await requireRestored(dataDir);
   for (const name of folders) {
     if ((await statOf(dataDir, name))?.isDirectory() === false)
       throw new TidepoolError('conflict', `${join(dataDir, name)} is a file, and must be a folder; ${advice}`);
@@ -50,11 +52,12 @@ export async function prepareDataFolder(dataDir: string, kindOf: (path: string) 
 }
 
 /**
- * Returns the path of the database of a server that does not run. Errors: `not_found`, `conflict` when it is none of Tidepool, or has
- * lost all that it knew.
+ * Returns the path of the database of a server that does not run. Errors: `not_found`, `conflict` when it is none of Tidepool, is half
+ * restored, or has lost all that it knew.
  * @param kindOf what lies in the place of a database
  */
 export async function stoppedDatabase(dataDir: string, kindOf: (path: string) => DatabaseKind): Promise<string> {
+  await requireRestored(dataDir);
   const path = join(dataDir, 'tidepool.db');
   const kind = kindOf(path);
   if (kind === 'ours') return path;

@@ -5,6 +5,8 @@ import { backup, DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { TidepoolError } from '../domain/errors.ts';
 import { databaseFault, withFaults } from './faults.ts';
+import { withDatabase } from './one-use.ts';
+import { referredBlobs } from './references.ts';
 
 /** Pages of one step of a copy, between which the database serves others: a megabyte. */
 const stepPages = 256;
@@ -39,31 +41,16 @@ export function inspectDatabase(path: string) {
     const problems = check.map(({ integrity_check: text }) => String(text)).filter((text) => text !== 'ok');
     const [migration] = column(database, 'select max(name) as value from kysely_migration');
     const [installationId] = column(database, `select value from setting where name = 'installation-id'`);
-    const queries = blobQueries.filter(([table]) => hasTable(database, table)).map(([, query]) => query);
-    const blobs = new Set(queries.flatMap((query) => column(database, query)));
+    const blobs = referredBlobs(database);
     return { problems, migration: migration ?? '', installationId: installationId ?? '', blobs };
   });
 }
-
-/** Every place of the schema where a row refers to a blob, by its table. */
-const blobQueries = [
-  ['job_input', 'select distinct blob as value from job_input'],
-  ['job_file', 'select distinct blob as value from job_file'],
-  [
-    'revision',
-    `select json_extract(file.value, '$.blob') as value from revision, json_each(revision.spec_json, '$.files') as file`,
-  ],
-] as const;
 
 function column(database: DatabaseSync, query: string): string[] {
   return database
     .prepare(query)
     .all()
     .flatMap(({ value }) => (value === null || value === undefined ? [] : [String(value)]));
-}
-
-function hasTable(database: DatabaseSync, name: string): boolean {
-  return database.prepare('select 1 from sqlite_master where name = ?').get(name) !== undefined;
 }
 
 /** What an upgrade finds in the database of a server that does not run. */
@@ -138,19 +125,4 @@ export function lockFolder(folder: string): () => void {
     throw new TidepoolError('conflict', `another backup or restore works in ${folder}; wait for its end`, { cause });
   }
   return () => database.close();
-}
-
-function withDatabase<T>(
-  path: string | URL,
-  options: { readOnly?: boolean; timeout?: number },
-  use: (database: DatabaseSync) => T,
-): T {
-  return withFaults(() => {
-    const database = new DatabaseSync(path, options);
-    try {
-      return use(database);
-    } finally {
-      database.close();
-    }
-  });
 }
