@@ -9,10 +9,20 @@ export interface DatabaseFacts {
   readonly blobs: ReadonlySet<string>;
 }
 
-/** What backups ask of the database. Implementation: `sqlite/copy.ts`. */
+/** Whoever refers to a blob, in words: `job <id>` or `service <name>`. */
+export interface BlobUser {
+  readonly blob: string;
+  readonly user: string;
+}
+
+/** What backups ask of the database. Implementation: `sqlite/copy.ts` and `sqlite/references.ts`. */
 export interface DatabaseTools {
   /** Returns facts about a file that nobody has open. Changes nothing. */
   inspect(path: string): DatabaseFacts;
+  /** Returns who refers to these blobs in a file that nobody has open. */
+  blobUsers(path: string, blobs: readonly string[]): readonly BlobUser[];
+  /** Returns the number of the last attempt of those of these jobs that a file has, which nobody has open. */
+  attempts(path: string, jobs: readonly string[]): ReadonlyMap<string, number>;
   /** Writes a compact copy of a file that nobody has open; the copy has this installation id, if one is given. */
   rewrite(from: string, to: string, installationId?: string): void;
   /** Keeps others out of a folder until the returned function is called, or this process ends. Error: `conflict`. */

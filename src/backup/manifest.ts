@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { TidepoolError } from '../domain/errors.ts';
-import { makeFolder, writeFileDurably } from '../files/durable.ts';
+import { gone, makeFolder, writeFileDurably } from '../files/durable.ts';
 
 /** One file of a backup; its content is the object of this hash. */
 export interface BackedFile {
@@ -27,7 +27,7 @@ export interface Manifest {
   readonly installationId: string;
   /** The newest migration of the database. */
   readonly migration: string;
-  /** Blobs that the database refers to and the server did not have any more. */
+  /** Blobs that the database refers to, and of which neither the server nor an earlier backup had a whole one. */
   readonly missingBlobs: readonly string[];
   readonly files: readonly BackedFile[];
 }
@@ -37,7 +37,7 @@ const suffix = '.jsonl';
 
 /** Ids of the backups of a folder, oldest first. */
 export async function listBackups(dir: string): Promise<string[]> {
-  const names = await readdir(join(dir, folderName)).catch(() => []);
+  const names = (await readdir(join(dir, folderName)).catch(gone)) ?? [];
   return names
     .filter((name) => name.endsWith(suffix))
     .map((name) => name.slice(0, -suffix.length))

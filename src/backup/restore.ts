@@ -1,22 +1,37 @@
-import { chmod, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { hasCode, TidepoolError } from '../domain/errors.ts';
-import { makeFolder, syncPath } from '../files/durable.ts';
+import { TidepoolError } from '../domain/errors.ts';
+import { makeFolder, syncTree } from '../files/durable.ts';
+import { copyFlushed, unreadable } from './content.ts';
 import { type DatabaseTools, names } from './context.ts';
-import { listBackups, readManifest } from './manifest.ts';
-import { copyFlushed, Objects } from './objects.ts';
+import { openDraft } from './draft.ts';
+import { lockUnlessReadOnly } from './lock.ts';
+import { type BackedFile, listBackups, type Manifest, readManifest } from './manifest.ts';
+import { Objects } from './objects.ts';
 import { onDisk } from './room.ts';
+import { logOf } from './sources.ts';
 
 /** Settings of a restore. */
 export interface RestoreOptions {
   readonly dir: string;
   /** Which one; the newest when it is undefined. */
   readonly id: string | undefined;
-  /** A folder that is not there yet, or is empty. */
+  /** A folder that is not there yet, or is empty, or in which a restore was cut off. */
   readonly dataDir: string;
   /** Makes the restored server another installation, which leaves the VMs of the original one alone. */
   readonly newInstallationId: string | undefined;
+  /** Restores a backup that lacks files, or whose files are damaged, without these. */
+  readonly allowMissing?: boolean;
   readonly database: DatabaseTools;
+}
+
+/** A file that a restore goes without. */
+export interface MissingFile {
+  /** In the data folder. */
+  readonly path: string;
+  readonly why: string;
+  /** Jobs and services that have lost it, in words: `job <id>`. */
+  readonly users: readonly string[];
 }
 
 /** The outcome of a restore. */
@@ -25,94 +40,108 @@ export interface RestoreResult {
   readonly takenAtMs: number;
   readonly files: number;
   readonly bytes: number;
-  readonly missingBlobs: readonly string[];
+  readonly missing: readonly MissingFile[];
 }
 
 /**
- * Makes a new data folder of a backup. Every file is compared with its checksum on the way, in a folder beside the target
- * that gets its name at the end: a restore that was cut off or has found damage leaves nothing that a server could use.
+ * Makes a new data folder of a backup. Every file is compared with its checksum on the way, in a draft inside the data folder,
+ * and moves to its place when all are on the disk: after a restore that was cut off no server starts there, and one that has found
+ * damage leaves nothing.
  * Errors: `not_found` (no such backup), `conflict` (the target is not empty, the backup is damaged), `exhausted` (the disk
  * of the target has no room for it).
  */
 export function restore(options: RestoreOptions): Promise<RestoreResult> {
   const words = `nothing is restored: the disk of ${options.dataDir} is full; make room, or restore to another disk`;
-  return onDisk(words, () => restoreWhole(options));
+  return onDisk(words, () => restoreLocked(options));
 }
 
-async function restoreWhole(options: RestoreOptions): Promise<RestoreResult> {
-  const { dir, dataDir } = options;
+async function restoreLocked(options: RestoreOptions): Promise<RestoreResult> {
+  const { dir, dataDir, database } = options;
   const id = options.id ?? (await listBackups(dir)).at(-1);
   if (id === undefined) throw new TidepoolError('not_found', `there is no whole backup in ${dir}`);
-  await requireEmpty(dataDir);
   const manifest = await readManifest(dir, id);
-  const unlock = lockUnlessReadOnly(options);
-  const draft = `${dataDir}.restoring`;
+  const unlock = lockUnlessReadOnly(dir, database);
   try {
-    await rm(draft, { recursive: true, force: true });
-    await makeFolder(draft);
-    const bytes = await copyAll(dir, draft, manifest.files);
-    makeDatabase(draft, options);
-    await chmod(join(draft, names.database), 0o600);
-    await syncPath(join(draft, names.database));
-    await rm(join(draft, rawDatabase));
-    await flushFolders(draft, manifest.files);
-    await requireEmpty(dataDir);
-    await rename(draft, dataDir);
-    await syncPath(dirname(dataDir));
-    const { takenAtMs, files, missingBlobs } = manifest;
-    return { id, takenAtMs, files: files.length, bytes, missingBlobs };
-  } catch (error) {
-    await rm(draft, { recursive: true, force: true });
-    throw error;
+    const draft = await openDraft(dataDir, database);
+    try {
+      const result = await fillDraft(draft.path, manifest, options);
+      await draft.moveUp();
+      return result;
+    } catch (error) {
+      await draft.remove();
+      throw error;
+    } finally {
+      await draft.close();
+    }
   } finally {
-    unlock();
+    unlock?.();
   }
+}
+
+async function fillDraft(draft: string, manifest: Manifest, options: RestoreOptions): Promise<RestoreResult> {
+  // A server makes these at its start, and takes a folder without them for damaged.
+  for (const name of [names.blobs, names.logs]) await makeFolder(join(draft, name));
+  const faults = new Map(manifest.missingBlobs.map((blob) => [blobPath(blob), 'the server had lost it']));
+  if (options.allowMissing !== true) for (const [path, why] of faults) refuse(path, why);
+  const objects = new Objects(options.dir);
+  const restored: BackedFile[] = [];
+  for (const file of manifest.files) {
+    const why = await copyOut(objects, draft, file);
+    if (why === undefined) restored.push(file);
+    else if (options.allowMissing === true && file.path !== names.database) faults.set(file.path, why);
+    else refuse(file.path, why);
+  }
+  if (!restored.some(({ path }) => path === names.database)) refuse(names.database, 'is missing');
+  const missing = withUsers(join(draft, rawDatabase), faults, options.database);
+  makeDatabase(draft, options);
+  await chmod(join(draft, names.database), 0o600);
+  await rm(join(draft, rawDatabase));
+  await syncTree(draft);
+  const bytes = restored.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return { id: manifest.id, takenAtMs: manifest.takenAtMs, files: restored.length, bytes, missing };
 }
 
 /** The database as it lies in the backup, until it is written anew, compact. */
 const rawDatabase = 'tidepool.db.restored';
 
-/** Nobody changes a backup on a medium that cannot be written to, or is full, so it needs no lock. */
-function lockUnlessReadOnly({ dir, database }: RestoreOptions): () => void {
-  try {
-    return database.lock(dir);
-  } catch (error) {
-    if (hasCode(error, 'unavailable') || hasCode(error, 'exhausted')) return () => undefined;
-    throw error;
-  }
+function blobPath(sha256: string): string {
+  return `${names.blobs}/${sha256.slice(0, 2)}/${sha256}`;
 }
 
-async function requireEmpty(dataDir: string): Promise<void> {
-  const names = await readdir(dataDir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
-  if (names.length > 0)
-    throw new TidepoolError('conflict', `${dataDir} is not empty; restore into a folder that is not there yet`);
+/** Nothing goes without its database. */
+function refuse(path: string, why: string): never {
+  const advice = path === names.database ? '' : ', or restore all the rest by --allow-missing';
+  throw new TidepoolError('conflict', `the backup is damaged: ${path}: ${why}; try an earlier one${advice}`);
 }
 
-async function copyAll(
-  dir: string,
+/** Copies a file out of the backup; returns what is wrong with it, if anything is, and then leaves none. */
+async function copyOut(
+  objects: Objects,
   draft: string,
-  files: readonly { path: string; sha256: string; sizeBytes: number }[],
-): Promise<number> {
-  const objects = new Objects(dir);
-  let bytes = 0;
-  for (const { path, sha256, sizeBytes } of files) {
-    const target = join(draft, path === names.database ? rawDatabase : path);
-    await makeFolder(dirname(target));
-    const content = await copyFlushed(objects.path(sha256), target).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code !== 'ENOENT') throw cause;
-      throw new TidepoolError('conflict', `the backup is damaged: ${path} is missing; try an earlier one`, { cause });
-    });
-    if (content.sha256 !== sha256 || content.sizeBytes !== sizeBytes)
-      throw new TidepoolError(
-        'conflict',
-        `the backup is damaged: the content of ${path} has changed; try an earlier one`,
-      );
-    bytes += sizeBytes;
-  }
-  return bytes;
+  { path, sha256, sizeBytes }: BackedFile,
+): Promise<string | undefined> {
+  const target = join(draft, path === names.database ? rawDatabase : path);
+  if ((await objects.size(sha256)) === undefined) return 'it is missing';
+  await makeFolder(dirname(target));
+  const content = await copyFlushed(objects.path(sha256), target).catch(unreadable);
+  if (content?.sha256 === sha256 && content.sizeBytes === sizeBytes) return undefined;
+  await rm(target);
+  return content === undefined ? 'it cannot be read' : 'its content has changed';
+}
+
+function withUsers(raw: string, faults: ReadonlyMap<string, string>, database: DatabaseTools): MissingFile[] {
+  const hashes = [...faults.keys()].filter((path) => path.startsWith(`${names.blobs}/`)).map(lastName);
+  const users = new Map<string, string[]>();
+  for (const { blob, user } of hashes.length === 0 ? [] : database.blobUsers(raw, hashes))
+    users.set(blob, [...(users.get(blob) ?? []), user]);
+  return [...faults].map(([path, why]) => {
+    const { job } = logOf(lastName(path));
+    return { path, why, users: job === '' ? (users.get(lastName(path)) ?? []) : [`job ${job}`] };
+  });
+}
+
+function lastName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 function makeDatabase(draft: string, { database, newInstallationId }: RestoreOptions): void {
@@ -120,9 +149,4 @@ function makeDatabase(draft: string, { database, newInstallationId }: RestoreOpt
   const [problem] = database.inspect(raw).problems;
   if (problem !== undefined) throw new TidepoolError('conflict', `the backup is damaged: its database: ${problem}`);
   database.rewrite(raw, join(draft, names.database), newInstallationId);
-}
-
-async function flushFolders(draft: string, files: readonly { path: string }[]): Promise<void> {
-  const folders = new Set(files.map(({ path }) => dirname(join(draft, path))));
-  for (const folder of [...folders, draft]) await syncPath(folder);
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import fs, { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import fs, { mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { checkBlob } from '../domain/blob-store.ts';
 import { hasCode } from '../domain/errors.ts';
 import { FakeClock } from '../fake/clock.ts';
 import { openBlobFolder } from './blob-folder.ts';
@@ -58,6 +59,31 @@ test('what a crash left half-written is swept, and strange ids are not paths', (
     }
   }));
 
+test('a folder among the drafts of a crash does not stop the start', () =>
+  inFolder(async (folder) => {
+    await mkdir(join(folder, 'tmp', 'strange', 'inner'), { recursive: true });
+    await openBlobFolder(folder, clock);
+    assert.deepEqual(await readdir(join(folder, 'tmp')), []);
+  }));
+
+test('a file in the place of a folder of blobs, and folders in the place of files, do not hide the others', () =>
+  inFolder(async (folder) => {
+    const logged: string[] = [];
+    const blobs = await openBlobFolder(folder, clock, (line) => logged.push(line));
+    const { id } = await blobs.put(chunks('abc'), 10);
+    for (const name of ['00', 'bb', 'ff']) await writeFile(join(folder, name), 'no folder');
+    await mkdir(join(folder, 'cc', 'c'.repeat(64)), { recursive: true });
+    assert.deepEqual(
+      (await all(blobs.list())).map((blob) => blob.id),
+      [id],
+    );
+    assert.equal(logged.length, 3);
+    assert.match(logged.sort()[0] ?? '', /^the blobs in .*\/00 are left out, since it cannot be listed: ENOTDIR/);
+    const logs = await openLogFolder(folder);
+    await mkdir(join(folder, 'job-1.frames'));
+    assert.deepEqual(await all(logs.list()), []);
+  }));
+
 async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];
   for await (const one of source) found.push(one);
@@ -73,6 +99,41 @@ test('a part of a blob is read', () =>
     const { id } = await blobs.put(chunks('0123456789'), 10);
     const { sizeBytes, content } = await blobs.read(id, { start: 2, end: 4 });
     assert.deepEqual([sizeBytes, await text(content)], [10, '234']);
+  }));
+
+test('a blob that is not what its id says breaks off, and putting its content again heals it', () =>
+  inFolder(async (folder) => {
+    const blobs = await openBlobFolder(folder, clock);
+    const { id } = await blobs.put(chunks('0123456789'), 10);
+    const path = await blobs.path(id);
+    const damage = [() => truncate(path, 0), () => truncate(path, 5), () => writeFile(path, '012345678X')];
+    for (const hurt of damage) {
+      await hurt();
+      await assert.rejects(
+        checkBlob(blobs, id),
+        (error) => hasCode(error, 'internal') && error.details.damagedBlob === id && error.message.includes(id),
+      );
+      await blobs.put(chunks('0123456789'), 10);
+      await checkBlob(blobs, id);
+      assert.equal(await text((await blobs.read(id)).content), '0123456789');
+    }
+  }));
+
+test('a folder that cannot be read says nothing of what is in it', () =>
+  inFolder(async (folder) => {
+    const [blobFolder, logFolder] = [join(folder, 'blobs'), join(folder, 'logs')];
+    const blobs = await openBlobFolder(blobFolder, clock);
+    const logs = await openLogFolder(logFolder);
+    const { id } = await blobs.put(chunks('abc'), 10);
+    await logs.append('j', 1, Buffer.from('abc'));
+    for (const name of [blobFolder, logFolder]) await rename(name, `${name}.away`);
+    const looks = [() => blobs.read(id), () => blobs.path(id), () => blobs.hold().keep(id)];
+    for (const look of looks) await assert.rejects(look, (error) => hasCode(error, 'unavailable'));
+    await assert.rejects(logs.size('j', 1), /ENOENT/);
+    await assert.rejects(logs.read('j', 1, 0, 10), /ENOENT/);
+    for (const name of [blobFolder, logFolder]) await rename(`${name}.away`, name);
+    await checkBlob(blobs, id);
+    assert.equal(await logs.size('j', 1), 3);
   }));
 
 test('blobs are listed and removed; not those that are held or came back', () =>

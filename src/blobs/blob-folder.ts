@@ -2,23 +2,30 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, opendir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BlobKeeper, StoredBlob } from '../domain/blob-store.ts';
+import type { BlobKeeper, ByteRange, StoredBlob } from '../domain/blob-store.ts';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import { fullDisk, isDiskFull } from '../files/disk-full.ts';
-import { absent, makeFolder, syncPath } from '../files/durable.ts';
+import { makeFolder, syncPath } from '../files/durable.ts';
 import { Holds } from './holds.ts';
 
 const idPattern = /^[0-9a-f]{64}$/;
 
 /**
  * BlobKeeper in a folder: `<root>/ab/abcdef...`, written as `<root>/tmp/<random>`, flushed, then renamed, so a blob that
- * is there is whole. What a crash left in tmp is swept at opening. A file's time is when its blob was put or kept last.
+ * is there is whole, unless somebody or the disk damages it: then reading it fails, and putting its content again heals it.
+ * What a crash left in tmp is swept at opening. A file's time is when its blob was put or kept last.
+ * @param log receives a line for each part that cannot be listed
  */
-export async function openBlobFolder(root: string, clock: Pick<Clock, 'now'>): Promise<BlobKeeper> {
+export async function openBlobFolder(
+  root: string,
+  clock: Pick<Clock, 'now'>,
+  log: (message: string) => void = () => undefined,
+): Promise<BlobKeeper> {
   const temporary = join(root, 'tmp');
   await makeFolder(temporary);
-  for (const leftover of await readdir(temporary)) await rm(join(temporary, leftover), { force: true });
+  for (const leftover of await readdir(temporary))
+    await rm(join(temporary, leftover), { recursive: true, force: true });
   const holds = new Holds();
 
   const pathOf = (id: string): string => {
@@ -27,9 +34,12 @@ export async function openBlobFolder(root: string, clock: Pick<Clock, 'now'>): P
   };
   const existing = async (id: string): Promise<{ path: string; sizeBytes: number }> => {
     const path = pathOf(id);
-    const facts = await stat(path).catch(absent);
-    if (facts === undefined) throw new TidepoolError('not_found', `there is no blob ${id}`);
-    return { path, sizeBytes: facts.size };
+    try {
+      return { path, sizeBytes: (await stat(path)).size };
+    } catch (cause) {
+      const isGone = isAbsence(cause) && (await isFolder(temporary));
+      throw isGone ? new TidepoolError('not_found', `there is no blob ${id}`) : unreadable(id, cause);
+    }
   };
   /** @param onId told of the id before there is a blob of it */
   const put = async (
@@ -61,7 +71,7 @@ export async function openBlobFolder(root: string, clock: Pick<Clock, 'now'>): P
     },
     async read(id, range) {
       const { path, sizeBytes } = await existing(id);
-      return { sizeBytes, content: createReadStream(path, range) };
+      return { sizeBytes, content: range === undefined ? whole(id, path) : bytesOf(id, path, range) };
     },
     async path(id) {
       return (await existing(id)).path;
@@ -83,10 +93,10 @@ export async function openBlobFolder(root: string, clock: Pick<Clock, 'now'>): P
       };
     },
     async *list() {
-      for await (const { parentPath, name } of files(root)) {
+      for await (const { parentPath, name } of files(root, log)) {
         // What is removed meanwhile is not there any more.
         const facts = await stat(join(parentPath, name)).catch(() => undefined);
-        if (facts !== undefined) yield { id: name, sizeBytes: facts.size, changedAtMs: facts.mtimeMs };
+        if (facts?.isFile() === true) yield { id: name, sizeBytes: facts.size, changedAtMs: facts.mtimeMs };
       }
     },
     async remove(id, unchangedSinceMs) {
@@ -101,10 +111,57 @@ export async function openBlobFolder(root: string, clock: Pick<Clock, 'now'>): P
   };
 }
 
-async function* files(root: string) {
-  for await (const folder of await opendir(root)) {
-    if (!/^[0-9a-f]{2}$/.test(folder.name)) continue;
-    for await (const file of await opendir(join(root, folder.name))) if (idPattern.test(file.name)) yield file;
+/** The content of a blob. Its end comes only when it is what the id says; what is not breaks off. */
+async function* whole(id: string, path: string): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for await (const chunk of bytesOf(id, path)) {
+    hash.update(chunk);
+    sizeBytes += chunk.length;
+    yield chunk;
+  }
+  if (hash.digest('hex') === id) return;
+  const text = `the blob ${id} is damaged: its file has ${sizeBytes} bytes which are not its content; send the same content again, or bring the file back from a backup`;
+  throw new TidepoolError('internal', text, { details: { damagedBlob: id } });
+}
+
+async function* bytesOf(id: string, path: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(path, range);
+  } catch (cause) {
+    throw unreadable(id, cause);
+  }
+}
+
+function unreadable(id: string, cause: unknown): TidepoolError {
+  // Its message would name a path of the server to whoever asks for the blob.
+  const reason = cause instanceof Error && 'code' in cause ? cause.code : String(cause);
+  return new TidepoolError('unavailable', `the server cannot read its blob ${id}: ${reason}`, { cause });
+}
+
+function isAbsence(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/** Whether the folder is there: where it is not, nothing can be said of what is in it. */
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (facts) => facts.isDirectory(),
+    () => false,
+  );
+}
+
+/** Each folder apart: one that is a file, or that the disk cannot read, does not hide the others. */
+async function* files(root: string, log: (message: string) => void) {
+  for await (const { name } of await opendir(root)) {
+    if (!/^[0-9a-f]{2}$/.test(name)) continue;
+    const path = join(root, name);
+    try {
+      for await (const file of await opendir(path)) if (idPattern.test(file.name)) yield file;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      log(`the blobs in ${path} are left out, since it cannot be listed: ${why}; see to it, or move it away`);
+    }
   }
 }
 

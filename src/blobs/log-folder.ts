@@ -15,7 +15,7 @@ export async function openLogFolder(root: string): Promise<LogKeeper> {
   };
 
   return {
-    size: (jobId, attempt) => fileSize(fileOf(jobId, attempt)),
+    size: (jobId, attempt) => fileSize(root, fileOf(jobId, attempt)),
     append: (jobId, attempt, chunk) => withFile(fileOf(jobId, attempt), 'a', (file) => file.writeFile(chunk)),
     async sync(jobId, attempt) {
       await withFile(fileOf(jobId, attempt), 'a', (file) => file.datasync());
@@ -24,7 +24,7 @@ export async function openLogFolder(root: string): Promise<LogKeeper> {
     },
     async read(jobId, attempt, offset, maxBytes) {
       const path = fileOf(jobId, attempt);
-      const available = (await fileSize(path)) - offset;
+      const available = (await fileSize(root, path)) - offset;
       if (available <= 0) return new Uint8Array();
       const buffer = Buffer.alloc(Math.min(maxBytes, available));
       const { bytesRead } = await withFile(path, 'r', (file) => file.read(buffer, 0, buffer.length, offset));
@@ -35,7 +35,7 @@ export async function openLogFolder(root: string): Promise<LogKeeper> {
         const match = /^(.+)-(\d+)\.frames$/.exec(name);
         // What is removed meanwhile is not there any more.
         const facts = await stat(join(root, name)).catch(() => undefined);
-        if (match === null || facts === undefined) continue;
+        if (match === null || facts?.isFile() !== true) continue;
         yield { jobId: match[1] ?? '', attempt: Number(match[2]), changedAtMs: facts.mtimeMs };
       }
     },
@@ -52,11 +52,13 @@ async function withFile<T>(path: string, flags: 'a' | 'r', use: (file: FileHandl
   }
 }
 
-async function fileSize(path: string): Promise<number> {
+async function fileSize(root: string, path: string): Promise<number> {
   try {
     return (await stat(path)).size;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 0;
-    throw error;
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    // Without the folder nothing can be said of what is in it.
+    await stat(root);
+    return 0;
   }
 }

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -23,9 +23,7 @@ export async function downloadFiles(
   if (missing !== undefined)
     throw new TidepoolError('not_found', `job ${jobId} has no file ${JSON.stringify(missing)}`);
   const files = wanted.length === 0 ? all : all.filter((file) => wanted.includes(file.path));
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw new TidepoolError('invalid', `the folder ${folder} cannot be made`, { cause });
-  });
+  await makeFolder(folder);
   for (const file of files) {
     // The names were made by a script: they are checked here again, where they meet this machine's files.
     const problem = pathProblem(file.path);
@@ -36,6 +34,17 @@ export async function downloadFiles(
     await pipeline(Readable.fromWeb(await client.file(jobId, file.path)), createWriteStream(target));
   }
   return files;
+}
+
+/** Makes a folder for files of a job, if need be. Error: `invalid`. */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (cause) {
+    const isThere = (await stat(folder).catch(() => undefined)) !== undefined;
+    const why = isThere ? 'it is a file; name a folder' : (cause as Error).message;
+    throw new TidepoolError('invalid', `the folder ${folder} cannot be made: ${why}`, { cause });
+  }
 }
 
 /** Brings all files of a job as one ZIP file. Errors: `invalid`. */

@@ -17,7 +17,8 @@ const reconnectForMs = 60_000;
 const reconnectPauseMs = 500;
 
 /**
- * Writes a job's output as it comes until the job ended, through restarts of the server.
+ * Writes a job's output as it comes until the job ended, through restarts of the server and of the job. The error sink gets a
+ * line when the server does not answer, when it answers again, and when another attempt begins.
  * @param sleep waits the given milliseconds
  * @param start `ATTEMPT:OFFSET` to begin at, the beginning unless given
  */
@@ -29,11 +30,19 @@ export async function followJob(
   start?: string,
 ): Promise<JobView> {
   let from = start;
+  const notice = (text: string): void => void sinks.stderr.write(`tidepool: ${text}\n`);
   let triesLeft = reconnectForMs / reconnectPauseMs;
+  let isAway = false;
   for (;;) {
     try {
-      for await (const event of parsed(await client.logs(id, true, from))) {
+      const log = await client.logs(id, true, from);
+      if (isAway) notice('the server answers again');
+      isAway = false;
+      for await (const event of parsed(log)) {
         triesLeft = reconnectForMs / reconnectPauseMs;
+        const [before, now] = [attemptOf(from), attemptOf(event.id)];
+        if (before !== undefined && now !== undefined && now > before)
+          notice(`attempt ${before} could not go on; what follows is of attempt ${now}, from the beginning`);
         if (event.event === 'end') return jobSchema.parse(JSON.parse(event.data));
         if (event.event === 'output') await write(sinks, event.data);
         from = event.id ?? from;
@@ -41,17 +50,29 @@ export async function followJob(
     } catch (error) {
       if (error instanceof TidepoolError && !hasCode(error, 'unavailable')) throw error;
       if (triesLeft <= 0) throw error;
+      if (!isAway) notice(`the server does not answer; trying again for ${reconnectForMs / 1_000} s`);
+      isAway = true;
     }
     triesLeft -= 1;
     await sleep(reconnectPauseMs);
   }
 }
 
-/** What is there of a job's output now, from a position on. */
+/** @param position `ATTEMPT:OFFSET` */
+function attemptOf(position: string | undefined): number | undefined {
+  const attempt = Number(position?.split(':')[0]);
+  return Number.isInteger(attempt) && attempt > 0 ? attempt : undefined;
+}
+
+/** What is there of a job's output now, from a position on. Error: `upstream`, after what is readable, when the log is damaged. */
 export async function printLog(client: JobClient, id: string, sinks: OutputSinks, start?: string): Promise<void> {
+  let damage: string | undefined;
   for await (const event of parsed(await client.logs(id, false, start))) {
     if (event.event === 'output') await write(sinks, event.data);
+    // A notice has said what it is.
+    if (event.event === 'damaged') damage = 'not all of the output could be read';
   }
+  if (damage !== undefined) throw new TidepoolError('upstream', damage);
 }
 
 function parsed(

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import { TidepoolError } from '../domain/errors.ts';
 import type { JobView, SubmissionBody } from '../protocol/api.ts';
 import { type PackedFolder, packFolder } from './dataset.ts';
-import { downloadFiles } from './download.ts';
+import { downloadFiles, makeFolder } from './download.ts';
 import { followJob, type OutputSinks } from './follow.ts';
 import { harmless } from './harmless.ts';
 import { parseLabels } from './job.ts';
@@ -55,6 +55,7 @@ export async function runCommand(
   if (file === undefined && !isImage) {
     throw new TidepoolError('invalid', "name the script to run, or say --image for the command of the runtime's image");
   }
+  if (options.out !== undefined) await makeFolder(options.out);
   const spec = submissionOf(isImage && file !== undefined ? [file, ...args] : args, options);
   const job = await submit(client, spec, isImage ? undefined : file, options, terminal.sleep);
   if (options.detach) {

@@ -1,7 +1,7 @@
 import { type AccountContext, makeAccountContext } from '../accounts/context.ts';
 import { ensureFirstAdmin } from '../accounts/users.ts';
 import { systemClock } from '../clock/system-clock.ts';
-import { adminToken } from '../config/admin-token.ts';
+import { adminToken, tokenKeeper } from '../config/admin-token.ts';
 import type { Config } from '../config/schema.ts';
 import { hasCode, TidepoolError } from '../domain/errors.ts';
 import type { Store } from '../domain/store.ts';
@@ -18,8 +18,19 @@ export interface AccountParts {
   log(message: string): void;
 }
 
-/** The accounts of an installation; at the first start there is an administrator afterwards. */
-export async function openAccounts({ config, dataDir, store, changes, adminPassword, log }: AccountParts) {
+/**
+ * Opens the accounts of an installation; at the first start there is an administrator afterwards. Returns them with the look at
+ * the admin token's file that is to be repeated.
+ */
+export async function openAccounts({
+  config,
+  dataDir,
+  store,
+  changes,
+  adminPassword,
+  log,
+}: AccountParts): Promise<{ accounts: AccountContext; keepToken(): Promise<void> }> {
+  const token = await adminToken(dataDir, log);
   const { signUp, maxAccounts, sessionIdleMs, sessionMaxMs } = config.accounts;
   const context: AccountContext = makeAccountContext({
     store: store.accounts,
@@ -27,7 +38,7 @@ export async function openAccounts({ config, dataDir, store, changes, adminPassw
     clock: systemClock,
     changes,
     settings: { signUp, maxAccounts, sessionIdleMs, sessionMaxMs },
-    adminToken: await adminToken(dataDir, log),
+    adminToken: token,
     log,
   });
   const made = await ensureFirstAdmin(context, adminPassword).catch((error: unknown) => {
@@ -37,5 +48,5 @@ export async function openAccounts({ config, dataDir, store, changes, adminPassw
   if (made !== undefined) {
     log(`first start: the administrator is admin, with the password ${made} (told this once; docs/accounts.md)`);
   }
-  return context;
+  return { accounts: context, keepToken: tokenKeeper(dataDir, token, log) };
 }

@@ -1,19 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { access, mkdtemp, rm } from 'node:fs/promises';
-import { join, resolve, sep } from 'node:path';
-import { backUp } from '../backup/backup.ts';
+import { resolve, sep } from 'node:path';
+import { type BackupResult, backUp } from '../backup/backup.ts';
 import { checkBackups } from '../backup/check.ts';
 import type { DatabaseTools } from '../backup/context.ts';
 import { restore } from '../backup/restore.ts';
-import { ApiClient } from '../cli/client.ts';
 import { formatSize } from '../cli/units.ts';
 import { systemClock } from '../clock/system-clock.ts';
-import { findRunning } from '../config/connection.ts';
-import { stoppedDatabase } from '../config/data-folder.ts';
-import { defaultDataDir } from '../config/paths.ts';
 import { defaultReserve } from '../domain/disk.ts';
 import { TidepoolError } from '../domain/errors.ts';
-import { copyClosed, inspectDatabase, lockFolder, rewriteDatabase } from '../sqlite/copy.ts';
+import { inspectDatabase, lockFolder, rewriteDatabase } from '../sqlite/copy.ts';
+import { blobUsers, lastAttempts } from '../sqlite/references.ts';
+import { openSource } from './backup-source.ts';
 import { version } from './version.ts';
 
 /** Options of `tidepool backup`. */
@@ -29,13 +26,27 @@ export interface RestoreCommandOptions {
   readonly dataDir?: string;
   readonly backup?: string;
   readonly asNew?: boolean;
+  readonly allowMissing?: boolean;
   readonly json?: boolean;
 }
 
-const database: DatabaseTools = { inspect: inspectDatabase, rewrite: rewriteDatabase, lock: lockFolder };
+const database: DatabaseTools = {
+  inspect: inspectDatabase,
+  blobUsers,
+  attempts: lastAttempts,
+  rewrite: rewriteDatabase,
+  lock: lockFolder,
+};
+/** Lines about files that are lost. */
+const mostWarnings = 50;
 
-/** `tidepool backup DIR`. Errors: those of `backUp`; `invalid`; `unavailable` when the server is on another machine. */
-export async function runBackup(dir: string, options: BackupCommandOptions): Promise<string> {
+/**
+ * `tidepool backup DIR`: what to print, and whether the server's data were whole. Errors: those of `backUp` and `openSource`; `invalid`.
+ */
+export async function runBackup(
+  dir: string,
+  options: BackupCommandOptions,
+): Promise<{ text: string; isWhole: boolean }> {
   const keep = options.keep === undefined ? undefined : parseCount(options.keep);
   await using source = await openSource(options.dataDir);
   const { dataDir, takeDatabase } = source;
@@ -47,11 +58,29 @@ export async function runBackup(dir: string, options: BackupCommandOptions): Pro
     ...{ now: () => systemClock.now(), reserve: defaultReserve },
     log: warn,
   });
-  for (const blob of result.missingBlobs) warn(`the server has lost the blob ${blob}; the backup is without it`);
-  if (options.json) return JSON.stringify({ dir: target, ...result }, null, 2);
   const { id, files, bytes, addedBytes, removed } = result;
+  const isWhole = result.losses.length === 0 && result.databaseProblems.length === 0;
+  warnOfLosses(result, keep !== undefined);
+  if (options.json) return { text: JSON.stringify({ dir: target, ...result }, null, 2), isWhole };
   const gone = removed.length === 0 ? '' : `; removed ${removed.length} older`;
-  return `backup ${id}: ${files} files, ${formatSize(bytes)}, of which ${formatSize(addedBytes)} are new${gone}`;
+  const sizes = `${files} files, ${formatSize(bytes)}, of which ${formatSize(addedBytes)} are new`;
+  return { text: `backup ${id}: ${sizes}${gone}`, isWhole };
+}
+
+function warnOfLosses({ losses, databaseProblems }: BackupResult, isCleaning: boolean): void {
+  warnOfEach(losses, ({ path, fault, isBacked }) => {
+    const outcome = isBacked ? 'the backup has it from an earlier one' : 'the backup is without it';
+    return `the server's ${path} is ${fault}; ${outcome}`;
+  });
+  for (const problem of databaseProblems) warn(`the server's database is damaged: ${problem}`);
+  const isLacking = databaseProblems.length > 0 || losses.some(({ isBacked }) => !isBacked);
+  if (isLacking && isCleaning) warn('no older backup is removed: one of them may have what this one lacks');
+}
+
+/** Warns of each, but not without end; all of them are in the output for programs. */
+function warnOfEach<T>(all: readonly T[], inWords: (one: T) => string): void {
+  for (const one of all.slice(0, mostWarnings)) warn(inWords(one));
+  if (all.length > mostWarnings) warn(`and ${all.length - mostWarnings} more; --json has all of them`);
 }
 
 /** `tidepool backup check DIR`: what to print, and whether all backups are sound. */
@@ -62,7 +91,10 @@ export async function runCheck(dir: string, { json }: { json?: boolean }): Promi
   const lines = result.backups.map(({ id, files, bytes }) => `${id}  ${files} files  ${formatSize(bytes)}`);
   const verdict = isSound
     ? 'all backups are sound'
-    : result.problems.map((problem) => `damaged: ${problem}`).join('\n');
+    : [
+        ...result.problems.map((problem) => `damaged: ${problem}`),
+        'the next backup adds what is damaged again, where the server has it; restore --allow-missing restores all the rest',
+      ].join('\n');
   return { text: [...lines, verdict].join('\n'), isSound };
 }
 
@@ -74,53 +106,14 @@ export async function runRestore(dir: string, options: RestoreCommandOptions): P
   if (isInside(dataDir, resolve(dir)))
     throw new TidepoolError('invalid', `a data folder does not belong into the backups in ${dir}; choose another one`);
   const newInstallationId = options.asNew ? randomUUID() : undefined;
-  const result = await restore({ dir: resolve(dir), id: options.backup, dataDir, newInstallationId, database });
-  for (const blob of result.missingBlobs) warn(`the backup is without the blob ${blob}, which its server had lost`);
+  const { backup: id, allowMissing = false } = options;
+  const result = await restore({ dir: resolve(dir), id, dataDir, newInstallationId, allowMissing, database });
+  for (const { path, why, users } of result.missing)
+    warn(`restored without ${path}: ${why}${users.length === 0 ? '' : `; lost by ${users.join(', ')}`}`);
   if (options.json) return JSON.stringify({ dataDir, ...result }, null, 2);
   const taken = new Date(result.takenAtMs).toISOString();
   return `restored the backup ${result.id} of ${taken} to ${dataDir} (${result.files} files, ${formatSize(result.bytes)})
 start it with: ./tidepool serve --data-dir ${dataDir}`;
-}
-
-interface Source extends AsyncDisposable {
-  readonly dataDir: string;
-  takeDatabase(): Promise<string>;
-}
-
-/** The data folder of the server that is meant: through the server if one runs, else as the folder lies there. */
-async function openSource(chosen: string | undefined): Promise<Source> {
-  const connection = await findRunning(chosen);
-  if (connection === undefined) return openStopped(resolve(chosen ?? defaultDataDir()));
-  const client = new ApiClient(connection);
-  const { dataDir } = await client.serverFacts();
-  return {
-    dataDir,
-    async takeDatabase() {
-      const { path } = await client.copyDatabase();
-      await access(path).catch((cause: unknown) => {
-        const where = `${path} of the server at ${connection.url} cannot be read here`;
-        throw new TidepoolError('unavailable', `${where}; run this on the server's machine, as the server's user`, {
-          cause,
-        });
-      });
-      return path;
-    },
-    async [Symbol.asyncDispose]() {},
-  };
-}
-
-async function openStopped(dataDir: string): Promise<Source> {
-  const database = await stoppedDatabase(dataDir);
-  const folder = await mkdtemp(join(dataDir, 'backup-'));
-  return {
-    dataDir,
-    async takeDatabase() {
-      const path = join(folder, `${randomUUID()}.db`);
-      copyClosed(database, path);
-      return path;
-    },
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
-  };
 }
 
 function isInside(path: string, folder: string): boolean {

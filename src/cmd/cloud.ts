@@ -1,26 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, rmdir } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { FastifyInstance } from 'fastify';
 import { type AccountContext, purgeEnded } from '../accounts/context.ts';
 import { HttpsAgentLink } from '../agentlink/agent-link.ts';
 import { Connections } from '../agentlink/connections.ts';
 import { Tunnels } from '../agentlink/tunnel.ts';
 import { zipReader } from '../archive/zip.ts';
 import { writeZip } from '../archive/zip-writer.ts';
-import { openBlobFolder } from '../blobs/blob-folder.ts';
-import { openLogFolder } from '../blobs/log-folder.ts';
 import { steadyClock } from '../clock/steady-clock.ts';
 import { systemClock } from '../clock/system-clock.ts';
-import { announceServer, refuseTwin } from '../config/connection.ts';
+import { tokenLookEveryMs } from '../config/admin-token.ts';
+import { announceServer } from '../config/connection.ts';
 import { prepareDataFolder } from '../config/data-folder.ts';
+import { configDoubts } from '../config/doubts.ts';
+import { lockInstallation } from '../config/installation-lock.ts';
 import { defaultLibvirtUri, isRoot, machineDir } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
-import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { toTidepoolError } from '../domain/errors.ts';
 import type { Flavor } from '../domain/flavor.ts';
 import type { Accelerator, Hypervisor } from '../domain/hypervisor.ts';
 import type { Image } from '../domain/image.ts';
+import { jobLimitRanges } from '../domain/limits.ts';
 import type { Store } from '../domain/store.ts';
 import { joinedPool } from '../domain/worker.ts';
 import { buildServer } from '../http/server.ts';
@@ -33,26 +33,29 @@ import { JobController } from '../jobs/controller.ts';
 import { sweepWorkers } from '../jobs/sweep.ts';
 import { JoinedWorkers } from '../joined/workers.ts';
 import { connectLibvirtHypervisor } from '../libvirt/hypervisor.ts';
+import { parseLibvirtUri } from '../libvirt/uri.ts';
 import { LoadRuns } from '../loads/load-runs.ts';
 import { Sampler } from '../metrics/sampler.ts';
 import { Changes } from '../reconcile/changes.ts';
 import { startLoop } from '../reconcile/loop.ts';
+import { databaseKind } from '../sqlite/recognize.ts';
 import { openSqliteStore } from '../sqlite/store.ts';
 import type { StorageContext } from '../storage/context.ts';
 import { keepStorage } from '../storage/keep.ts';
-import { roomyBlobs, roomyLogs } from '../storage/keep-room.ts';
 import type { DiskReserve } from '../storage/reserve.ts';
 import { openAccounts } from './accounts.ts';
 import { keepCache } from './cache-lease.ts';
 import { checkCacheRoom } from './cache-room.ts';
+import { Ending } from './ending.ts';
 import { jobPools, retirePools } from './job-pools.ts';
+import { listen } from './listen.ts';
 import { pipSource } from './pip.ts';
 import { namedPlanner } from './policies.ts';
 import { Pools } from './pools.ts';
-import { openReserve, reserveRule } from './reserve.ts';
+import { openReserve, openWithBallast, reserveRule } from './reserve.ts';
 import { schedulingRules } from './scheduling.ts';
 import { openServices, type Services } from './services.ts';
-import { storageRules } from './storage.ts';
+import { openStorage } from './storage.ts';
 import { openUpkeep } from './upkeep.ts';
 import { version } from './version.ts';
 
@@ -64,6 +67,11 @@ const diskEveryMs = 2_000;
 const purgeEveryMs = 3_600_000;
 const storageEveryMs = 3_600_000;
 const mostLoads = 4;
+/** Each job ends by its own limit; a worker that is gone is given up within the hour. */
+const jobsLimitMs = jobLimitRanges.timeoutMs.max + 3_600_000;
+/** A host with too much to do takes minutes for each VM. */
+const vmsLimitMs = 1_800_000;
+const partsLimitMs = 60_000;
 
 export interface CloudOptions {
   readonly config: Config;
@@ -82,10 +90,10 @@ export interface Cloud {
   readonly url: string;
   /** Resolves when every pool has a VM that takes jobs (at once for pools of size 0). */
   ready(signal: AbortSignal): Promise<void>;
-  /** Runs what runs to its end, then removes the VMs. */
-  drain(): Promise<void>;
-  /** Lets go of everything as it is; jobs run on in their VMs until the next start. */
-  stop(): Promise<void>;
+  /** Runs what runs to its end, then removes the VMs. Never throws; returns the exit code. */
+  drain(): Promise<number>;
+  /** Lets go of everything as it is; jobs run on in their VMs until the next start. Never throws; returns the exit code. */
+  stop(): Promise<number>;
 }
 
 /**
@@ -98,21 +106,19 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
   try {
     return await assemble(options, parts);
   } catch (error) {
-    await parts.disposeAsync();
+    await new Ending(systemClock, options.log).part('what had started', partsLimitMs, () => parts.disposeAsync());
     throw error;
   }
 }
 
 async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Promise<Cloud> {
   const { config, dataDir } = options;
-  await prepareDataFolder(dataDir);
   const store = parts.adopt(
-    await openSqliteStore(
-      join(dataDir, 'tidepool.db'),
-      config.services.store,
-      config.jobs.fairness.halfLifeMs,
-      options.log,
-    ),
+    await openWithBallast(options, async () => {
+      await prepareDataFolder(dataDir, databaseKind);
+      const path = join(dataDir, 'tidepool.db');
+      return openSqliteStore(path, config.services.store, config.jobs.fairness.halfLifeMs, options.log);
+    }),
     (opened) => opened.close(),
   );
   const changes = new Changes();
@@ -120,19 +126,22 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const connections = new Connections(tunnels);
   const link = parts.adopt(new HttpsAgentLink(systemClock, connections), (opened) => opened.close());
   const installationId = await store.setting('installation-id', randomUUID);
-  await refuseTwin(installationId, dataDir);
+  // Before anything of libvirt's is touched, and given up after everything else of it.
+  const lock = parts.use(await lockInstallation(installationId, { dataDir, pid: process.pid }));
   const hypervisor = parts.adopt(await openHypervisor(options, installationId), (opened) => opened.close());
   const sampler = new Sampler(hypervisor, systemClock);
   const runtimes = openRuntimes(options, changes, parts);
   const reserve = await openReserve(options, store, changes);
-  const storage = await openStorage(options, store, reserve);
+  const storage = await openStorage(options, store, reserve, changes);
   const jobContext = makeJobContext(options, { store, link, runtimes, changes }, storage);
   const jobs = new JobController(jobContext);
   const workers = new JoinedWorkers({ ...options, store, link, tunnels, clock: systemClock, changes });
-  const accounts = await openAccounts({ ...options, store, changes });
+  const { accounts, keepToken } = await openAccounts({ ...options, store, changes });
   const accelerator = await pickAccelerator(options, hypervisor);
   const planner = namedPlanner(config.policies, systemClock.now());
-  for (const doubt of planner.doubts) options.log(`configuration: ${doubt}`);
+  const isLocal = parseLibvirtUri(hypervisor.uri).host === '';
+  for (const doubt of [...planner.doubts, ...(await configDoubts(config, isLocal))])
+    options.log(`configuration: ${doubt}`);
   const awaitedRuntimes = (): readonly string[] => jobs.awaitedRuntimes;
   const poolParts = {
     ...{ ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler, planner },
@@ -169,13 +178,28 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     site: options.site,
     status: () => status,
     waiting: (job) => jobs.waiting(job),
+    troubleOf: (jobId) => jobs.troubleOf(jobId),
   });
   parts.adopt(server, (listening) => listening.close());
   const url = await listen(server, config);
-  parts.defer(await announceServer({ url, dataDir, installationId }));
+  lock.announce(url);
+  parts.defer(await announceServer({ url, dataDir }));
   parts.adopt(workers, (joined) => joined.stop()).start();
   await startLoops(
-    { options, jobs, jobContext, storage, reserve, pools, services, hypervisor, sampler, connections, accounts },
+    {
+      options,
+      jobs,
+      jobContext,
+      storage,
+      reserve,
+      pools,
+      services,
+      hypervisor,
+      sampler,
+      connections,
+      accounts,
+      keepToken,
+    },
     parts,
   );
 
@@ -187,16 +211,21 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     },
     async drain() {
       status = 'stopping';
-      await pools.freeze();
-      await jobs.drain();
-      await pools.empty();
-      await services.context.balancer.stop();
-      await parts.disposeAsync();
-      await removeMachineDir(options, installationId);
+      const ending = new Ending(systemClock, options.log);
+      await ending.part('autoscaling', partsLimitMs, () => pools.freeze());
+      // VMs whose jobs may still run stay for the next start.
+      const isDrained = await ending.part('the jobs', jobsLimitMs, () => jobs.drain());
+      const isEmpty = isDrained && (await ending.part('the VMs', vmsLimitMs, () => pools.empty()));
+      await ending.part('the front door', partsLimitMs, () => services.context.balancer.stop());
+      await ending.part('the rest', partsLimitMs, () => parts.disposeAsync());
+      if (isEmpty) await removeMachineDir(options, installationId);
+      return ending.exitCode;
     },
     async stop() {
       status = 'stopping';
-      await parts.disposeAsync();
+      const ending = new Ending(systemClock, options.log);
+      await ending.part('the server', partsLimitMs, () => parts.disposeAsync());
+      return ending.exitCode;
     },
   };
 }
@@ -214,22 +243,6 @@ function openRuntimes(options: CloudOptions, changes: Changes, parts: AsyncDispo
     log: options.log,
     onBuilt: () => changes.notify('queue'),
   });
-}
-
-async function openStorage(
-  { dataDir, config, log }: CloudOptions,
-  store: Store,
-  reserve: DiskReserve,
-): Promise<StorageContext> {
-  return {
-    store,
-    blobs: roomyBlobs(await openBlobFolder(join(dataDir, 'blobs'), systemClock), reserve),
-    logs: roomyLogs(await openLogFolder(join(dataDir, 'logs')), reserve),
-    reserve,
-    rules: storageRules(config.jobs),
-    clock: systemClock,
-    log,
-  };
 }
 
 function makeJobContext(
@@ -265,6 +278,7 @@ interface LoopParts {
   readonly sampler: Sampler;
   readonly connections: Connections;
   readonly accounts: AccountContext;
+  keepToken(): Promise<void>;
 }
 
 async function startLoops(
@@ -280,6 +294,7 @@ async function startLoops(
     sampler,
     connections,
     accounts,
+    keepToken,
   }: LoopParts,
   parts: AsyncDisposableStack,
 ): Promise<void> {
@@ -307,6 +322,7 @@ async function startLoops(
   parts.adopt(services.controller, (started) => started.stop()).start();
   parts.adopt(jobs, (started) => started.stop()).start();
   loop('sweep', sweepEveryMs, (signal) => sweepWorkers(jobContext, signal));
+  loop('admin token', tokenLookEveryMs, keepToken);
   loop('purge', purgeEveryMs, () => purgeEnded(accounts));
   loop('storage', storageEveryMs, () => keepStorage(storage));
 }
@@ -348,24 +364,6 @@ async function pickAccelerator(options: CloudOptions, hypervisor: Hypervisor): P
   });
   options.log(`accelerator ${accelerator}: ${reason}`);
   return accelerator;
-}
-
-async function listen(server: FastifyInstance, config: Config): Promise<string> {
-  try {
-    await server.listen({ host: config.host, port: config.port });
-  } catch (cause) {
-    const why =
-      cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE' ? 'it is taken' : String(cause);
-    throw new TidepoolError(
-      'conflict',
-      `cannot listen on ${config.host}:${config.port}: ${why}; choose another by --port`,
-      {
-        cause,
-      },
-    );
-  }
-  const { port } = server.server.address() as AddressInfo;
-  return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
 }
 
 async function firstWorker(store: Store, changes: Changes, config: Config, signal: AbortSignal): Promise<void> {

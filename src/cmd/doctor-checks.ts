@@ -3,29 +3,41 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../clock/system-clock.ts';
 import { defaultCacheDir, defaultLibvirtUri } from '../config/paths.ts';
-import { toTidepoolError } from '../domain/errors.ts';
+import { type TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
 import { chooseAccelerator } from '../image/accelerator.ts';
-import { listImages, probeInitrdPath } from '../image/image-store.ts';
+import { findImage, probeInitrdPath } from '../image/image-store.ts';
 import { connectLibvirtHypervisor } from '../libvirt/hypervisor.ts';
 import { checkDiskSpace } from '../setup/disk.ts';
 import type { Check } from '../setup/requirements.ts';
+import { missingArtifacts } from './artifacts.ts';
 
 /** What `doctor` looks at beside the system's programs: room on the disk, the libvirt daemon, image and accelerator. */
 export async function moreChecks(): Promise<Check[]> {
   const cacheDir = defaultCacheDir();
-  const [image] = await listImages(cacheDir);
-  return [checkDiskSpace(cacheDir), ...(await libvirtChecks(cacheDir, image)), imageCheck(image)];
+  const wanted = await wantedImage(cacheDir);
+  const image = wanted instanceof Error ? undefined : await findImage(cacheDir, wanted);
+  return [checkDiskSpace(cacheDir), ...(await libvirtChecks(cacheDir, image)), imageCheck(wanted, image)];
 }
 
-function imageCheck(image: Image | undefined): Check {
-  const detail = image === undefined ? 'not built yet; the first start builds it' : image.id;
-  return { name: 'golden image', purpose: 'what every VM is cloned from', ok: true, detail, fix: '', packages: [] };
+/** Returns the id of the image that this version starts VMs from, or why it is not known. */
+async function wantedImage(cacheDir: string): Promise<string | TidepoolError> {
+  try {
+    return (await missingArtifacts(cacheDir, systemClock)).imageId;
+  } catch (error) {
+    return toTidepoolError(error);
+  }
+}
+
+function imageCheck(wanted: string | TidepoolError, image: Image | undefined): Check {
+  const check = { name: 'golden image', purpose: 'what every VM is cloned from', ok: true, fix: '', packages: [] };
+  if (wanted instanceof Error) return { ...check, detail: `not known yet: ${wanted.message}` };
+  return { ...check, detail: image === undefined ? `${wanted} is not built yet; the next start builds it` : wanted };
 }
 
 async function libvirtChecks(cacheDir: string, image: Image | undefined): Promise<Check[]> {
   const uri = defaultLibvirtUri();
-  const daemon = { name: 'libvirt daemon', purpose: 'controls the virtual machines', packages: [] };
+  const daemon = { name: 'libvirt connection', purpose: 'controls the virtual machines', packages: [] };
   const folder = await mkdtemp(join(tmpdir(), 'tidepool-doctor-'));
   try {
     const connecting = {

@@ -13,8 +13,8 @@ export async function runLoad(
 ): Promise<number> {
   const { stdin, stdout, stderr } = process;
   const gone = new AbortController();
-  // Who reads a pipe may have enough before we end.
-  stdout.on('error', () => gone.abort());
+  // Who reads a pipe may have enough before we end; a disk may be full.
+  stdout.on('error', (error) => gone.abort(error));
   const host = {
     stdin,
     stdout,
@@ -26,7 +26,10 @@ export async function runLoad(
     connect: await sameServer(dataDir),
     atExit: (restore: () => void) => void process.once('exit', restore),
   };
-  return load(host, service, options);
+  const exitCode = await load(host, service, options);
+  const { reason } = gone.signal;
+  if (reason !== undefined && reason.code !== 'EPIPE') throw reason;
+  return exitCode;
 }
 
 /** As /dev/null is, which services and cron jobs have as their input. */

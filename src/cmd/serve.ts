@@ -7,6 +7,8 @@ import { TidepoolError } from '../domain/errors.ts';
 import { RepeatedLog } from '../reconcile/repeated-log.ts';
 import { requirementsOf } from '../setup/requirements.ts';
 import { type Cloud, startCloud } from './cloud.ts';
+import { watchInterrupts } from './interrupt.ts';
+import { LineLog, standardErrorSink } from './line-log.ts';
 import { prepare } from './prepare.ts';
 import { reportStrayErrors } from './stray-errors.ts';
 import { ensureSystem } from './system.ts';
@@ -22,15 +24,28 @@ export interface ServeOptions {
 
 /** `tidepool serve`: sets up what is missing, runs until Ctrl-C, and gives the exit code. */
 export async function serve(options: ServeOptions): Promise<number> {
+  try {
+    return await run(options);
+  } finally {
+    // A part that was given up may hold a socket or a timer. This one holds nothing, so it fires only when something else does.
+    systemClock.after(lingerMs, () => process.exit());
+  }
+}
+
+async function run(options: ServeOptions): Promise<number> {
   const config = await loadConfig(options.config, {
     ...(options.port === undefined ? {} : { port: parsePort(options.port) }),
     ...(options.url === undefined ? {} : { libvirtUri: options.url }),
   });
-  const repeated = new RepeatedLog(systemClock, print);
+  const lines = new LineLog(standardErrorSink(process.stderr), systemClock);
+  const repeated = new RepeatedLog(systemClock, (line) => lines.print(line));
   const log = (message: string): void => repeated.log(message);
   reportStrayErrors(log);
   const adminPassword = takeAdminPassword();
-  const interrupts = watchInterrupts();
+  const interrupts = watchInterrupts(() => {
+    log('left at once: VMs that are still there are adopted by the next start');
+    repeated.flush();
+  });
   const requirements = requirementsOf('server', ...(config.jobs.pip === undefined ? [] : (['pip'] as const)));
   await ensureSystem(requirements, interrupts.first);
   const cacheDir = defaultCacheDir();
@@ -45,66 +60,35 @@ export async function serve(options: ServeOptions): Promise<number> {
     adminPassword,
     log,
   });
-  await cloud.ready(interrupts.first);
-  if (!interrupts.first.aborted) process.stdout.write(`ready ${cloud.url}\n`);
-  await interrupts.firstCame;
-  const exitCode = await leave(cloud, options.keepVms === true, interrupts.secondCame, log);
+  try {
+    await cloud.ready(interrupts.first);
+    if (!interrupts.first.aborted) process.stdout.write(`ready ${cloud.url}\n`);
+    await interrupts.firstCame;
+  } catch (error) {
+    await cloud.stop();
+    throw error;
+  }
+  const exitCode = await leave(cloud, options.keepVms === true, log);
   repeated.flush();
   return exitCode;
 }
 
-/** The first interrupt drains (or lets go at once, with keepVms); the second does not wait for anything. */
-async function leave(
-  cloud: Cloud,
-  keepVms: boolean,
-  second: Promise<void>,
-  log: (message: string) => void,
-): Promise<number> {
+/** Drains, or lets go at once with keepVms. Returns the exit code. */
+function leave(cloud: Cloud, keepVms: boolean, log: (message: string) => void): Promise<number> {
   if (keepVms) {
     log('leaving the VMs as they are');
-    await cloud.stop();
-    return 0;
+    return cloud.stop();
   }
   log('finishing what runs, then removing the VMs; Ctrl-C again leaves at once');
-  const isDrained = await Promise.race([cloud.drain().then(() => true), second.then(() => false)]);
-  if (!isDrained) {
-    log('left at once: VMs that are still there are adopted by the next start');
-    process.exit(errorExitCode);
-  }
-  return 0;
+  return cloud.drain();
 }
 
-/** As a shell reports a process that Ctrl-C ended. */
-const errorExitCode = 130;
-
-interface Interrupts {
-  /** Fires at the first Ctrl-C or TERM. */
-  readonly first: AbortSignal;
-  readonly firstCame: Promise<void>;
-  readonly secondCame: Promise<void>;
-}
-
-function watchInterrupts(): Interrupts {
-  const first = new AbortController();
-  const firstCame = Promise.withResolvers<void>();
-  const secondCame = Promise.withResolvers<void>();
-  const onSignal = (): void => {
-    if (first.signal.aborted) secondCame.resolve();
-    first.abort();
-    firstCame.resolve();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  return { first: first.signal, firstCame: firstCame.promise, secondCame: secondCame.promise };
-}
+/** Time for what was given up to let go of the process, in milliseconds. */
+const lingerMs = 5_000;
 
 function parsePort(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535)
     throw new TidepoolError('invalid', `--port ${text} is not a port (0 to 65535)`);
   return port;
-}
-
-function print(message: string): void {
-  process.stderr.write(`${new Date(systemClock.now()).toISOString().slice(11, 23)} ${message}\n`);
 }

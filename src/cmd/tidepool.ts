@@ -11,6 +11,7 @@ import { vmDelete, vmDrain, vmList } from '../cli/vm.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { findServer } from '../config/connection.ts';
 import { errorCodes, toTidepoolError } from '../domain/errors.ts';
+import { systemFault } from '../files/system-fault.ts';
 import type { EventView } from '../protocol/api.ts';
 import { addAccountCommands } from './account-commands.ts';
 import { beginAnew } from './begin-anew.ts';
@@ -19,7 +20,7 @@ import type { ReportOptions } from './report.ts';
 import { addRuntimeCommands } from './runtime-commands.ts';
 import { addServiceCommands } from './service-commands.ts';
 import type { SimulateOptions } from './simulate.ts';
-import { systemFault } from './system-fault.ts';
+import { watchStandardStreams } from './stdio.ts';
 import { addUpkeepCommands } from './upkeep-commands.ts';
 import { version } from './version.ts';
 import { addWorkerCommands } from './worker-commands.ts';
@@ -35,6 +36,11 @@ const terminal: Terminal = {
   },
 };
 
+/** Commands that have more to see to than what they print: VMs, jobs, a recording. */
+const longLived: readonly string[] = ['serve', 'demo', 'worker', 'load'];
+let hasMore = false;
+watchStandardStreams(() => hasMore);
+
 const program = new Command('tidepool')
   .description('A self-hosted elastic cloud that runs Python on virtual machines.')
   .version(version)
@@ -42,9 +48,7 @@ const program = new Command('tidepool')
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'tidepool: ')) })
   .hook('preAction', (_program, command) => {
-    // Who reads what is printed may leave, as `head` does. Then most commands end without a word; these have VMs to see to.
-    const mustGoOn = ['serve', 'demo'].includes(command.name());
-    process.stdout.on('error', () => mustGoOn || process.exit());
+    hasMore = longLived.includes(command.name());
   });
 
 async function client(): Promise<ApiClient> {

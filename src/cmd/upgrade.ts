@@ -11,6 +11,7 @@ import { agentProtocol } from '../protocol/agent.ts';
 import { workerListSchema } from '../protocol/api.ts';
 import { peekDatabase } from '../sqlite/copy.ts';
 import { upgradeBytes } from '../sqlite/migration-copy.ts';
+import { databaseKind } from '../sqlite/recognize.ts';
 import { migrations } from '../sqlite/schema.ts';
 import { missingArtifacts } from './artifacts.ts';
 import { version } from './version.ts';
@@ -109,7 +110,7 @@ async function gather(chosen: string | undefined): Promise<UpgradeFacts> {
 }
 
 async function stopped(dataDir: string): Promise<Omit<UpgradeFacts, 'here' | 'missingArtifacts'>> {
-  const peek = peekDatabase(await stoppedDatabase(dataDir));
+  const peek = peekDatabase(await stoppedDatabase(dataDir, databaseKind));
   return { running: null, database: peek, freeBytes: await freeBytes(dataDir), vms: peek.vms, workers: [] };
 }
 

@@ -8,16 +8,18 @@ export function addUpkeepCommands(program: Command, print: (text: string) => voi
     .command('backup')
     .description('back the data folder up while its server runs, or when it does not (docs/backup.md)')
     .argument('<dir>', 'folder of the backups of this server; only what is new is added to it')
-    .option('--keep <n>', 'remove all but the newest n backups')
+    .option('--keep <n>', 'remove all but the newest n backups, unless the new one lacks something')
     .option('--config <file>', 'keep the configuration file in the backup as well')
     .option('--json', 'as JSON')
     .action(async (dir: string, _options, command: Command) => {
       const { runBackup } = await import('./backup.ts');
-      print(await runBackup(dir, command.optsWithGlobals<BackupCommandOptions>()));
+      const { text, isWhole } = await runBackup(dir, command.optsWithGlobals<BackupCommandOptions>());
+      print(text);
+      if (!isWhole) process.exitCode = errorCodes.conflict.exitCode;
     });
   backup
     .command('check <dir>')
-    .description('read all backups of a folder, and compare them with their checksums')
+    .description('read all backups of a folder, compare them with their checksums, and move aside what is damaged')
     .option('--json', 'as JSON')
     .action(async (dir: string, _options, command: Command) => {
       const { runCheck } = await import('./backup.ts');
@@ -32,6 +34,10 @@ export function addUpkeepCommands(program: Command, print: (text: string) => voi
     .option('--data-dir <dir>', 'the new data folder, which is not there yet or is empty')
     .option('--backup <id>', 'which one (default: the newest)')
     .option('--as-new', 'as another installation, to try it beside the original: its VMs are left alone')
+    .option(
+      '--allow-missing',
+      'restore a backup that lacks files, or has damaged ones, without these; names who loses them',
+    )
     .option('--json', 'as JSON')
     .action(async (dir: string, _options, command: Command) => {
       const { runRestore } = await import('./backup.ts');

@@ -9,6 +9,7 @@ import { workerNamePattern } from '../protocol/worker.ts';
 import { installMissing } from '../setup/install.ts';
 import { requirementsOf } from '../setup/requirements.ts';
 import { runWorker } from '../worker/run.ts';
+import { LineLog, standardErrorSink } from './line-log.ts';
 import { progressDisplay } from './progress.ts';
 import { version } from './version.ts';
 
@@ -44,6 +45,8 @@ export async function worker(options: WorkerCommandOptions): Promise<void> {
     display.end,
   );
   const { leaving, ending } = watchSignals();
+  const lines = new LineLog(standardErrorSink(process.stderr), hostClock, 'worker: ');
+  const log = (line: string): void => lines.print(line);
   await runWorker({
     ...{ url, token, name, version, cgroups, leaving, ending, pid: process.pid, clock: systemClock, sendTerm, log },
     folder: resolve(options.dir ?? defaultDir),
@@ -79,8 +82,4 @@ function sendTerm(pid: number): void {
   } catch {
     // It ended by itself in the meantime.
   }
-}
-
-function log(line: string): void {
-  process.stderr.write(`${new Date(systemClock.now()).toISOString().slice(11, 23)} worker: ${line}\n`);
 }

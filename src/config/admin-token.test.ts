@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { hasCode } from '../domain/errors.ts';
-import { adminToken, readAdminToken } from './admin-token.ts';
+import { adminToken, readAdminToken, tokenKeeper } from './admin-token.ts';
 
 async function inFolder(body: (folder: string, log: string[]) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'tidepool-token-'));
@@ -45,3 +45,35 @@ for (const [what, content] of [
       assert.match(log.join(), /empty or damaged/);
     }));
 }
+
+test('a file that goes, or is emptied, while the server runs gets its token again at the second look', () =>
+  inFolder(async (folder, log) => {
+    const path = join(folder, 'admin.token');
+    const token = await adminToken(folder, (line) => log.push(line));
+    const look = tokenKeeper(folder, token, (line) => log.push(line));
+    for (const spoil of [() => rm(path), () => writeFile(path, ''), () => writeFile(path, 'abc')]) {
+      await look();
+      await spoil();
+      await look();
+      await assert.rejects(readAdminToken(folder), /within 10 s/);
+      await look();
+      assert.equal(await readAdminToken(folder), token);
+      assert.equal((await stat(path)).mode & 0o777, 0o600);
+      assert.match(log.splice(0).join(), /written into it again/);
+    }
+    const gone = tokenKeeper(join(folder, 'moved-away'), token, (line) => log.push(line));
+    await gone();
+    for (const _ of [1, 2])
+      await assert.rejects(gone(), {
+        code: 'unavailable',
+        message: /admin\.token cannot be written again \(ENOENT\)$/,
+      });
+    await writeFile(path, '');
+    await look();
+    await writeFile(path, 'x'.repeat(40));
+    await look();
+    await writeFile(path, '');
+    await look();
+    assert.deepEqual(log, [], 'a file that is being edited is left to its editor');
+    assert.equal(await readFile(path, 'utf8'), '');
+  }));

@@ -24,6 +24,32 @@ export async function adminToken(dataDir: string, log: (message: string) => void
   return made;
 }
 
+/** Time between two looks at the file while a server runs, in milliseconds. */
+export const tokenLookEveryMs = 5_000;
+
+/**
+ * Returns the look of a running server at its token's file: one that two looks find gone, empty or damaged is written again with
+ * the token that counts, since commands and backups need it. (One look may meet an editor that has just emptied it to write.)
+ */
+export function tokenKeeper(dataDir: string, token: string, log: (message: string) => void): () => Promise<void> {
+  let wasWrong = false;
+  return async () => {
+    const found = await tokenFile(dataDir);
+    let isWrong = found === undefined || !shape.test(found);
+    if (isWrong && wasWrong) {
+      await writeFileDurably(tokenPath(dataDir), `${token}\n`).catch((cause: NodeJS.ErrnoException) => {
+        // Not the cause's own words: they name another draft each time, and the log counts what repeats itself.
+        const why = cause.code ?? cause.message;
+        throw new TidepoolError('unavailable', `${tokenPath(dataDir)} cannot be written again (${why})`, { cause });
+      });
+      const what = found === undefined ? 'gone' : 'empty or damaged';
+      isWrong = false;
+      log(`${tokenPath(dataDir)} was ${what}; the admin token has been written into it again`);
+    }
+    wasWrong = isWrong;
+  };
+}
+
 /** The token of a data folder, for commands. Error: `unauthenticated` when the file cannot be read or has no token. */
 export async function readAdminToken(dataDir: string): Promise<string> {
   const path = tokenPath(dataDir);
@@ -36,7 +62,10 @@ export async function readAdminToken(dataDir: string): Promise<string> {
     });
   }
   if (token !== undefined && shape.test(token)) return token;
-  throw new TidepoolError('unauthenticated', `${path} has no token in it; a restart of the server makes a new one`);
+  throw new TidepoolError(
+    'unauthenticated',
+    `${path} has no token in it; a server that runs writes it again within ${(2 * tokenLookEveryMs) / 1_000} s`,
+  );
 }
 
 /** Undefined when there is no file. */

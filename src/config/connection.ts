@@ -1,22 +1,26 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { hasCode, TidepoolError } from '../domain/errors.ts';
 import { readJson, writeFileDurably } from '../files/durable.ts';
+import { readProcess } from '../processes/process-table.ts';
 import { readAdminToken } from './admin-token.ts';
 import { readLogin } from './login.ts';
 import { defaultDataDir, namedDataDir, stateDir } from './paths.ts';
 
 /**
  * How commands find the server on the same machine: each server writes a note into a folder of its user's, with its
- * address and data folder (where `admin.token` is), and removes it when it ends. A note of a dead process is ignored.
+ * address and data folder (where `admin.token` is), and removes it when it ends. The note of a server that was killed, or that the
+ * machine took along when it went down, counts for nothing, also when its number is that of another process by now.
  */
 const noteSchema = z.object({
   url: z.string(),
   pid: z.int().positive(),
+  /** Of this process; servers of before did not say it. */
+  startTicks: z.string().optional(),
+  /** Of the machine: process ids and ticks begin anew with each boot. */
+  bootId: z.string().optional(),
   dataDir: z.string(),
-  /** Of its data folder; servers of before did not say it. */
-  installationId: z.string().optional(),
 });
 type ServerNote = z.output<typeof noteSchema>;
 
@@ -24,27 +28,15 @@ function noteDir(): string {
   return join(stateDir(), 'servers');
 }
 
-/** Leaves this server's note; the returned function removes it. */
-export async function announceServer(server: Omit<ServerNote, 'pid'>): Promise<() => Promise<void>> {
+/** Leaves this server's note, and removes those of servers that are gone; the returned function removes it. */
+export async function announceServer(server: Pick<ServerNote, 'url' | 'dataDir'>): Promise<() => Promise<void>> {
   await mkdir(noteDir(), { recursive: true, mode: 0o700 });
+  await removeDeadNotes();
   const path = join(noteDir(), `${process.pid}.json`);
-  const note: ServerNote = { ...server, pid: process.pid };
+  const startTicks = (await readProcess(process.pid))?.startTicks;
+  const note: ServerNote = { ...server, pid: process.pid, startTicks, bootId: await bootId() };
   await writeFileDurably(path, JSON.stringify(note));
   return () => rm(path, { force: true });
-}
-
-/**
- * Refuses to start a second server of one installation, such as that of a restored backup beside the original: each would
- * take the other's VMs for its own leftovers. Error: `conflict`.
- */
-export async function refuseTwin(installationId: string, dataDir: string): Promise<void> {
-  const twin = (await runningServers()).find((note) => note.installationId === installationId);
-  if (twin === undefined) return;
-  throw new TidepoolError(
-    'conflict',
-    `${dataDir} is the same installation as ${twin.dataDir}, whose server runs at ${twin.url}; stop that one, or restore ` +
-      'the backup with --as-new',
-  );
 }
 
 /**
@@ -96,9 +88,20 @@ function chooseServer(running: readonly ServerNote[], option: string | undefined
 }
 
 async function runningServers(): Promise<ServerNote[]> {
-  const names = await readdir(noteDir()).catch(() => []);
-  const notes = await Promise.all(names.map((name) => readNote(join(noteDir(), name))));
-  return notes.filter((note) => note !== undefined && isAlive(note.pid)) as ServerNote[];
+  const names = (await readdir(noteDir()).catch(() => [])).filter((name) => name.endsWith('.json'));
+  const notes = await Promise.all(names.map(async (name) => liveNote(await readNote(join(noteDir(), name)))));
+  return notes.filter((note) => note !== undefined);
+}
+
+/** Notes that cannot be understood go too, and drafts of notes whose writer is gone. */
+async function removeDeadNotes(): Promise<void> {
+  for (const name of await readdir(noteDir())) {
+    const path = join(noteDir(), name);
+    const isLive = name.endsWith('.json')
+      ? (await liveNote(await readNote(path))) !== undefined
+      : (await readProcess(Number.parseInt(name, 10))) !== undefined;
+    if (!isLive) await rm(path, { force: true, recursive: true });
+  }
 }
 
 /** Undefined for a file that is being removed, or that a power cut has left empty. */
@@ -106,11 +109,17 @@ async function readNote(path: string): Promise<ServerNote | undefined> {
   return noteSchema.safeParse(await readJson(path)).data;
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+/** The note, if its server runs. */
+async function liveNote(note: ServerNote | undefined): Promise<ServerNote | undefined> {
+  if (note === undefined) return undefined;
+  const found = await readProcess(note.pid);
+  if (found === undefined) return undefined;
+  // A server of before an upgrade, which may still run, did not say when it began.
+  if (note.startTicks === undefined) return found.words.includes('serve') ? note : undefined;
+  return found.startTicks === note.startTicks && note.bootId === (await bootId()) ? note : undefined;
+}
+
+/** A name that the kernel makes at each boot. */
+async function bootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, beforeEach, test } from 'node:test';
-import { prepareDataFolder } from './data-folder.ts';
+import { prepareDataFolder, stoppedDatabase } from './data-folder.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'tidepool-data-folder-'));
 after(() => rm(root, { recursive: true }));
+const noDatabase = () => 'none' as const;
 let dataDir = '';
 beforeEach(async () => {
   dataDir = await mkdtemp(join(root, 'data-'));
@@ -14,42 +15,77 @@ beforeEach(async () => {
 
 test('a folder that is not there is made for its owner alone', async () => {
   const made = join(dataDir, 'a', 'b');
-  await prepareDataFolder(made);
+  await prepareDataFolder(made, noDatabase);
   assert.equal((await stat(made)).mode & 0o777, 0o700);
 });
 
 test('a file in the place of the data folder is refused by its path', async () => {
   const file = join(dataDir, 'file');
   await writeFile(file, '');
-  await assert.rejects(prepareDataFolder(file), {
+  await assert.rejects(prepareDataFolder(file, noDatabase), {
     code: 'unavailable',
     message: /The data folder .*file cannot be used/,
   });
 });
 
-for (const name of ['blobs', 'logs', 'frontdoor']) {
+for (const name of ['blobs', 'blobs/tmp', 'logs', 'frontdoor']) {
   test(`a file named ${name} is refused by its path`, async () => {
+    await mkdir(dirname(join(dataDir, name)), { recursive: true });
     await writeFile(join(dataDir, name), '');
-    await assert.rejects(prepareDataFolder(dataDir), { code: 'conflict', message: /is a file, and must be a folder/ });
+    await assert.rejects(prepareDataFolder(dataDir, noDatabase), {
+      code: 'conflict',
+      message: /is a file, and must be a folder/,
+    });
   });
 }
 
 for (const name of ['tidepool.db', 'tidepool.db-wal', 'admin.token']) {
   test(`a folder named ${name} is refused by its path`, async () => {
     await mkdir(join(dataDir, name));
-    await assert.rejects(prepareDataFolder(dataDir), { code: 'conflict', message: /is a folder, and must be a file/ });
+    await assert.rejects(prepareDataFolder(dataDir, noDatabase), {
+      code: 'conflict',
+      message: /is a folder, and must be a file/,
+    });
   });
 }
 
-test('files of jobs without their database are not taken for those of a first start', async () => {
-  await mkdir(join(dataDir, 'blobs', 'tmp'), { recursive: true });
-  await prepareDataFolder(dataDir);
-  await mkdir(join(dataDir, 'blobs', '0a'));
-  const refusal = { code: 'conflict', message: /has files of jobs, and its database .* is missing or empty/ };
-  await assert.rejects(prepareDataFolder(dataDir), refusal);
-  await writeFile(join(dataDir, 'tidepool.db'), '');
-  await assert.rejects(prepareDataFolder(dataDir), refusal);
-  // The first start was killed before its first checkpoint.
-  await writeFile(join(dataDir, 'tidepool.db-wal'), 'pages');
-  await prepareDataFolder(dataDir);
+for (const [folder, name] of [
+  ['blobs', '0a'],
+  ['logs', 'job-1.frames'],
+] as const) {
+  test(`files in ${folder} without their database are not taken for those of a first start`, async () => {
+    await mkdir(join(dataDir, folder, 'tmp'), { recursive: true });
+    await prepareDataFolder(dataDir, noDatabase);
+    await mkdir(join(dataDir, folder, name));
+    for (const kind of ['none', 'log-only', 'unused'] as const)
+      await assert.rejects(
+        prepareDataFolder(dataDir, () => kind),
+        { code: 'conflict', message: /has files of jobs, and its database .* is missing or empty/ },
+        kind,
+      );
+    await prepareDataFolder(dataDir, () => 'ours');
+  });
+}
+
+test('the database of a stopped server is that of an installation', async () => {
+  const path = join(dataDir, 'tidepool.db');
+  assert.equal(await stoppedDatabase(dataDir, () => 'ours'), path);
+  await assert.rejects(stoppedDatabase(dataDir, noDatabase), { code: 'not_found' });
+  for (const kind of ['log-only', 'unused', 'foreign'] as const)
+    await assert.rejects(
+      stoppedDatabase(dataDir, () => kind),
+      { code: 'conflict' },
+      kind,
+    );
+});
+
+test('secrets that were opened to others are taken from them at a start', async () => {
+  const files = ['admin.token', 'tidepool.db.before-0012-years'].map((name) => join(dataDir, name));
+  const folders = ['blobs', 'logs', 'frontdoor', 'backup'].map((name) => join(dataDir, name));
+  for (const file of files) await writeFile(file, 'secret');
+  for (const folder of folders) await mkdir(folder);
+  for (const path of [...files, ...folders]) await chmod(path, 0o755);
+  await chmod(dataDir, 0o755);
+  await prepareDataFolder(dataDir, () => 'ours');
+  for (const path of [...files, ...folders]) assert.equal((await stat(path)).mode & 0o077, 0, path);
 });

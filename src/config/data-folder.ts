@@ -1,18 +1,23 @@
 import { access, constants, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
+import type { DatabaseKind } from '../domain/store.ts';
 import { absent } from '../files/durable.ts';
+import { narrow } from '../files/private.ts';
+import { requireRestored } from '../files/restoring.ts';
 
-const folders = ['blobs', 'logs', 'frontdoor'];
+const folders = ['blobs', 'blobs/tmp', 'logs', 'frontdoor'];
 const files = ['tidepool.db', 'tidepool.db-wal', 'admin.token'];
 const advice = 'move it away, or restore a backup into a new folder (docs/backup.md)';
 
 /**
  * Makes the data folder where there is none, and looks at one that is there before anything is opened or removed in it.
  * Errors: `conflict` when a file stands where a folder must be, or the reverse, or when files of jobs are there without the database
- * that knows them (an empty database would have all of them swept away); `unavailable` when the folder cannot be written.
+ * that knows them (an empty database would have all of them swept away), or when it is half restored; `unavailable` when the folder cannot be written. Then
+ * nothing in it has changed. Secrets in it that are open to others are taken from them.
+ * @param kindOf what lies in the place of a database
  */
-export async function prepareDataFolder(dataDir: string): Promise<void> {
+export async function prepareDataFolder(dataDir: string, kindOf: (path: string) => DatabaseKind): Promise<void> {
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     await access(dataDir, constants.W_OK | constants.X_OK);
@@ -26,6 +31,7 @@ export async function prepareDataFolder(dataDir: string): Promise<void> {
       },
     );
   }
+  await requireRestored(dataDir);
   for (const name of folders) {
     if ((await statOf(dataDir, name))?.isDirectory() === false)
       throw new TidepoolError('conflict', `${join(dataDir, name)} is a file, and must be a folder; ${advice}`);
@@ -34,33 +40,55 @@ export async function prepareDataFolder(dataDir: string): Promise<void> {
     if ((await statOf(dataDir, name))?.isFile() === false)
       throw new TidepoolError('conflict', `${join(dataDir, name)} is a folder, and must be a file; ${advice}`);
   }
-  if (!(await hasDatabase(dataDir)) && (await hasBlobs(dataDir)))
+  const kind = kindOf(join(dataDir, 'tidepool.db'));
+  if (kind !== 'ours' && kind !== 'foreign' && (await hasFiles(dataDir)))
     throw new TidepoolError(
       'conflict',
-      `The data folder ${dataDir} has files of jobs, and its database tidepool.db is missing or empty: a server would remove ` +
-        'these files as unknown. Restore a backup into a new folder (docs/backup.md), or move the folder "blobs" away',
+      `The data folder ${dataDir} has files of jobs, and its database tidepool.db is missing or empty, or its log tidepool.db-wal is ` +
+        'lost or damaged: a server would remove these files as unknown. Put the database and its log back, or restore a backup ' +
+        'into a new folder (docs/backup.md), or move the folders "blobs" and "logs" away',
     );
+  for (const path of await secretsOf(dataDir)) await takeFromOthers(path);
 }
 
-/** Returns the path of the database of a server that does not run. Error: `not_found`. */
-export async function stoppedDatabase(dataDir: string): Promise<string> {
+/**
+ * Returns the path of the database of a server that does not run. Errors: `not_found`, `conflict` when it is none of Tidepool, is half
+ * restored, or has lost all that it knew.
+ * @param kindOf what lies in the place of a database
+ */
+export async function stoppedDatabase(dataDir: string, kindOf: (path: string) => DatabaseKind): Promise<string> {
+  await requireRestored(dataDir);
   const path = join(dataDir, 'tidepool.db');
-  await access(path).catch((cause: unknown) => {
-    throw new TidepoolError('not_found', `no server runs, and there is no database in ${dataDir}`, { cause });
-  });
-  return path;
+  const kind = kindOf(path);
+  if (kind === 'ours') return path;
+  if (kind === 'none') throw new TidepoolError('not_found', `no server runs, and there is no database in ${dataDir}`);
+  throw new TidepoolError('conflict', `${path} is not the database of an installation (${stateOf[kind]}); ${advice}`);
 }
 
-/** A first start that was killed may leave an empty file beside a log in which all of the database still is. */
-async function hasDatabase(dataDir: string): Promise<boolean> {
-  const sizes = await Promise.all(['tidepool.db', 'tidepool.db-wal'].map((name) => statOf(dataDir, name)));
-  return sizes.some((found) => found !== undefined && found.size > 0);
+const stateOf = {
+  'log-only': 'it is missing or empty, and only its log is there',
+  unused: 'it is empty, or its log is lost or damaged',
+  foreign: 'another program made it',
+} as const;
+
+/** What holds keys, passwords' hashes, or what users have sent; the database itself is made private where it is opened. */
+async function secretsOf(dataDir: string): Promise<string[]> {
+  const copies = (await readdir(dataDir)).filter((name) => /^(tidepool\.db|admin\.token)\./.test(name));
+  return ['admin.token', 'blobs', 'logs', 'frontdoor', 'backup', ...copies].map((name) => join(dataDir, name));
+}
+
+async function takeFromOthers(path: string): Promise<void> {
+  await narrow(path).catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new TidepoolError('unavailable', `${path} is open to others, and that cannot be changed: ${why}`, { cause });
+  });
 }
 
 /** Blobs are in folders of two hexadecimal digits. */
-async function hasBlobs(dataDir: string): Promise<boolean> {
-  const names = (await readdir(join(dataDir, 'blobs')).catch(absent)) ?? [];
-  return names.some((name) => /^[0-9a-f]{2}$/.test(name));
+async function hasFiles(dataDir: string): Promise<boolean> {
+  const names = async (folder: string): Promise<string[]> => (await readdir(join(dataDir, folder)).catch(absent)) ?? [];
+  if ((await names('blobs')).some((name) => /^[0-9a-f]{2}$/.test(name))) return true;
+  return (await names('logs')).some((name) => name.endsWith('.frames'));
 }
 
 function statOf(dataDir: string, name: string): Promise<Awaited<ReturnType<typeof stat>> | undefined> {

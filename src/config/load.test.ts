@@ -42,7 +42,13 @@ test('what is wrong is said with its place', async () => {
         text,
       );
     }
-    await assert.rejects(loadConfig(join(folder, 'none.json'), {}), (error) => hasCode(error, 'invalid'));
+    await assert.rejects(loadConfig(join(folder, 'none.json'), {}), {
+      code: 'invalid',
+      message: /none\.json cannot be read: it is not there$/,
+    });
+    await assert.rejects(loadConfig(folder, {}), { code: 'invalid', message: /cannot be read: it is a folder/ });
+    await writeFile(path, '\uFEFF{"port": 4000}');
+    assert.equal((await loadConfig(path, {})).port, 4_000, 'a byte order mark is no part of it');
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -26,11 +26,22 @@ async function readJson(path: string): Promise<unknown> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new TidepoolError('invalid', `the configuration ${path} cannot be read`, { cause });
+    throw new TidepoolError('invalid', `the configuration ${path} cannot be read: ${whyNot(cause)}`, { cause });
   }
   try {
-    return JSON.parse(text);
+    // Some editors begin every file with a byte order mark.
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (cause) {
     throw new TidepoolError('invalid', `the configuration ${path} is not JSON: ${(cause as Error).message}`, { cause });
   }
+}
+
+function whyNot(cause: unknown): string {
+  const { code = '', message } = cause as NodeJS.ErrnoException;
+  const known: Readonly<Record<string, string>> = {
+    EISDIR: 'it is a folder, and must be a file',
+    ENOENT: 'it is not there',
+    EACCES: 'this user may not read it',
+  };
+  return known[code] ?? message;
 }

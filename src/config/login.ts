@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { TidepoolError } from '../domain/errors.ts';
 import { makeFolder, writeFileDurably } from '../files/durable.ts';
+import { narrow } from '../files/private.ts';
 import { stateDir } from './paths.ts';
 
 const loginSchema = z.object({ url: z.string(), token: z.string() });
@@ -21,6 +22,7 @@ export async function readLogin(): Promise<Login | undefined> {
   let text: string;
   try {
     text = await readFile(loginPath(), 'utf8');
+    await narrow(loginPath());
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

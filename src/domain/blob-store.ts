@@ -18,15 +18,33 @@ export interface ByteRange {
 export interface BlobStore {
   /** `too_large` when the source has more than `maxBytes`; nothing is kept then. */
   put(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredBlob>;
-  /** `not_found` when there is no such blob. @param range of it; all of it unless given */
+  /**
+   * Errors, also from the content: `not_found` when there is no such blob; `unavailable` when it cannot be read. All of a blob
+   * ends with `internal` and the detail `damagedBlob` when it is not what its id says.
+   * @param range of it; all of it unless given
+   */
   read(id: string, range?: ByteRange): Promise<{ sizeBytes: number; content: AsyncIterable<Uint8Array> }>;
-  /** A file with that content, for readers that must seek. Read only. `not_found` when there is none. */
+  /**
+   * A file with that content, for readers that must seek; nothing has looked whether it is whole (`checkBlob`). Read only.
+   * Errors: `not_found` when there is none, `unavailable`.
+   */
   path(id: string): Promise<string>;
   /**
    * For who puts blobs and only later writes down that they are needed: what goes through the hold is not removed while
    * that lasts. It ends with the process.
    */
   hold(): BlobHold;
+}
+
+/**
+ * Reads all of a blob, to know that it is what its id says. Errors: those of `read`, of it and of its content; `aborted`.
+ */
+export async function checkBlob(
+  blobs: Pick<BlobStore, 'read'>,
+  id: string,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<void> {
+  for await (const _ of (await blobs.read(id)).content) signal.throwIfAborted();
 }
 
 /** Disposing of it ends it. */

@@ -3,10 +3,13 @@ export interface DiskSpace {
   /** What we may still write. */
   readonly freeBytes: number;
   readonly totalBytes: number;
+  /** New files that we may still make, and how many there can be; undefined where the file system has no such limit. */
+  readonly inodes?: { readonly free: number; readonly total: number } | undefined;
 }
 
 /** Port: the room on the file system of one folder. */
 export interface Disk {
+  /** Errors: those of the file system; that the folder is not there, or that another one is in its place. */
   space(): Promise<DiskSpace>;
 }
 
@@ -36,4 +39,12 @@ const mostShare = 0.25;
 /** Returns the reserve of a file system of this size, in bytes. */
 export function reserveOf({ minBytes, percent }: ReserveRule, totalBytes: number): number {
   return Math.floor(Math.min(totalBytes * mostShare, Math.max(minBytes, (totalBytes * percent) / 100)));
+}
+
+/** Enough for what runs: each job that ends makes some files. */
+const keptInodes = 1_000;
+
+/** Returns how many inodes of a file system are kept, of this many. */
+export function inodeReserveOf(total: number): number {
+  return Math.floor(Math.min(total * mostShare, keptInodes));
 }

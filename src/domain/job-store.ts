@@ -16,8 +16,8 @@ export interface JobStore {
   /** In one transaction with the check that the key is new. The job is there only when the answer is `first`. */
   insertOnce(job: Job, once: OnceKey): Promise<OnceAnswer>;
   get(id: string): Promise<Job | undefined>;
-  /** The largest id of all jobs. */
-  newestId(): Promise<string | undefined>;
+  /** The largest id of all jobs that is below this one. */
+  newestId(below: string): Promise<string | undefined>;
   /** Those that are there, in no order. */
   getMany(ids: readonly string[]): Promise<Job[]>;
   /** Newest first. */

@@ -14,6 +14,12 @@ export interface StorageStore {
   inUse(blobs: readonly string[]): Promise<Set<string>>;
   /** Which of these jobs there are. */
   known(jobIds: readonly string[]): Promise<Set<string>>;
+  /** Whether there ever was a job or a service, also when all of them are deleted. */
+  hasHistory(): Promise<boolean>;
+  /** The time that `leaveOlder` was given; undefined when it was never called. */
+  leftOlderMs(): Promise<number | undefined>;
+  /** Notes that files that have not changed since this time are those of another database. */
+  leaveOlder(thanMs: number): Promise<void>;
   /** Users who have jobs, by name. */
   owners(): Promise<string[]>;
   /** Jobs of a user that have ended, the longest ago first. */

@@ -8,6 +8,12 @@ import type { StorageStore } from './storage.ts';
 import type { Vm, VmState } from './vm.ts';
 
 /**
+ * What lies in the place of a database: nothing; its log alone; a database in which no installation has begun; that of an
+ * installation; that of another program.
+ */
+export type DatabaseKind = 'none' | 'log-only' | 'unused' | 'ours' | 'foreign';
+
+/**
  * Port: what must survive a restart. Implementations: `sqlite/`. Every write is durable when its promise resolves.
  *
  * Writes that depend on a state are compare-and-set: they tell by their boolean whether they took effect, and a report

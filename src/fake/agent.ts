@@ -104,12 +104,15 @@ export class FakeAgent {
       throw new TidepoolError('exhausted', `this VM holds ${slots} attempts; remove some that ended`);
     const attempt = new FakeAttempt(spec, this.#clock);
     this.#attempts.set(spec.id, attempt);
+    // What the files are is the job's own doing; that they did not arrive is not.
+    const arrived = await readAll(files).catch((error: unknown) => {
+      attempt.end('lost', { fault: 'transfer', message: 'its files did not arrive' });
+      throw error;
+    });
     try {
-      await attempt.run(await readAll(spec, files));
+      await attempt.run(textsOf(spec, arrived));
     } catch (error) {
-      // What the files are is the job's own doing; that they did not arrive is not.
       if (hasCode(error, 'invalid') || hasCode(error, 'too_large')) attempt.end('failed', { message: error.message });
-      else attempt.end('lost', { fault: 'transfer', message: 'its files did not arrive' });
       throw error;
     }
   }
@@ -137,20 +140,34 @@ export class FakeAgent {
   }
 }
 
-async function readAll(
-  spec: AttemptSpec,
-  files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
-): Promise<Map<string, string>> {
+/** A file that arrived. */
+interface Arrived {
+  readonly path: string;
+  readonly size: number;
+  readonly text: string;
+}
+
+/** Error: what broke the stream off. */
+async function readAll(files: AsyncIterable<FileEntry> | Iterable<FileEntry>): Promise<Arrived[]> {
+  const arrived: Arrived[] = [];
+  for await (const { path, size, content } of files) {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of content) chunks.push(chunk);
+    arrived.push({ path, size, text: Buffer.concat(chunks).toString() });
+  }
+  return arrived;
+}
+
+/** Errors: `invalid`, `too_large`. */
+function textsOf(spec: AttemptSpec, arrived: readonly Arrived[]): Map<string, string> {
   const texts = new Map<string, string>();
   let leftBytes = spec.limits.diskBytes;
-  for await (const file of files) {
-    const problem = pathProblem(file.path);
-    if (problem !== undefined) throw new TidepoolError('invalid', `${file.path}: ${problem}`);
-    leftBytes -= file.size;
+  for (const { path, size, text } of arrived) {
+    const problem = pathProblem(path);
+    if (problem !== undefined) throw new TidepoolError('invalid', `${path}: ${problem}`);
+    leftBytes -= size;
     if (leftBytes < 0) throw new TidepoolError('too_large', 'the working folder is larger than its disk limit');
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of file.content) chunks.push(chunk);
-    texts.set(file.path, Buffer.concat(chunks).toString());
+    texts.set(path, text);
   }
   if (!texts.has(spec.entrypoint)) throw new TidepoolError('invalid', `${spec.entrypoint} is not among the files`);
   return texts;

@@ -6,7 +6,10 @@ export class FakeDisk implements Disk, Ballast {
   /** Without what is put by. */
   usedBytes = 0;
   sizeBytes = 0;
+  inodes: { free: number; total: number } | undefined;
   error: Error | undefined;
+  /** Of what is put by. */
+  ballastError: Error | undefined;
 
   constructor(totalBytes: number) {
     this.totalBytes = totalBytes;
@@ -14,14 +17,17 @@ export class FakeDisk implements Disk, Ballast {
 
   async space() {
     if (this.error !== undefined) throw this.error;
-    return { freeBytes: Math.max(0, this.totalBytes - this.usedBytes - this.sizeBytes), totalBytes: this.totalBytes };
+    const { totalBytes, inodes } = this;
+    return { freeBytes: Math.max(0, totalBytes - this.usedBytes - this.sizeBytes), totalBytes, inodes };
   }
 
   async fill(sizeBytes: number): Promise<void> {
+    if (this.ballastError !== undefined) throw this.ballastError;
     this.sizeBytes = sizeBytes;
   }
 
   async drop(): Promise<boolean> {
+    if (this.ballastError !== undefined) throw this.ballastError;
     const wasThere = this.sizeBytes > 0;
     this.sizeBytes = 0;
     return wasThere;

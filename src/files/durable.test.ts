@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -30,6 +30,18 @@ test('a write that fails leaves the old file, and no draft', () =>
     await mkdir(path);
     await assert.rejects(writeFileDurably(path, 'new'));
     assert.deepEqual(await readdir(folder), ['taken']);
+  }));
+
+test('a draft that a kill has left goes with a later write to its folder; a young one stays', () =>
+  inFolder(async (folder) => {
+    const draft = (digit: number): string => join(folder, `x.${`${digit}`.repeat(8)}-0000-4000-8000-000000000000.part`);
+    for (const digit of [1, 2]) await writeFile(draft(digit), 'secret');
+    const { mtimeMs } = await stat(draft(1));
+    await utimes(draft(1), mtimeMs / 1_000 - 700, mtimeMs / 1_000 - 700);
+    await writeFile(join(folder, 'my.part'), '');
+    await utimes(join(folder, 'my.part'), 0, 0);
+    await writeFileDurably(join(folder, 'y'), 'new');
+    assert.deepEqual((await readdir(folder)).sort(), ['my.part', draft(2).slice(folder.length + 1), 'y']);
   }));
 
 test('folders are made with those above them, and flushed with what is in them', () =>

@@ -64,4 +64,6 @@ export interface HttpContext {
   status(): HealthView['status'];
   /** Why a queued job waits. */
   waiting(job: Job): Promise<Waiting>;
+  /** What of the server's own a job waits for that has a worker; undefined when it does not wait. */
+  troubleOf(jobId: string): string | undefined;
 }

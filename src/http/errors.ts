@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { httpStatusOf, TidepoolError, toTidepoolError } from '../domain/errors.ts';
+import { systemFault } from '../files/system-fault.ts';
 import type { Problem } from '../protocol/api.ts';
 
 /** The one place where an error becomes an HTTP answer: problem+json (RFC 9457) with the status of its code. */
@@ -12,7 +13,7 @@ export function sendError(
   log: (line: string) => void,
 ): void {
   drain(request);
-  const known = fromFastify(error) ?? toTidepoolError(error);
+  const known = fromFastify(error) ?? fromSystem(error, request, log) ?? toTidepoolError(error);
   const status = httpStatusOf(known);
   if (known.code === 'internal') log(`${request.method} ${request.url}: ${known.stack ?? known.message}`);
   const { retryAfterSeconds } = known.details;
@@ -56,6 +57,26 @@ function drain({ raw }: FastifyRequest): void {
   if (raw.complete) return;
   raw.unpipe();
   raw.resume();
+}
+
+const randomName = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
+
+/**
+ * A disk or a limit of our machine is in the way. The log says which file; the asker, who may be any user, does not learn where we
+ * keep what.
+ */
+function fromSystem(error: unknown, request: FastifyRequest, log: (line: string) => void): TidepoolError | undefined {
+  const fault = systemFault(error);
+  if (fault === error || !(fault instanceof TidepoolError)) return undefined;
+  // Without the names of drafts and the ids in the address: the log counts what repeats itself word for word.
+  const where = `${request.method} ${request.routeOptions.url ?? request.url}`;
+  log(`${where}: ${fault.message.replaceAll(randomName, '...')}`);
+  const name = /\((E[A-Z0-9_]+)\)$/.exec(fault.message)?.[1] ?? '';
+  const what = fault.code === 'exhausted' ? 'a disk of the server is full' : "the server's machine is in trouble";
+  return new TidepoolError(fault.code, `${what} (${name}); its log says more`, {
+    cause: error,
+    details: fault.details,
+  });
 }
 
 /** Fastify's own refusals (bad JSON, wrong content type, schema) as ours. */

@@ -1,12 +1,15 @@
 import { TidepoolError } from '../domain/errors.ts';
-import { type Job, jobStates } from '../domain/job.ts';
+import { type Job, type JobState, jobStates } from '../domain/job.ts';
 import type { OutputEvent } from '../protocol/api.ts';
-import { FrameDecoder, frameHeaderBytes, type OutputFrame } from '../protocol/output-frames.ts';
+import type { OutputFrame } from '../protocol/output-frames.ts';
 import type { HttpContext } from './context.ts';
+import { DamagedLog, isFrameStart, logFrames } from './log-frames.ts';
 import { quietWait, sse } from './sse.ts';
 import { jobView } from './views.ts';
 
-const readBytes = 256 * 1024;
+/** Jobs that end like this have their whole log; the worker of another may have been lost in the middle of a frame. */
+const completeStates: ReadonlySet<JobState> = new Set(['succeeded', 'failed', 'timed_out', 'out_of_memory']);
+
 export interface LogPosition {
   /** 0: the first there is. */
   readonly attempt: number;
@@ -14,7 +17,10 @@ export interface LogPosition {
   readonly offset: number;
 }
 
-/** A job's output as server-sent events from a position on, until the job ended (or, without follow, the present end). */
+/**
+ * A job's output as server-sent events from a position on, until the job ended (or, without follow, the present end). Where a log is
+ * damaged an event `damaged` says so, and a notice for people. Error: `invalid` when no frame begins at the position.
+ */
 export async function* logEvents(
   context: HttpContext,
   jobId: string,
@@ -26,15 +32,26 @@ export async function* logEvents(
   const subscription = changes.subscribe(jobId);
   let position = from;
   let isSilent = true;
+  let damagedAttempt: number | undefined;
   try {
     while (!signal.aborted) {
       const job = await findJob(context, jobId, null);
       if (job.attempt > position.attempt) position = { attempt: job.attempt, offset: 0 };
       // The job is read before its log: what an ended job has printed is all there.
-      for await (const { event, next } of newOutput(context, job, position)) {
-        yield event;
-        position = next;
+      try {
+        if (position.attempt !== damagedAttempt) {
+          for await (const { event, next } of newOutput(context, job, position)) {
+            yield event;
+            position = next;
+            isSilent = false;
+          }
+        }
+      } catch (error) {
+        if (!(error instanceof DamagedLog)) throw error;
+        if (position === from) await checkPosition(context, job, from);
+        damagedAttempt = position.attempt;
         isSilent = false;
+        yield damageEvents(error, context.jobs.clock.now());
       }
       if (jobStates[job.state].ended || !follow) {
         yield sse('end', JSON.stringify(await jobView(context, job)));
@@ -54,37 +71,32 @@ export async function* logEvents(
 async function* newOutput(
   context: HttpContext,
   job: Job,
-  from: LogPosition,
+  { attempt, offset }: LogPosition,
 ): AsyncGenerator<{ event: string; next: LogPosition }> {
-  const decoder = new FrameDecoder();
-  let readAt = from.offset;
-  let offset = from.offset;
-  for (;;) {
-    const chunk = await context.jobs.logs.read(job.id, from.attempt, readAt, readBytes);
-    if (chunk.length === 0) return;
-    readAt += chunk.length;
-    for (const frame of decode(decoder, chunk)) {
-      offset += frameHeaderBytes + frame.data.length;
-      yield { event: frameEvent(frame, from.attempt, offset), next: { attempt: from.attempt, offset } };
-    }
+  const isComplete = attempt === job.attempt && completeStates.has(job.state);
+  for await (const { frame, end } of logFrames(context.jobs.logs, job.id, attempt, offset, isComplete)) {
+    yield { event: frameEvent(frame, `${attempt}:${end}`), next: { attempt, offset: end } };
   }
 }
 
-function decode(decoder: FrameDecoder, chunk: Uint8Array): OutputFrame[] {
-  try {
-    return decoder.push(chunk);
-  } catch (cause) {
-    throw new TidepoolError('invalid', 'the offset is not where a frame of the log begins', { cause });
-  }
+async function checkPosition({ jobs }: HttpContext, job: Job, { attempt, offset }: LogPosition): Promise<void> {
+  if (offset === 0 || (await isFrameStart(jobs.logs, job.id, attempt, offset))) return;
+  throw new TidepoolError('invalid', 'the offset is not where a frame of the log begins');
 }
 
-function frameEvent(frame: OutputFrame, attempt: number, offset: number): string {
+/** Without an id: whoever asks again from where the damage is hears of it again. */
+function damageEvents({ message, details }: DamagedLog, atMs: number): string {
+  const data = Buffer.from(`tidepool: ${message}\n`);
+  return frameEvent({ stream: 'notice', atMs, data }) + sse('damaged', JSON.stringify({ ...details, message }));
+}
+
+function frameEvent(frame: OutputFrame, id?: string): string {
   const data: OutputEvent = {
     stream: frame.stream,
     atMs: frame.atMs,
     base64: Buffer.from(frame.data).toString('base64'),
   };
-  return sse('output', JSON.stringify(data), `${attempt}:${offset}`);
+  return sse('output', JSON.stringify(data), id);
 }
 
 /**

@@ -48,6 +48,12 @@ export async function prometheusText(context: HttpContext): Promise<string> {
     bytes.set({ kind: 'free' }, room.freeBytes);
     bytes.set({ kind: 'total' }, room.totalBytes);
     bytes.set({ kind: 'reserve' }, room.reserveBytes);
+    if (room.inodes !== undefined) {
+      const inodes = gauge('data_disk_inodes', 'Inodes of the disk of the data folder', ['kind']);
+      inodes.set({ kind: 'free' }, room.inodes.free);
+      inodes.set({ kind: 'total' }, room.inodes.total);
+      inodes.set({ kind: 'reserve' }, room.reserveInodes ?? 0);
+    }
   }
   return registry.metrics();
 }

@@ -34,7 +34,7 @@ export async function serviceView(
   const status = serviceStatus({
     ...{ service, revisions, vms: all, desired, endpoints },
     vmsOfNewest: seen.filter(({ held }) => held.some((one) => one.number === newest && one.state === 'serving')).length,
-    waitsFor: controller.pools.waitsFor(name),
+    waitsFor: controller.waitsFor(name),
     problem: controller.front.problem(name),
     failure: seen.some(({ held }) => held.some((one) => one.state === 'failed')) ? lastFailure?.message : undefined,
   });

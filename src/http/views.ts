@@ -1,4 +1,5 @@
 import { type Job, jobStates } from '../domain/job.ts';
+import { jobEndText } from '../domain/job-end.ts';
 import type { Holding } from '../domain/queue.ts';
 import type { Vm } from '../domain/vm.ts';
 import { poolCounts } from '../pool/census.ts';
@@ -15,7 +16,7 @@ export async function jobView(context: HttpContext, job: Job): Promise<JobView> 
     owner: job.owner,
     state: job.state,
     ended: jobStates[job.state].ended,
-    reason: waiting?.reason.text ?? endReason(job),
+    reason: waiting?.reason.text ?? reasonOf(job, context.troubleOf(job.id)),
     waiting: waiting === null ? null : { ...waiting.reason, place: waiting.place },
     priority: spec.priority,
     labels: spec.labels,
@@ -41,10 +42,10 @@ export async function jobView(context: HttpContext, job: Job): Promise<JobView> 
   };
 }
 
-function endReason(job: Job): string {
-  const meaning =
-    job.cancelRequested && !jobStates[job.state].ended ? 'is being cancelled' : jobStates[job.state].meaning;
-  return job.result?.message ? `${meaning}: ${job.result.message}` : meaning;
+/** @param trouble of the server's own that it waits for */
+function reasonOf(job: Job, trouble: string | undefined): string {
+  const isHeld = trouble !== undefined && !jobStates[job.state].ended;
+  return isHeld ? `${jobEndText(job)}; it waits for the server: ${trouble}` : jobEndText(job);
 }
 
 /** A VM as the API shows it; its key never leaves the server. @param held what jobs hold of it */

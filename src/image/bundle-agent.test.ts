@@ -41,6 +41,27 @@ test('a bundle is one module that runs, and the same source has the same version
   assert.equal((await bundleAgent(main)).version, bundle.version);
 });
 
+test('the version is the same from whichever folder it is made, and in whichever folder the source is', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tidepool-bundle-'));
+  const before = process.cwd();
+  t.after(() => {
+    process.chdir(before);
+    return rm(folder, { recursive: true });
+  });
+  const versions: string[] = [];
+  for (const place of ['a', 'b/c']) {
+    await mkdir(join(folder, place, 'src'), { recursive: true });
+    const main = join(folder, place, 'src/main.ts');
+    await writeFile(join(folder, place, 'part.ts'), 'export const part = 1;\n');
+    await writeFile(main, `import { part } from '../part.ts';\nconsole.log(part);\n`);
+    for (const from of [before, '/', join(folder, place)]) {
+      process.chdir(from);
+      versions.push((await bundleAgent(main)).version);
+    }
+  }
+  assert.equal(new Set(versions).size, 1, versions.join(' '));
+});
+
 test('the Python package beside it comes along, without its tests, and makes another version', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tidepool-bundle-'));
   t.after(() => rm(folder, { recursive: true }));

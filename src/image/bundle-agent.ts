@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { globSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { rolldown } from 'rolldown';
 import { TidepoolError } from '../domain/errors.ts';
 import type { GuestFile } from './guest-files.ts';
@@ -20,7 +20,9 @@ export interface AgentBundle {
  * beside it, which may be missing.
  */
 export async function bundleAgent(mainPath: string): Promise<AgentBundle> {
-  const bundle = await rolldown({ input: mainPath, platform: 'node', logLevel: 'silent' });
+  // The bundle names its modules by their paths from here; from the folder of the caller they would make other versions.
+  const input = resolve(mainPath);
+  const bundle = await rolldown({ input, cwd: dirname(input), platform: 'node', logLevel: 'silent' });
   try {
     const { output } = await bundle.generate({ format: 'esm', codeSplitting: false, minify: false });
     const [main] = output;

@@ -40,7 +40,8 @@ export async function ensureRootfs(options: {
   await publish(made, path);
   // Tars of older recipes are of no use to anyone; the caller holds the lock.
   const folder = dirname(path);
-  for (const name of await readdir(folder)) if (join(folder, name) !== path) await rm(join(folder, name));
+  for (const name of await readdir(folder))
+    if (join(folder, name) !== path) await rm(join(folder, name), { recursive: true, force: true });
   return path;
 }
 

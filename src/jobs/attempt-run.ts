@@ -1,5 +1,5 @@
 import type { AgentAddress } from '../domain/agent-link.ts';
-import { hasCode, TidepoolError } from '../domain/errors.ts';
+import { hasCode, TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import { attemptId, emptyResult, type Job, jobCan } from '../domain/job.ts';
 import type { Requeue } from '../domain/job-store.ts';
 import type { AttemptReport } from '../protocol/agent.ts';
@@ -7,15 +7,16 @@ import { Backoff } from '../reconcile/backoff.ts';
 import { type Subscription, vmTopic } from '../reconcile/changes.ts';
 import { withDeadline } from '../reconcile/deadline.ts';
 import type { Gate } from '../reconcile/gate.ts';
+import { OwnParts, OwnTrouble, own } from '../reconcile/own-trouble.ts';
 import { attemptSpec } from './attempt-spec.ts';
+import { cancelTopic } from './cancel.ts';
 import { type CollectedFiles, collectFiles } from './collect-files.ts';
 import type { JobContext } from './context.ts';
-import { type Fault, faultOf, faultOfReport, isFree, triesOf } from './fault.ts';
+import { faultOf, faultOfReport, isFree, triesOf } from './fault.ts';
 import { followOutput } from './follow-output.ts';
-import { inputFiles } from './inputs.ts';
+import { checkInputs, inputFiles } from './inputs.ts';
 import { jobResultOf, jobStateOf } from './outcome.ts';
 import type { OwnAlert } from './own-alert.ts';
-import { OwnParts, own } from './own-trouble.ts';
 import { passCancellation } from './pass-cancellation.ts';
 import type { Removals } from './removals.ts';
 import { whereabouts } from './whereabouts.ts';
@@ -63,6 +64,8 @@ export class AttemptRun {
   /** The agent may know the attempt already. */
   #isKnown: boolean;
   #mustCheck: boolean;
+  /** The agent's upload was broken off by trouble of ours, or may have been. */
+  #isCut = false;
   #givingBack: GivingBack | undefined;
 
   /** @param isResumed an earlier process, or an earlier run of this one, began it */
@@ -84,7 +87,7 @@ export class AttemptRun {
     const stopWatching = new AbortController();
     const watch = AbortSignal.any([signal, stopWatching.signal]);
     const cancelling = passCancellation(this.#context, this.#job, watch);
-    const worker = changes.subscribe(vmTopic(this.#job.vmName ?? ''));
+    const worker = changes.subscribe(vmTopic(this.#job.vmName ?? ''), cancelTopic(this.#job.id));
     try {
       while (!signal.aborted && !(await this.#turn(worker, signal))) {
         // Each turn waits by itself when it must.
@@ -105,20 +108,21 @@ export class AttemptRun {
       return await this.#try(worker, signal);
     } catch (error) {
       if (signal.aborted) return true;
-      await this.#pause(worker, await this.#failed(faultOf(error)), signal);
+      await this.#pause(worker, await this.#failed(error), signal);
       return false;
     }
   }
 
   /** Returns how long to wait before the next try, in milliseconds. */
-  async #failed(fault: Fault): Promise<number> {
+  async #failed(thrown: unknown): Promise<number> {
+    const fault = faultOf(thrown);
     const { context, alert } = this.#parts;
     const { id, vmName } = this.#job;
     const nowMs = context.clock.uptimeMs();
     this.#isKnown = true;
     if (fault.of === 'ours') {
       context.log(`job ${id}: it waits for something of ours: ${fault.message}`);
-      await alert.failed(id, fault.message);
+      await alert.failed(id, toTidepoolError(thrown));
       return this.#trouble.failed(nowMs);
     }
     if (fault.consequence !== 'give_back') return this.#asking.failed(nowMs);
@@ -150,11 +154,20 @@ export class AttemptRun {
     }
     const { agent } = place;
     if (this.#givingBack !== undefined) return this.#endOnWorker(agent, this.#givingBack);
-    const { report, logBytes } = await this.#throughToEnd(agent, signal);
-    const fault = faultOfReport(report);
+    const copiedBytes = this.#isKnown ? await own(() => context.logs.size(this.#job.id, this.#job.attempt)) : 0;
+    const isStarted = this.#isKnown && (await this.#parts.gate.run(() => this.#hasAttempt(agent)));
+    if (!isStarted && copiedBytes > 0)
+      throw new TidepoolError('upstream', `it has forgotten ${this.#id} of which there is output`);
+    if (!isStarted && this.#isKnown && (await this.#endCancelled())) return true;
+    const { report, logBytes } = await this.#throughToEnd(agent, isStarted, copiedBytes, signal);
+    const fault = faultOfReport(report, this.#isCut);
     if (fault.of === 'job') {
       await this.#finish(agent, report, logBytes);
       await trust.succeeded(agent.keyId);
+    } else if (fault.of === 'ours') {
+      await context.link.remove(agent, [this.#id]);
+      this.#isCut = false;
+      return false;
     } else if (fault.consequence === 'send_again') {
       await this.#sendAgain(agent, fault.message);
     } else {
@@ -185,17 +198,16 @@ export class AttemptRun {
     return true;
   }
 
+  /** @param isStarted the agent knows it already; else it gets it now */
   async #throughToEnd(
     agent: AgentAddress,
+    isStarted: boolean,
+    copiedBytes: number,
     signal: AbortSignal,
   ): Promise<{ readonly report: AttemptReport; readonly logBytes: number }> {
-    const { context, gate } = this.#parts;
+    const { context } = this.#parts;
     const { id, attempt } = this.#job;
-    const isKnown = this.#isKnown;
-    const copiedBytes = isKnown ? await own(() => context.logs.size(id, attempt)) : 0;
-    const isStarted = isKnown && (await gate.run(() => this.#hasAttempt(agent)));
-    if (!isStarted && copiedBytes > 0)
-      throw new TidepoolError('upstream', `it has forgotten ${this.#id} of which there is output`);
+    if (!isStarted) await own(() => checkInputs(this.#job.spec, context.blobs, signal));
     const parts = new OwnParts();
     let noted = Promise.resolve();
     const onRunning = (): void => {
@@ -215,7 +227,12 @@ export class AttemptRun {
       this.#trouble.succeeded();
       this.#parts.alert.recovered(id);
     };
-    const end = await parts.call(() => followOutput(context, this.#job, output, copiedBytes, parts, onProgress));
+    const end = await parts
+      .call(() => followOutput(context, this.#job, output, copiedBytes, parts, onProgress))
+      .catch((error: unknown) => {
+        if (!isStarted && error instanceof OwnTrouble) this.#isCut = true;
+        throw error;
+      });
     await noted;
     if (end.logBytes > 0) await own(() => context.logs.sync(id, attempt));
     return end;
@@ -268,6 +285,19 @@ export class AttemptRun {
     let bytes = 0;
     for (let number = 1; number < before; number += 1) bytes += await this.#context.logs.size(this.#job.id, number);
     return bytes;
+  }
+
+  /** Of an attempt that was never begun: ends it when somebody wants it ended, since no agent will. Returns whether it did. */
+  async #endCancelled(): Promise<boolean> {
+    const { store, clock } = this.#context;
+    const { id, attempt } = this.#job;
+    return own(async () => {
+      if ((await store.jobs.get(id))?.cancelRequested !== true) return false;
+      const result = { ...emptyResult, message: 'before it was started' };
+      const logBytes = await this.#logBytes(attempt);
+      await store.jobs.finish(id, attempt, { state: 'cancelled', result, files: [], logBytes, nowMs: clock.now() });
+      return true;
+    });
   }
 
   async #sendAgain(agent: AgentAddress, message: string): Promise<void> {

@@ -2,9 +2,9 @@ import type { AgentAddress } from '../domain/agent-link.ts';
 import type { BlobHold } from '../domain/blob-store.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import { attemptId, type Job, type JobFile } from '../domain/job.ts';
+import type { OwnParts } from '../reconcile/own-trouble.ts';
 import { bytesLeft } from '../storage/quota.ts';
 import type { JobContext } from './context.ts';
-import type { OwnParts } from './own-trouble.ts';
 
 const maxFiles = 10_000;
 

@@ -1,8 +1,9 @@
 import type { AgentAddress } from '../domain/agent-link.ts';
+import { toTidepoolError } from '../domain/errors.ts';
 import type { Job } from '../domain/job.ts';
 import type { Assignment, RejectFilter } from '../domain/job-store.ts';
 import type { Holding } from '../domain/queue.ts';
-import { isLayered, type LayeredRecipe } from '../domain/requirements.ts';
+import { isLayered, type LayeredRecipe, runtimeOf } from '../domain/requirements.ts';
 import type { Vm } from '../domain/vm.ts';
 import { joinedPool } from '../domain/worker.ts';
 import { Backoffs } from '../reconcile/backoff.ts';
@@ -51,7 +52,7 @@ export class JobController {
   readonly #planner: JobPlanner;
   readonly #stopping = new AbortController();
   readonly #parts: AttemptParts;
-  /** Pauses before an attempt is taken up again whose carrying has failed, by job id. */
+  /** Pauses before something is tried again that failed by us: attempts by the ids of their jobs, runtimes by their names. */
   readonly #backoffs = new Backoffs(mostBackoffs);
   /** Jobs that wait for another worker, with the times since when. */
   #excludedSinceMs = new Map<string, number>();
@@ -62,6 +63,8 @@ export class JobController {
   #runtimeProgress: ReadonlyMap<string, string> = new Map();
   /** Of runtimes with requirements that are waited for. */
   readonly #recipes = new Map<string, LayeredRecipe>();
+  /** Runtimes that wait for something of ours. */
+  readonly #unwell = new Set<string>();
   #loop: Loop | undefined;
   #isPaused = false;
 
@@ -98,7 +101,12 @@ export class JobController {
   /** Why a queued job waits, and its place, as of the last scheduling step. */
   async waiting({ id, owner, spec }: Job): Promise<Waiting> {
     const ahead = await this.#context.store.jobs.countAhead({ id, owner, priority: spec.priority });
-    return { reason: this.#reason(id, spec.runtime, ahead), place: this.#planner.place(owner, ahead) };
+    return { reason: this.#reason(id, runtimeOf(spec), ahead), place: this.#planner.place(owner, ahead) };
+  }
+
+  /** What of ours a job waits for that has a worker already, e.g. a blob that is damaged; undefined when it does not wait. */
+  troubleOf(jobId: string): string | undefined {
+    return this.#parts.alert.troubleOf(jobId);
   }
 
   /** The work that waits for each of these pools, in jobs of one CPU; undefined before the first scheduling step. */
@@ -212,11 +220,37 @@ export class JobController {
     const missing = this.#planner.runtimesOf(isMissingRuntime);
     this.#awaitedRuntimes = [...missing.keys()];
     for (const [runtime, jobId] of missing) {
-      const text = isLayered(runtime) ? await this.#wantLayered(runtime, jobId) : await this.#want(runtime);
+      const text = await this.#wantOrWait(runtime, jobId);
       if (text !== undefined) progress.set(runtime, text);
     }
     this.#runtimeProgress = progress;
     for (const runtime of this.#recipes.keys()) if (!progress.has(runtime)) this.#recipes.delete(runtime);
+    for (const runtime of this.#unwell) if (!missing.has(runtime)) this.#isWell(runtime);
+  }
+
+  /** What of ours fails here, e.g. a blob with requirements that is damaged, holds up the jobs of that runtime and no others. */
+  async #wantOrWait(runtime: string, jobId: string): Promise<string | undefined> {
+    const { clock, log } = this.#context;
+    const { alert } = this.#parts;
+    if (!this.#backoffs.mayTry(runtime, clock.uptimeMs())) return waitsForServer(alert.troubleOf(runtime));
+    try {
+      const text = isLayered(runtime) ? await this.#wantLayered(runtime, jobId) : await this.#want(runtime);
+      if (this.#unwell.has(runtime)) this.#isWell(runtime);
+      return text;
+    } catch (thrown) {
+      const error = toTidepoolError(thrown);
+      this.#unwell.add(runtime);
+      this.#backoffs.failed(runtime, clock.uptimeMs());
+      log(`runtime ${runtime}: its jobs wait for something of ours: ${error.message}`);
+      await alert.failed(runtime, error);
+      return waitsForServer(error.message);
+    }
+  }
+
+  #isWell(runtime: string): void {
+    this.#unwell.delete(runtime);
+    this.#backoffs.succeeded(runtime);
+    this.#parts.alert.recovered(runtime);
   }
 
   /** The same of a runtime without requirements: one that was removed will not come again by itself. */
@@ -298,4 +332,8 @@ export class JobController {
   async #carriedEnded(): Promise<void> {
     await Promise.all([...this.#carried.values()].map(({ ended }) => ended));
   }
+}
+
+function waitsForServer(message = 'something of its own failed'): string {
+  return `it waits for the server: ${message}`;
 }

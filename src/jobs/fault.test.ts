@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ErrorCode, errorCodes, TidepoolError } from '../domain/errors.ts';
 import { newReport } from '../protocol/agent.ts';
+import type { FileEntry } from '../protocol/file-stream.ts';
+import { OwnParts, OwnTrouble, own } from '../reconcile/own-trouble.ts';
 import { faultOf, faultOfReport, isFree, triesOf } from './fault.ts';
-import { OwnParts, OwnTrouble, own } from './own-trouble.ts';
 
 test('what fails of ours is never the worker’s or the job’s, whatever its code', async () => {
   const codes = Object.keys(errorCodes) as ErrorCode[];
@@ -40,7 +41,13 @@ test('a report says by its outcome whose fault it is', () => {
   }
   const lost = { ...ended, outcome: 'lost' as const };
   assert.equal(faultOfReport({ ...lost, fault: 'transfer' }).consequence, 'send_again');
+  assert.deepEqual(faultOfReport({ ...lost, fault: 'transfer' }, true), {
+    of: 'ours',
+    consequence: 'send_anew',
+    message: '',
+  });
   assert.equal(faultOfReport({ ...lost, fault: 'worker' }).consequence, 'give_back');
+  assert.equal(faultOfReport({ ...lost, fault: 'worker' }, true).consequence, 'give_back');
   assert.equal(faultOfReport(lost).consequence, 'give_back');
 });
 
@@ -98,4 +105,17 @@ test('of content that a worker sends, a break is the worker’s and a full disk 
   await assert.rejects(new OwnParts().take(cut(), readAll), (error) => !(error instanceof OwnTrouble));
   const full = async (): Promise<void> => Promise.reject(new Error('ENOSPC'));
   await assert.rejects(new OwnParts().take(cut(), full), OwnTrouble);
+});
+
+test('a file of ours that is not as long as it should be is trouble of ours, before its end is sent', async () => {
+  for (const size of [0, 2, 4]) {
+    const parts = new OwnParts();
+    async function* files(): AsyncGenerator<FileEntry> {
+      yield { path: 'x.py', size, content: [Buffer.from('abc')] as unknown as FileEntry['content'] };
+    }
+    const send = async (): Promise<void> => {
+      for await (const file of parts.files(files())) for await (const _ of file.content);
+    };
+    await assert.rejects(parts.call(send), (error) => error instanceof OwnTrouble && /x\.py/.test(error.message));
+  }
 });

@@ -2,7 +2,7 @@ import { toTidepoolError } from '../domain/errors.ts';
 import type { JobAttempt } from '../domain/job-store.ts';
 import { joinedVmName } from '../domain/worker.ts';
 import type { AttemptReport } from '../protocol/agent.ts';
-import { OwnTrouble } from './own-trouble.ts';
+import { OwnTrouble } from '../reconcile/own-trouble.ts';
 
 /**
  * Whose fault it is that an attempt did not go as it should, and what follows. Every error and every report of an attempt
@@ -12,14 +12,15 @@ import { OwnTrouble } from './own-trouble.ts';
  * - `worker`: the agent cannot be reached (`ask_again`: where the worker is decides, see whereabouts.ts), or could not run the
  *   attempt, or answers what is not of the protocol (`give_back`: to the queue, for another worker), or did not get the
  *   files (`send_again`: to the queue, and it does not count as a try).
- * - `ours`: disk, database, blobs, a mistake in Tidepool. We wait and try again; no job ends by it.
+ * - `ours`: disk, database, blobs, a mistake in Tidepool. We wait and try again (`send_anew`: the same attempt to the same
+ *   worker); no job ends by it, and no try is counted.
  */
 export type Fault =
   | { readonly of: 'job'; readonly consequence: 'finish' }
   | { readonly of: 'worker'; readonly consequence: 'ask_again'; readonly message: string }
   | { readonly of: 'worker'; readonly consequence: 'give_back'; readonly message: string; readonly isStrike: boolean }
   | { readonly of: 'worker'; readonly consequence: 'send_again'; readonly message: string }
-  | { readonly of: 'ours'; readonly consequence: 'wait'; readonly message: string };
+  | { readonly of: 'ours'; readonly consequence: 'wait' | 'send_anew'; readonly message: string };
 
 /** Judges what was thrown while an attempt was carried. Pure. */
 export function faultOf(thrown: unknown): Fault {
@@ -35,9 +36,10 @@ export function faultOf(thrown: unknown): Fault {
   return { of: 'worker', consequence: 'give_back', message, isStrike };
 }
 
-/** Judges how an attempt ended. Pure. */
-export function faultOfReport({ outcome, fault, message }: AttemptReport): Fault {
+/** Judges how an attempt ended. Pure. @param isCut its upload broke off by trouble of ours */
+export function faultOfReport({ outcome, fault, message }: AttemptReport, isCut = false): Fault {
   if (outcome !== 'lost' && outcome !== null) return { of: 'job', consequence: 'finish' };
+  if (fault === 'transfer' && isCut) return { of: 'ours', consequence: 'send_anew', message };
   if (fault === 'transfer') return { of: 'worker', consequence: 'send_again', message };
   return { of: 'worker', consequence: 'give_back', message: message || 'it was lost', isStrike: true };
 }

@@ -2,8 +2,8 @@ import type { AttemptOutput } from '../domain/agent-link.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Job } from '../domain/job.ts';
 import type { AttemptReport } from '../protocol/agent.ts';
+import type { OwnParts } from '../reconcile/own-trouble.ts';
 import type { JobContext } from './context.ts';
-import type { OwnParts } from './own-trouble.ts';
 
 /**
  * Copies an attempt's frame log from its agent to ours until the agent says that it is whole. Our copy is always a prefix

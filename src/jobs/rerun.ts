@@ -1,5 +1,5 @@
-import type { BlobHold } from '../domain/blob-store.ts';
-import { hasCode, TidepoolError } from '../domain/errors.ts';
+import { type BlobHold, checkBlob } from '../domain/blob-store.ts';
+import { hasCode, TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { Job, JobSpec } from '../domain/job.ts';
 import type { OnceKey } from '../domain/once.ts';
 import type { JobContext } from './context.ts';
@@ -16,18 +16,27 @@ export async function rerunJob(
   blobs: Pick<BlobHold, 'keep'>,
   once?: OnceKey,
 ): Promise<Job> {
-  const inputBytes = await keepInputs(spec, blobs).catch((cause: unknown) => {
-    if (!hasCode(cause, 'not_found')) throw cause;
-    throw new TidepoolError('conflict', `what job ${id} began with is not there any more`, { cause });
+  const inputBytes = await keepInputs(context, spec, blobs).catch((cause: unknown) => {
+    const { details } = toTidepoolError(cause);
+    const isDamaged = details.damagedBlob !== undefined;
+    if (!isDamaged && !hasCode(cause, 'not_found')) throw cause;
+    const problem = isDamaged ? `is damaged on the server (blob ${details.damagedBlob})` : 'is not there any more';
+    throw new TidepoolError('conflict', `what job ${id} began with ${problem}; submit it anew`, { cause, details });
   });
   return submitJob(context, rules, { ...spec, inputBytes, owner }, once);
 }
 
 /** Their sizes are asked for again: jobs of former versions do not tell them. */
 async function keepInputs(
+  { blobs: store }: Pick<JobContext, 'blobs'>,
   { scriptBlob, dataBlob, requirementsBlob }: JobSpec,
   blobs: Pick<BlobHold, 'keep'>,
 ): Promise<JobSpec['inputBytes']> {
-  const size = async (id: string | null): Promise<number> => (id === null ? 0 : (await blobs.keep(id)).sizeBytes);
+  const size = async (id: string | null): Promise<number> => {
+    if (id === null) return 0;
+    const { sizeBytes } = await blobs.keep(id);
+    await checkBlob(store, id);
+    return sizeBytes;
+  };
   return { script: await size(scriptBlob), data: await size(dataBlob), requirements: await size(requirementsBlob) };
 }

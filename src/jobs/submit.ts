@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type ArchiveFacts, defaultArchiveLimits } from '../domain/archive.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Flavor } from '../domain/flavor.ts';
-import { sortableIdAfter } from '../domain/id.ts';
+import { idCeiling, sortableIdAfter } from '../domain/id.ts';
 import type { InputBytes, Job, JobSpec } from '../domain/job.ts';
 import type { JobLimits } from '../domain/limits.ts';
 import type { OnceAnswer, OnceKey } from '../domain/once.ts';
@@ -136,7 +136,8 @@ async function checkFiles(context: JobContext, submission: Submission, { diskByt
 }
 
 async function newId({ store, clock }: JobContext): Promise<string> {
-  return sortableIdAfter(await store.jobs.newestId(), clock.now(), randomBytes(10));
+  const nowMs = clock.now();
+  return sortableIdAfter(await store.jobs.newestId(idCeiling(nowMs)), nowMs, randomBytes(10));
 }
 
 function queuedJob(id: string, submission: Submission, entrypoint: string, limits: JobLimits, nowMs: number): Job {

@@ -14,7 +14,8 @@ export async function writeSecrets(
   const paths = new Map<string, string>();
   if (Object.keys(secrets).length === 0) return paths;
   await rm(own, { recursive: true, force: true });
-  await mkdir(own, { recursive: true, mode: 0o711 });
+  // The folder of all machines may be in a data folder, which must not seem to be there again after it was moved away.
+  for (const path of [folder, own]) await mkdir(path, { mode: 0o711 }).catch(unlessThere);
   for (const [key, value] of Object.entries(secrets)) {
     const file = join(own, key);
     await writeFile(file, value, { mode: 0o600, flag: 'wx' });
@@ -30,4 +31,8 @@ export async function removeSecrets(folder: string, machineName: string): Promis
 
 function secretFolder(folder: string, machineName: string): string {
   return join(folder, `${machineName}.secrets`);
+}
+
+function unlessThere(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error;
 }

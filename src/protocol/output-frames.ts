@@ -31,11 +31,22 @@ export function encodeFrame(frame: OutputFrame): Buffer {
   return Buffer.concat([header, frame.data]);
 }
 
+/** Bytes are no frame. */
+export class NoFrame extends RangeError {
+  /** Frames before them that were not returned yet. */
+  readonly before: readonly OutputFrame[];
+
+  constructor(before: readonly OutputFrame[]) {
+    super('not an output frame');
+    this.before = before;
+  }
+}
+
 /** Cuts a byte stream into frames. Push chunks of any size; what is incomplete waits for the next push. */
 export class FrameDecoder {
   #pending: Buffer = Buffer.alloc(0);
 
-  /** Whole frames that are now complete. Throws RangeError on bytes that are no frame. */
+  /** Whole frames that are now complete. Throws NoFrame on bytes that are none. */
   push(chunk: Uint8Array): OutputFrame[] {
     const bytes = this.#pending.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#pending, chunk]);
     const frames: OutputFrame[] = [];
@@ -43,7 +54,7 @@ export class FrameDecoder {
     while (bytes.length - at >= frameHeaderBytes) {
       const length = bytes.readUInt32BE(at + 7);
       const stream = streamNames[bytes.readUInt8(at)];
-      if (stream === undefined || length > maxFrameDataBytes) throw new RangeError('not an output frame');
+      if (stream === undefined || length > maxFrameDataBytes) throw new NoFrame(frames);
       const end = at + frameHeaderBytes + length;
       if (end > bytes.length) break;
       frames.push({ stream, atMs: bytes.readUIntBE(at + 1, 6), data: bytes.subarray(at + frameHeaderBytes, end) });

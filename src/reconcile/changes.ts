@@ -26,19 +26,23 @@ export class Changes {
   }
 
   /** Subscribe before reading the state; a change between the reading and the waiting is then not lost. */
-  subscribe(topic: string): Subscription {
+  subscribe(...topics: readonly string[]): Subscription {
     const subscription = new Subscription(() => {
-      const all = this.#subscriptions.get(topic);
-      all?.delete(subscription);
-      if (all?.size === 0) this.#subscriptions.delete(topic);
+      for (const topic of topics) {
+        const all = this.#subscriptions.get(topic);
+        all?.delete(subscription);
+        if (all?.size === 0) this.#subscriptions.delete(topic);
+      }
     });
-    const all = this.#subscriptions.get(topic) ?? new Set();
-    this.#subscriptions.set(topic, all.add(subscription));
+    for (const topic of topics) {
+      const all = this.#subscriptions.get(topic) ?? new Set();
+      this.#subscriptions.set(topic, all.add(subscription));
+    }
     return subscription;
   }
 }
 
-/** One follower's place at a topic. Waits of one subscription do not overlap. */
+/** One follower's place at one topic or several. Waits of one subscription do not overlap. */
 export class Subscription {
   #woken = false;
   #resolve: (() => void) | undefined;

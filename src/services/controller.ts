@@ -9,6 +9,7 @@ import { Failures } from './failures.ts';
 import { Front, type FrontWish } from './front.ts';
 import type { Lane, LaneWish } from './lane.ts';
 import { laneWishes, rolloutVm, type SeenVm } from './observe.ts';
+import { OwnTroubles } from './own-troubles.ts';
 import { PoolKeeper } from './pool-keeper.ts';
 import { Preparations } from './preparations.ts';
 import { Replicas } from './replicas.ts';
@@ -33,6 +34,7 @@ export class ServiceController {
   readonly front: Front;
   readonly drains = new Drains();
   readonly failures = new Failures();
+  readonly troubles = new OwnTroubles();
   readonly pools: PoolKeeper;
   readonly #context: ServiceContext;
   readonly #stopping = new AbortController();
@@ -49,7 +51,15 @@ export class ServiceController {
     this.preparations = new Preparations(context.clock);
     this.front = new Front(context.balancer, context.log);
     this.pools = new PoolKeeper(context, () => this.wake());
-    this.#replicas = new Replicas(context, () => this.wake());
+    this.#replicas = new Replicas(
+      context,
+      () => this.wake(),
+      (service, vm, trouble) => {
+        if (trouble === undefined) return this.troubles.recovered(vm.name);
+        this.troubles.failed(service.name, vm.name, trouble.message, context.clock.uptimeMs());
+        this.preparations.extend(vm);
+      },
+    );
   }
 
   start(): void {
@@ -67,6 +77,7 @@ export class ServiceController {
     await this.#loop?.stop();
     await this.#replicas.close();
     await this.pools.settled();
+    await this.troubles.sweep(this.#context, [], []);
   }
 
   /** Looks again soon. */
@@ -97,6 +108,11 @@ export class ServiceController {
     return open.map(({ vm, host, port }) => ({ vm, host, port }));
   }
 
+  /** What keeps a service from getting the VMs that it needs, or VMs from getting a revision; undefined: nothing does. */
+  waitsFor(service: string): string | undefined {
+    return this.pools.waitsFor(service) ?? this.troubles.of(service);
+  }
+
   /** Prepares a VM that has booted or was resumed: see ServiceWorkload. */
   async prepare(vm: Vm, signal: AbortSignal): Promise<void> {
     const prepared = this.preparations.begin(vm, signal);
@@ -121,6 +137,7 @@ export class ServiceController {
     if (this.drains.note(vms, lanesOf)) changes.notify('queue');
     if (services.map(({ name }) => JSON.stringify(this.endpoints(name))).join() !== before) changes.notify('events');
     this.#forget(services, vms);
+    await this.troubles.sweep(this.#context, services, vms);
     const nowMs = clock.now();
     this.#hurry(services.some(({ name }) => this.front.lanes(name)?.some((lane) => isMoving(lane, nowMs))));
   }
@@ -163,6 +180,7 @@ export class ServiceController {
     );
     if (plan.verdict !== undefined) await this.#settle(service, plan.verdict);
     await this.failures.note(this.#context, service, seen);
+    await this.troubles.tell(this.#context, name);
     for (const step of plan.steps) {
       this.#replicas.get(step.vm)?.carryOut(step, all.find((one) => one.number === step.number)?.spec);
     }

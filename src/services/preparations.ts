@@ -9,6 +9,8 @@ const limitMs = 120_000;
 interface Preparation {
   readonly vm: Vm;
   readonly done: PromiseWithResolvers<void>;
+  /** Begins its time limit, again if it has begun. */
+  startLimit(): void;
 }
 
 /** VMs that their pool wants prepared, from its asking until they have changed their state. */
@@ -23,10 +25,16 @@ export class Preparations {
   /** Resolves when the VM is prepared. Errors: `timeout`, `unavailable` when the VM was given up, `aborted`. */
   async begin(vm: Vm, signal: AbortSignal): Promise<void> {
     const done = Promise.withResolvers<void>();
-    const preparation: Preparation = { vm, done };
-    this.#all.set(vm.name, preparation);
     const message = `its service did not start within ${limitMs / 1_000} s`;
-    const cancel = afterListening(this.#clock, limitMs, () => done.reject(new TidepoolError('timeout', message)));
+    const onLimit = (): void => done.reject(new TidepoolError('timeout', message));
+    let cancel = (): void => undefined;
+    const startLimit = (): void => {
+      cancel();
+      cancel = afterListening(this.#clock, limitMs, onLimit);
+    };
+    const preparation: Preparation = { vm, done, startLimit };
+    this.#all.set(vm.name, preparation);
+    startLimit();
     const onAbort = (): void => done.reject(new TidepoolError('aborted', 'its preparation was given up'));
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort);
@@ -50,6 +58,11 @@ export class Preparations {
   runtimes(vm: Vm): readonly string[] | undefined {
     const preparation = this.#all.get(vm.name);
     return preparation !== undefined && isSame(preparation.vm, vm) ? preparation.vm.runtimes : undefined;
+  }
+
+  /** Gives a VM its whole time again, because it waits for something of ours. */
+  extend({ name }: Vm): void {
+    this.#all.get(name)?.startLimit();
   }
 
   finish(vm: string): void {

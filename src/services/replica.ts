@@ -1,12 +1,14 @@
 import type { AgentAddress } from '../domain/agent-link.ts';
-import type { BlobStore } from '../domain/blob-store.ts';
+import { type BlobStore, checkBlob } from '../domain/blob-store.ts';
 import { hasCode, toTidepoolError } from '../domain/errors.ts';
 import type { Endpoint } from '../domain/hypervisor.ts';
 import type { RevisionSpec, Service } from '../domain/service.ts';
 import type { ServiceReport, ServiceSpec } from '../protocol/agent-service.ts';
 import { servicePorts } from '../protocol/agent-service.ts';
 import type { FileEntry } from '../protocol/file-stream.ts';
+import { Backoff } from '../reconcile/backoff.ts';
 import { type Loop, startLoop } from '../reconcile/loop.ts';
+import { OwnParts, OwnTrouble, own } from '../reconcile/own-trouble.ts';
 import type { ServiceContext } from './context.ts';
 import { answerStoreRequests, StoreSource } from './key-values.ts';
 import { type KnownReport, ReportMemory, revisionId } from './reports.ts';
@@ -26,6 +28,8 @@ export interface ReplicaOptions {
   readonly agent: AgentAddress;
   /** Something about it has changed. */
   onChange(): void;
+  /** Something of ours keeps it from getting a revision; undefined: not any more. */
+  onTrouble(trouble: OwnTrouble | undefined): void;
 }
 
 /**
@@ -37,6 +41,7 @@ export class Replica {
   readonly #options: ReplicaOptions;
   readonly #closing = new AbortController();
   readonly #reports: ReportMemory;
+  readonly #trouble: Backoff;
   readonly #polling: Loop;
   readonly #storeServed: Promise<void>;
   #endpoints: readonly Endpoint[] | undefined;
@@ -49,6 +54,7 @@ export class Replica {
     this.#context = context;
     this.#options = options;
     this.#reports = new ReportMemory(options.service.name);
+    this.#trouble = new Backoff(`service on ${options.vm}`);
     this.#polling = startLoop({
       name: `services of ${options.vm}`,
       clock: context.clock,
@@ -125,8 +131,18 @@ export class Replica {
   }
 
   async #onUnreached(error: unknown): Promise<void> {
+    if (error instanceof OwnTrouble) return this.#onTrouble(error);
     this.#onSilence(error);
     await this.#pause();
+  }
+
+  async #onTrouble(trouble: OwnTrouble): Promise<void> {
+    const { clock, log } = this.#context;
+    const { service, vm, onTrouble } = this.#options;
+    log(`service ${service.name}: ${vm} waits for something of ours: ${trouble.message}`);
+    onTrouble(trouble);
+    const pauseMs = this.#trouble.failed(clock.uptimeMs());
+    await clock.sleep(pauseMs, this.#closing.signal).catch(() => undefined);
   }
 
   /** Before the next step, so that trying again and again has a pace. */
@@ -138,8 +154,13 @@ export class Replica {
     const { link, blobs, clock } = this.#context;
     const { agent, service } = this.#options;
     const request = serviceSpec(service, number, slot, spec);
+    const parts = new OwnParts();
     try {
-      let report = await link.startService(agent, request, filesOf(spec, blobs));
+      // Of files that are damaged or cannot be read the agent gets nothing.
+      for (const { blob } of spec.files) await own(() => checkBlob(blobs, blob, this.#closing.signal));
+      let report = await parts.call(() => link.startService(agent, request, parts.files(filesOf(spec, blobs))));
+      this.#trouble.succeeded();
+      this.#options.onTrouble(undefined);
       this.#asked += 1;
       while (report.state === 'starting' && !this.#closing.signal.aborted) {
         // An agent that does not hold the question must not be asked without end.
@@ -148,8 +169,8 @@ export class Replica {
       }
     } catch (error) {
       if (this.#closing.signal.aborted) return;
-      // Not reached: it is tried again. An agent that refuses would do so again, so that counts as a failure.
-      if (hasCode(error, 'unavailable') || hasCode(error, 'timeout')) throw error;
+      // Not reached, or not sent: it is tried again. An agent that refuses would do so again, so that counts as a failure.
+      if (error instanceof OwnTrouble || hasCode(error, 'unavailable') || hasCode(error, 'timeout')) throw error;
       this.#reports.refused(number, slot, `it could not be started: ${toTidepoolError(error).message}`, clock.now());
     }
   }

@@ -1,5 +1,6 @@
 import type { Service } from '../domain/service.ts';
 import type { Vm } from '../domain/vm.ts';
+import type { OwnTrouble } from '../reconcile/own-trouble.ts';
 import type { ServiceContext } from './context.ts';
 import { Replica } from './replica.ts';
 
@@ -12,11 +13,18 @@ interface Held {
 export class Replicas {
   readonly #context: ServiceContext;
   readonly #onChange: () => void;
+  readonly #onTrouble: (service: Service, vm: Vm, trouble: OwnTrouble | undefined) => void;
   readonly #all = new Map<string, Held>();
   readonly #closing = new Set<Promise<void>>();
 
-  constructor(context: ServiceContext, onChange: () => void) {
+  /** @param onTrouble something of ours keeps a VM from getting a revision; undefined: not any more */
+  constructor(
+    context: ServiceContext,
+    onChange: () => void,
+    onTrouble: (service: Service, vm: Vm, trouble: OwnTrouble | undefined) => void,
+  ) {
     this.#context = context;
+    this.#onTrouble = onTrouble;
     this.#onChange = onChange;
   }
 
@@ -35,7 +43,10 @@ export class Replicas {
       const { name, host, port, keyId, key } = vm;
       if (this.#all.has(name) || host === null || port === null) continue;
       const agent = { host, port, keyId, key };
-      const replica = new Replica(this.#context, { service, vm: name, agent, onChange: this.#onChange });
+      const replica = new Replica(this.#context, {
+        ...{ service, vm: name, agent, onChange: this.#onChange },
+        onTrouble: (trouble) => this.#onTrouble(service, vm, trouble),
+      });
       this.#all.set(name, { replica, vmCreatedAtMs: vm.createdAtMs });
     }
   }

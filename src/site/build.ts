@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { globSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { rolldown } from 'rolldown';
 import { TidepoolError } from '../domain/errors.ts';
 
@@ -34,7 +34,9 @@ export async function buildSite(webDir: string): Promise<BuiltFile[]> {
 async function bundle(mainPath: string) {
   try {
     const bundler = await rolldown({
-      input: mainPath,
+      input: resolve(mainPath),
+      // Names of chunks have a hash of paths from here.
+      cwd: dirname(resolve(mainPath)),
       platform: 'browser',
       logLevel: 'silent',
       transform: { jsx: 'react-jsx', define: { 'process.env.NODE_ENV': '"production"' } },

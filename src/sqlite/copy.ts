@@ -5,6 +5,8 @@ import { backup, DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { TidepoolError } from '../domain/errors.ts';
 import { databaseFault, withFaults } from './faults.ts';
+import { withDatabase } from './one-use.ts';
+import { referredBlobs } from './references.ts';
 
 /** Pages of one step of a copy, between which the database serves others: a megabyte. */
 const stepPages = 256;
@@ -39,31 +41,16 @@ export function inspectDatabase(path: string) {
     const problems = check.map(({ integrity_check: text }) => String(text)).filter((text) => text !== 'ok');
     const [migration] = column(database, 'select max(name) as value from kysely_migration');
     const [installationId] = column(database, `select value from setting where name = 'installation-id'`);
-    const queries = blobQueries.filter(([table]) => hasTable(database, table)).map(([, query]) => query);
-    const blobs = new Set(queries.flatMap((query) => column(database, query)));
+    const blobs = referredBlobs(database);
     return { problems, migration: migration ?? '', installationId: installationId ?? '', blobs };
   });
 }
-
-/** Every place of the schema where a row refers to a blob, by its table. */
-const blobQueries = [
-  ['job_input', 'select distinct blob as value from job_input'],
-  ['job_file', 'select distinct blob as value from job_file'],
-  [
-    'revision',
-    `select json_extract(file.value, '$.blob') as value from revision, json_each(revision.spec_json, '$.files') as file`,
-  ],
-] as const;
 
 function column(database: DatabaseSync, query: string): string[] {
   return database
     .prepare(query)
     .all()
     .flatMap(({ value }) => (value === null || value === undefined ? [] : [String(value)]));
-}
-
-function hasTable(database: DatabaseSync, name: string): boolean {
-  return database.prepare('select 1 from sqlite_master where name = ?').get(name) !== undefined;
 }
 
 /** What an upgrade finds in the database of a server that does not run. */
@@ -76,34 +63,40 @@ export interface DatabasePeek {
 /** Looks into the database of a server that does not run; changes nothing, not even its log. */
 export function peekDatabase(path: string): DatabasePeek {
   const log = `${path}-wal`;
-  if (!existsSync(log) || statSync(log).size === 0) return peek(immutable(path), statSync(path).size);
+  if (!existsSync(log) || statSync(log).size === 0) return viewFile(path, peek(statSync(path).size));
   // What its log holds counts too, and SQLite reads a log only where it may write.
+  return viewCopy(path, peek(statSync(path).size + statSync(log).size));
+}
+
+/** Reads a database file as it lies there, without its logs, and without a lock. */
+export function viewFile<T>(path: string, use: (database: DatabaseSync) => T): T {
+  const url = pathToFileURL(path);
+  url.searchParams.set('immutable', '1');
+  return withDatabase(url, { readOnly: true }, use);
+}
+
+/** Reads a copy of a database with its logs, for which SQLite must write. */
+export function viewCopy<T>(path: string, use: (database: DatabaseSync) => T): T {
   const folder = mkdtempSync(join(tmpdir(), 'tidepool-peek-'));
   try {
     const copy = join(folder, 'copy.db');
-    copyFileSync(path, copy);
-    copyFileSync(log, `${copy}-wal`);
-    return peek(copy, statSync(path).size + statSync(log).size);
+    for (const suffix of ['', '-wal', '-journal'])
+      if (existsSync(path + suffix)) copyFileSync(path + suffix, copy + suffix);
+    return withDatabase(copy, {}, use);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-function immutable(path: string): URL {
-  const url = pathToFileURL(path);
-  url.searchParams.set('immutable', '1');
-  return url;
-}
-
-function peek(path: string | URL, sizeBytes: number): DatabasePeek {
-  return withDatabase(path, path instanceof URL ? { readOnly: true } : {}, (database) => ({
+function peek(sizeBytes: number): (database: DatabaseSync) => DatabasePeek {
+  return (database) => ({
     sizeBytes,
     migrations: column(database, 'select name as value from kysely_migration order by name'),
     vms: database
       .prepare('select name, image_id from vm order by name')
       .all()
       .map(({ name, image_id }) => ({ name: String(name), imageId: String(image_id) })),
-  }));
+  });
 }
 
 /** Writes a compact copy that can give disk back; with this installation id, if one is given. */
@@ -132,19 +125,4 @@ export function lockFolder(folder: string): () => void {
     throw new TidepoolError('conflict', `another backup or restore works in ${folder}; wait for its end`, { cause });
   }
   return () => database.close();
-}
-
-function withDatabase<T>(
-  path: string | URL,
-  options: { readOnly?: boolean; timeout?: number },
-  use: (database: DatabaseSync) => T,
-): T {
-  return withFaults(() => {
-    const database = new DatabaseSync(path, options);
-    try {
-      return use(database);
-    } finally {
-      database.close();
-    }
-  });
 }

@@ -1,4 +1,5 @@
 import { TidepoolError } from '../domain/errors.ts';
+import { fullDisk, isDiskFull } from '../files/disk-full.ts';
 
 /** Primary result codes of SQLite (https://sqlite.org/rescode.html) that are faults of the disk or of the file. */
 const codes = { readonly: 8, ioError: 10, corrupt: 11, full: 13, cannotOpen: 14, notDatabase: 26 } as const;
@@ -44,4 +45,23 @@ export function withFaults<T>(call: () => T): T {
   } catch (error) {
     throw databaseFault(error);
   }
+}
+
+/** Returns the error with which a database cannot be opened, with its path. */
+export function openError(path: string, thrown: unknown): TidepoolError {
+  if (isDiskFull(thrown)) return fullDisk(`the disk of the database ${path} is full; make room on it`, thrown);
+  const cause = databaseFault(thrown);
+  if (cause instanceof TidepoolError && cause.code !== 'internal') return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (/locked|busy/i.test(message)) {
+    return new TidepoolError(
+      'conflict',
+      `another server has the data folder of ${path} open; stop it, or take another --data-dir`,
+      {
+        cause,
+      },
+    );
+  }
+  const code = cause instanceof TidepoolError ? 'conflict' : 'internal';
+  return new TidepoolError(code, `cannot open the database ${path}: ${message}`, { cause });
 }

@@ -34,7 +34,7 @@ export function sqlJobStore(db: Db, group: GroupCommit<Tables>, halfLifeMs: numb
       return answer;
     },
     get: (id) => getJob(db, id),
-    newestId: () => newestId.read(),
+    newestId: (below) => newestId.read(below),
     getMany: (ids) => getJobs(db, ids),
     list: (page) => listJobs(db, page),
     queueUsers: () => queue.queueUsers(db),
@@ -93,13 +93,16 @@ class NewestId {
     this.#db = db;
   }
 
-  async read(): Promise<string | undefined> {
+  async read(below: string): Promise<string | undefined> {
     if (!this.#isRead) {
       const row = await this.#db.selectFrom('job').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst();
       this.#isRead = true;
       if (row !== undefined) this.note(row.id);
     }
-    return this.#newest;
+    if (this.#newest === undefined || this.#newest < below) return this.#newest;
+    // Only while there are jobs of a time when the clock was wrong.
+    const query = this.#db.selectFrom('job').select('id').where('id', '<', below).orderBy('id', 'desc').limit(1);
+    return (await query.executeTakeFirst())?.id;
   }
 
   note(id: string): void {

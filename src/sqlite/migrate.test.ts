@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { Kysely, sql } from 'kysely';
+import { Kysely, type Migration, sql } from 'kysely';
 import { hasCode } from '../domain/errors.ts';
 import { sqliteDialect } from './dialect.ts';
 import { migrate } from './migrate.ts';
@@ -110,6 +110,65 @@ test('the database is copied before an upgrade; the newest three copies stay, fo
     const opened = new DatabaseSync(copy);
     assert.equal(opened.prepare('pragma user_version').get()?.user_version, 9993);
     opened.close();
+  }));
+
+test('an upgrade that is interrupted again and again keeps the copy of the version before it, and makes no other', () =>
+  inFolder(async (folder) => {
+    const path = join(folder, 'tidepool.db');
+    await openAndClose(path);
+    const before = countRows(path);
+    const copies = async () => (await readdir(folder)).filter((name) => name.includes('.before-')).sort();
+    const upgrade = async (from: number, to: number, failsAt: number): Promise<void> => {
+      const added: Record<string, Migration> = {};
+      for (let number = 9000; number <= to; number += 1) {
+        const up = async (tx: Kysely<never>): Promise<void> => {
+          assert.ok(number >= from, 'applied before');
+          if (number === failsAt) throw new Error('interrupted');
+          await sql.raw(`create table t${number} (x)`).execute(tx);
+        };
+        added[`${number}-more`] = { up };
+      }
+      const db = new Kysely({ dialect: sqliteDialect(path) });
+      await migrate(db, { path, migrations: { ...migrations, ...added }, ...quiet }).finally(() => db.destroy());
+    };
+    for (let number = 9001; number < 9006; number += 1) {
+      await assert.rejects(upgrade(number - 1, 9006, number), /interrupted/);
+      assert.deepEqual(await copies(), ['tidepool.db.before-9000-more']);
+    }
+    await writeFile(join(folder, 'tidepool.db.before-9003-more.part'), 'cut off');
+    await mkdir(join(folder, 'tidepool.db.before-strange'));
+    await upgrade(9005, 9006, 0);
+    assert.deepEqual(await copies(), ['tidepool.db.before-9000-more', 'tidepool.db.before-strange']);
+    assert.deepEqual(countRows(join(folder, 'tidepool.db.before-9000-more')), before);
+    assert.ok(!(await readdir(folder)).includes('tidepool.db.upgrading'));
+    await upgrade(9007, 9007, 0);
+    assert.equal((await copies()).length, 3, 'the next upgrade has a copy of its own');
+  }));
+
+test('an interrupted upgrade whose copy was put back is copied anew', () =>
+  inFolder(async (folder) => {
+    const path = join(folder, 'tidepool.db');
+    await openAndClose(path);
+    const upgrade = async (failsAt: string): Promise<void> => {
+      const step = (name: string): Migration => ({
+        up: async (tx) => {
+          if (name === failsAt) throw new Error('interrupted');
+          await sql.raw(`create table ${name} (x)`).execute(tx);
+        },
+      });
+      const db = new Kysely({ dialect: sqliteDialect(path) });
+      const all = { ...migrations, '9000-a': step('a'), '9001-b': step('b') };
+      await migrate(db, { path, migrations: all, ...quiet }).finally(() => db.destroy());
+    };
+    await assert.rejects(upgrade('b'), /interrupted/);
+    copyFileSync(`${path}.before-9000-a`, path);
+    const back = await openSqliteStore(path);
+    await back.setting('written-since', () => 'yes');
+    await back.close();
+    await upgrade('');
+    const copy = new DatabaseSync(`${path}.before-9000-a`);
+    assert.equal(copy.prepare(`select count(*) as n from setting where name = 'written-since'`).get()?.n, 1);
+    copy.close();
   }));
 
 test('an upgrade that is killed by the system leaves a database that the next start can use', () =>

@@ -1,6 +1,6 @@
 import { type Kysely, type Migration, sql } from 'kysely';
 import { TidepoolError } from '../domain/errors.ts';
-import { copyBefore, dropOldCopies } from './migration-copy.ts';
+import { copyOnce, endUpgrade } from './migration-copy.ts';
 
 // Every database that exists has this table of Kysely's own migrator, so its name and columns stay.
 interface MigrationTable {
@@ -18,7 +18,7 @@ export interface MigrateOptions {
 /**
  * Brings the database to the newest schema. Each migration, with the note that it is done, is one transaction: a kill or
  * a power cut at any statement leaves the database as it was before that migration, and the next start does it again.
- * A database with rows is copied first. Errors: `conflict` (a newer Tidepool wrote the database), `exhausted` (no room).
+ * A database with rows is copied first, once for all starts that an upgrade takes. Errors: `conflict` (a newer Tidepool wrote the database), `exhausted` (no room).
  */
 export async function migrate<T>(db: Kysely<T>, { path, migrations, log }: MigrateOptions): Promise<void> {
   const applied = await appliedMigrations(db);
@@ -28,12 +28,19 @@ export async function migrate<T>(db: Kysely<T>, { path, migrations, log }: Migra
   const [first] = pending;
   if (first === undefined) return;
   const isCopied = path !== ':memory:' && applied.length > 0;
-  if (isCopied) log(`the database is copied to ${await copyBefore(db, path, first)} before it is upgraded`);
+  if (isCopied) {
+    const copy = await copyOnce(db, path, applied, first);
+    log(
+      copy === undefined
+        ? 'an upgrade of the database goes on'
+        : `the database is copied to ${copy} before it is upgraded`,
+    );
+  }
   for (const name of pending) {
     await applyOne(db, name, migrations[name] as Migration);
     if (applied.length > 0) log(`the database is upgraded: ${name}`);
   }
-  if (isCopied) await dropOldCopies(path);
+  if (isCopied) await endUpgrade(path);
 }
 
 /** Names of the migrations that this database has had. */

@@ -8,6 +8,8 @@ import type { Tables } from './schema.ts';
 type Db = Kysely<Tables>;
 type Tx = Transaction<Tables>;
 
+const leftOlder = 'files-of-another-database';
+
 /** Values of one `in (...)`: SQLite takes 32,766 in all. */
 const listed = 1_000;
 
@@ -17,6 +19,24 @@ export function sqlStorageStore(db: Db, group: GroupCommit<Tables>): StorageStor
     usedBytes: (owner, adding) => usedBytes(db, owner, adding),
     inUse: (blobs) => inUse(db, blobs),
     known: (ids) => known(db, ids),
+    async hasHistory() {
+      const found = await sql`select 1 from queue_user union all select 1 from revision limit 1`.execute(db);
+      return found.rows.length > 0;
+    },
+    async leftOlderMs() {
+      const row = await db.selectFrom('setting').select('value').where('name', '=', leftOlder).executeTakeFirst();
+      return row === undefined ? undefined : Number(row.value);
+    },
+    async leaveOlder(thanMs) {
+      const note = { name: leftOlder, value: String(thanMs) };
+      await group.run(async (tx) => {
+        await tx
+          .insertInto('setting')
+          .values(note)
+          .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: note.value }))
+          .execute();
+      });
+    },
     async owners() {
       const hasJobs = sql<boolean>`exists (select 1 from job where owner = queue_user.name)`;
       const rows = await db.selectFrom('queue_user').select('name').where(hasJobs).orderBy('name').execute();

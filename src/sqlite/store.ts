@@ -1,16 +1,16 @@
-import { chmod } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
-import { TidepoolError } from '../domain/errors.ts';
 import { defaultKeyValueLimits, type KeyValueLimits } from '../domain/service.ts';
 import type { Store } from '../domain/store.ts';
 import { defaultHalfLifeMs } from '../domain/usage.ts';
+import { narrow } from '../files/private.ts';
 import { sqlAccountStore } from './accounts.ts';
 import { compact } from './compact.ts';
 import { copyOpen } from './copy.ts';
 import { sqliteDialect } from './dialect.ts';
 import { sqlEventStore } from './events.ts';
-import { databaseFault } from './faults.ts';
+import { openError } from './faults.ts';
 import { GroupCommit } from './group-commit.ts';
 import { sqlJobStore } from './jobs.ts';
 import { sqlKeyValueStore } from './key-values.ts';
@@ -19,6 +19,7 @@ import { databaseBytes } from './migration-copy.ts';
 import { sqlOnceStore } from './once.ts';
 import { Pace } from './pace.ts';
 import { sqlPoolStore } from './pools.ts';
+import { refuseStranger } from './recognize.ts';
 import { migrations, type Tables } from './schema.ts';
 import { sqlServiceStore } from './services.ts';
 import { sqlStorageStore } from './storage.ts';
@@ -26,8 +27,8 @@ import { sqlVmStore } from './vms.ts';
 import { sqlWorkerTrustStore } from './worker-trust.ts';
 
 /**
- * Opens (and makes or migrates) the database file. Errors: `conflict` when another server has it open, a newer Tidepool
- * wrote it, or it is damaged, `exhausted` when its disk is full.
+ * Opens (and makes or migrates) the database file, which only its owner can read. Errors: `conflict` when another server has it
+ * open, a newer Tidepool or another program wrote it, it is damaged, or only its log is there; `exhausted` when its disk is full.
  * @param path file, or `:memory:`
  * @param keyValueLimits of each service
  * @param usageHalfLifeMs after which what a user is charged for counts half
@@ -39,6 +40,10 @@ export async function openSqliteStore(
   usageHalfLifeMs: number = defaultHalfLifeMs,
   log: (message: string) => void = () => undefined,
 ): Promise<Store> {
+  if (path !== ':memory:') {
+    refuseStranger(path);
+    await makePrivate(path);
+  }
   let database: DatabaseSync | undefined;
   const onOpen = (opened: DatabaseSync): void => {
     database = opened;
@@ -47,8 +52,6 @@ export async function openSqliteStore(
   const db = new Kysely<Tables>({ dialect: sqliteDialect(path, onOpen, pace) });
   try {
     await migrate(db, { path, migrations, log });
-    // It holds the agents' keys.
-    if (path !== ':memory:') await chmod(path, 0o600);
   } catch (error) {
     await db.destroy();
     throw openError(path, error);
@@ -85,19 +88,14 @@ async function setting(db: Kysely<Tables>, name: string, makeDefault: () => stri
   return row.value;
 }
 
-function openError(path: string, thrown: unknown): TidepoolError {
-  const cause = databaseFault(thrown);
-  if (cause instanceof TidepoolError && cause.code !== 'internal') return cause;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  if (/locked|busy/i.test(message)) {
-    return new TidepoolError(
-      'conflict',
-      `another server has the data folder of ${path} open; stop it, or take another --data-dir`,
-      {
-        cause,
-      },
-    );
-  }
-  const code = cause instanceof TidepoolError ? 'conflict' : 'internal';
-  return new TidepoolError(code, `cannot open the database ${path}: ${message}`, { cause });
+/** It holds the agents' keys. SQLite gives its logs the mode that the database has when they are made. */
+async function makePrivate(path: string): Promise<void> {
+  // Opened only where it is new: closing it would drop the lock that a store of this process may have on it.
+  await open(path, 'wx', 0o600).then(
+    (made) => made.close(),
+    (error: unknown) => {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw openError(path, error);
+    },
+  );
+  for (const suffix of ['', '-wal', '-shm', '-journal']) await narrow(path + suffix);
 }

@@ -14,4 +14,6 @@ export interface StorageContext {
   readonly rules: StorageRules;
   readonly clock: Clock;
   log(message: string): void;
+  /** Receives again and again whether there is something about what is kept that somebody should see to. */
+  alert?(isRaised: boolean, text: string): Promise<void>;
 }

@@ -10,14 +10,14 @@ const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 
 /** A disk of 100 GiB, of which 2 GiB are kept. */
-function world() {
+function world(wasRaised = false) {
   const disk = new FakeDisk(100 * GiB);
   const clock = new FakeClock();
   const alerts: string[] = [];
   const logged: string[] = [];
   const failing: { error: Error | undefined } = { error: undefined };
   const reserve = new DiskReserve({
-    ...{ disk, ballast: disk, rule: defaultReserve, clock, what: 'the data folder' },
+    ...{ disk, ballast: disk, rule: defaultReserve, clock, what: 'the data folder', wasRaised },
     alert: async (isRaised, text) => {
       if (failing.error !== undefined) throw failing.error;
       alerts.push(`${isRaised ? 'raised' : 'cleared'}: ${text}`);
@@ -107,4 +107,102 @@ test('a disk that does not answer is not taken for a full one, and is complained
   await reserve.checkRoom('an upload');
   await reserve.checkOutput();
   assert.deepEqual([logged.length, alerts.length, reserve.state], [1, 0, undefined]);
+});
+
+test('a data folder that stays away raises one alert, which is cleared when it is back', async () => {
+  const { look, disk, logged, alerts } = world();
+  await look(50 * GiB);
+  disk.error = new Error('no such file or directory');
+  for (let i = 0; i < 20; i += 1) await look(50 * GiB);
+  assert.equal(alerts.length, 1);
+  assert.match(
+    alerts[0] ?? '',
+    /^raised: the data folder is gone, or its disk does not answer: no such file or directory; /,
+  );
+  assert.equal(logged.length, 1);
+  disk.error = undefined;
+  await look(50 * GiB);
+  assert.match(alerts[1] ?? '', /^cleared: /);
+  disk.error = new Error('no such file or directory');
+  for (let i = 0; i < 5; i += 1) await look(50 * GiB);
+  assert.equal(alerts.length, 2, 'a moment of silence is none');
+});
+
+test('a folder that is back on a disk that is nearly full has an alert that says this', async () => {
+  const { look, disk, alerts } = world();
+  disk.error = new Error('stale');
+  for (let i = 0; i < 10; i += 1) await look(99 * GiB);
+  disk.error = undefined;
+  await look(99 * GiB);
+  await look(50 * GiB);
+  assert.deepEqual(
+    alerts.map((text) => /^\w+: the (disk|data)/.exec(text)?.[0]),
+    ['raised: the data', 'raised: the disk', 'cleared: the disk'],
+  );
+});
+
+test('an alert of the server before this one is cleared, and is not raised again while the disk is low', async () => {
+  const low = world(true);
+  await low.look(99 * GiB);
+  assert.deepEqual(low.alerts, []);
+  await low.look(50 * GiB);
+  assert.equal(low.alerts.length, 1);
+  const gone = world(true);
+  gone.disk.error = new Error('stale');
+  for (let i = 0; i < 10; i += 1) await gone.look(0);
+  assert.match(gone.alerts.join(), /^raised: the data folder is gone/);
+});
+
+test('inodes count as bytes do: few of them refuse what is new, the last ones outputs, and the alert names them', async () => {
+  const { reserve, look, disk, alerts, clock } = world();
+  disk.inodes = { free: 900, total: 100_000 };
+  await look(50 * GiB);
+  await assert.rejects(
+    reserve.checkRoom('an upload'),
+    (error) => isFull(error) && /no inodes left/.test(String(error)),
+  );
+  await reserve.checkOutput();
+  assert.match(alerts[0] ?? '', /^raised: .* has nearly no inodes left: 900 of 100000 are free, and 1000 are kept/);
+  assert.deepEqual([reserve.state?.reserveInodes, reserve.state?.inodes?.free], [1_000, 900]);
+  disk.inodes = { free: 100, total: 100_000 };
+  await clock.advance(1_000);
+  await assert.rejects(reserve.checkOutput(), isFull);
+  disk.inodes = { free: 1_050, total: 100_000 };
+  await look(50 * GiB);
+  assert.equal(alerts.length, 1, 'a few more than the reserve are not enough');
+  disk.inodes = { free: 2_000, total: 100_000 };
+  await look(50 * GiB);
+  await reserve.checkRoom('an upload');
+  assert.match(alerts[1] ?? '', /^cleared: /);
+});
+
+test('of few inodes in all at most a quarter is kept, and a file system without them lacks none', async () => {
+  const { reserve, look, disk } = world();
+  disk.inodes = { free: 30, total: 100 };
+  await look(50 * GiB);
+  await reserve.checkRoom('an upload');
+  disk.inodes = undefined;
+  await look(50 * GiB);
+  await reserve.checkRoom('an upload');
+  assert.equal(reserve.state?.reserveInodes, undefined);
+});
+
+test('a ballast that can be neither written nor given up keeps no alert back, and is seldom tried again', async () => {
+  const { look, disk, alerts, logged, clock } = world();
+  disk.ballastError = new Error('operation not permitted');
+  for (let i = 0; i < 10; i += 1) await look(50 * GiB);
+  assert.equal(logged.length, 1);
+  await look(100 * GiB);
+  await look(50 * GiB);
+  assert.deepEqual(
+    alerts.map((text) => text.slice(0, 7)),
+    ['raised:', 'cleared'],
+  );
+  assert.equal(logged.length, 1, 'the same trouble is complained of once');
+  disk.ballastError = undefined;
+  await look(50 * GiB);
+  assert.equal(disk.sizeBytes, 0);
+  await clock.advance(600_000);
+  await look(50 * GiB);
+  assert.equal(disk.sizeBytes, 32 * MiB);
 });

@@ -1,5 +1,6 @@
 import { eachApart } from './apart.ts';
 import type { StorageContext } from './context.ts';
+import { strangersUntilMs } from './strangers.ts';
 
 /** What is younger than this may belong to something that is just being written down. */
 export const graceMs = 3_600_000;
@@ -10,12 +11,15 @@ const batch = 1_000;
  * Mark and sweep: removes blobs that no job and no revision of a service refers to, and logs of jobs that are not there.
  *
  * The folder is read before the references are: what is put later is too young to be removed, and what is referred to anew
- * is held until that is written down (BlobStore.hold). A crash leaves less to do, or the same again.
+ * is held until that is written down (BlobStore.hold). Files of another database stay. A crash leaves less to do, or the same again.
  */
 export async function sweepStorage(context: StorageContext): Promise<{ blobs: number; bytes: number; logs: number }> {
   const olderThanMs = context.clock.now() - graceMs;
-  const done = { blobs: 0, bytes: 0, logs: await sweepLogs(context, olderThanMs) };
-  for await (const blobs of batches(context.blobs.list(), ({ changedAtMs }) => changedAtMs <= olderThanMs)) {
+  const strangersMs = await strangersUntilMs(context, olderThanMs);
+  const isMeant = ({ changedAtMs }: { changedAtMs: number }): boolean =>
+    changedAtMs <= olderThanMs && changedAtMs > strangersMs;
+  const done = { blobs: 0, bytes: 0, logs: await sweepLogs(context, isMeant) };
+  for await (const blobs of batches(context.blobs.list(), isMeant)) {
     const used = await inUse(
       context,
       blobs.map(({ id }) => id),
@@ -55,10 +59,10 @@ async function inUse({ store }: StorageContext, ids: readonly string[]): Promise
   return used;
 }
 
-async function sweepLogs(context: StorageContext, olderThanMs: number): Promise<number> {
+async function sweepLogs(context: StorageContext, isMeant: (log: { changedAtMs: number }) => boolean): Promise<number> {
   const { store, logs } = context;
   let removed = 0;
-  for await (const some of batches(logs.list(), ({ changedAtMs }) => changedAtMs <= olderThanMs)) {
+  for await (const some of batches(logs.list(), isMeant)) {
     const known = await store.storage.known(some.map(({ jobId }) => jobId));
     const strays = some.filter((one) => !known.has(one.jobId));
     const gone = await eachApart(context, 'removing logs', strays, async ({ jobId, attempt }) => {

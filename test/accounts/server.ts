@@ -129,6 +129,7 @@ export async function openTestWeb(
     upkeep: await openUpkeep({ store, dataDir: folder.path, imageId: 'image-1', clock }),
     status: () => 'ready',
     waiting: async () => ({ reason: { code: 'soon', text: 'waits', numbers: {} }, place: 0 }),
+    troubleOf: () => undefined,
     ...settings,
   };
   const app = await buildServer(context, (route: RouteOptions) =>

@@ -252,3 +252,34 @@ test('a log of 100 MB in one line needs no memory to speak of', async () => {
   }
   assert.ok(most < 150 * 1024 ** 2, `${most} bytes more`);
 });
+
+test('a damaged log gives what is readable, and says what is damaged from which byte on', async () => {
+  const { store, logs } = api.web.context.jobs;
+  const frame = encodeFrame({ stream: 'stdout', atMs: 1, data: Buffer.from('whole') });
+  const noFrame = Buffer.alloc(frame.length, 0xff);
+  const damages = {
+    begin: { log: [noFrame, frame], from: 0 },
+    middle: { log: [frame, frame, noFrame, frame], from: 2 * frame.length },
+    end: { log: [frame, frame.subarray(0, 13)], from: frame.length },
+  };
+  for (const [id, { log, from }] of Object.entries(damages)) {
+    await store.jobs.insert(queuedJob({ id, owner: 'ann', state: 'succeeded', attempt: 1, endedAtMs: 1 }));
+    await logs.append(id, 1, Buffer.concat(log));
+    for (const query of ['', '?follow=true', `?from=1:${from}`]) {
+      const response = await api.ask('GET', `/jobs/${id}/logs${query}`);
+      assert.equal(response.status, 200, id);
+      const text = await response.text();
+      const data = JSON.parse(/event: damaged\ndata: (.*)/.exec(text)?.[1] ?? '{}');
+      assert.deepEqual([data.attempt, data.atByte], [1, from], `${id} ${query}`);
+      assert.match(data.message, new RegExp(`attempt 1 of job ${id} is damaged from byte ${from} on`));
+      assert.equal(text.match(/event: damaged/g)?.length, 1);
+      assert.match(text, /event: end/);
+      // What is readable, and the notice.
+      const readable = query.includes('from') ? 0 : from / frame.length;
+      assert.equal(text.match(/event: output/g)?.length, readable + 1);
+    }
+  }
+  await api.refused(400, 'GET', '/jobs/middle/logs?from=1:5');
+  const cut = await api.ask('GET', '/jobs/middle/output').then((response) => response.text().catch(() => 'cut off'));
+  assert.equal(cut, 'cut off');
+});

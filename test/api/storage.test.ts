@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { TidepoolError } from '../../src/domain/errors.ts';
+import { sortableId } from '../../src/domain/id.ts';
 import { emptyResult } from '../../src/domain/job.ts';
 import type { StorageRules } from '../../src/domain/storage.ts';
 import { unlimitedStorage } from '../../src/domain/storage.ts';
+import { queuedJob } from '../../src/fake/job.ts';
 import { jobListSchema, jobSchema } from '../../src/protocol/api.ts';
 import { deployedSchema } from '../../src/protocol/services.ts';
 import { keepStorage } from '../../src/storage/keep.ts';
@@ -265,6 +267,25 @@ test('jobs keep the order in which they were submitted when the clock is set bac
   clock().jump(3_600_000);
   assert.ok(after > before);
   assert.deepEqual(await jobIds(), [after, before]);
+});
+
+test('a job of a far future, or of a clock before 1970, gives the next ones no ids of its time', async () => {
+  await deleteAll();
+  const random = new Uint8Array(10);
+  const time = (id: string) => id.slice(0, 6);
+  const aheadMs = clock().now() + 3_600_000;
+  clock().jump(-aheadMs);
+  const ids = [(await submit('0.py', '0')).id];
+  clock().jump(aheadMs);
+  assert.match(ids.join(), /^0/, 'a negative time does not sort after all others');
+  const wrong = sortableId(clock().now() + 10 * 366 * 86_400_000, random);
+  await api.web.context.jobs.store.jobs.insert(queuedJob({ id: wrong, owner: 'ann' }));
+  for (const name of ['a.py', 'b.py', 'c.py']) {
+    const { id } = await submit(name, name);
+    assert.equal(time(id), time(sortableId(clock().now(), random)), 'its time is that of the clock');
+    ids.unshift(id);
+  }
+  assert.deepEqual(await jobIds(), [wrong, ...ids], 'all others are in their order');
 });
 
 async function deleteAll(): Promise<void> {

@@ -77,7 +77,7 @@ test('a running server copies its own database for the command', () =>
     await mkdir(join(folder, 'state'), { recursive: true });
     const before = process.env.XDG_STATE_HOME;
     process.env.XDG_STATE_HOME = join(folder, 'state');
-    const leave = await announceServer({ url: web.url, dataDir, installationId: 'x' });
+    const leave = await announceServer({ url: web.url, dataDir });
     try {
       const dir = join(folder, 'backups');
       const made = await tidepool(folder, 'backup', dir);

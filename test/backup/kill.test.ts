@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cp, rm, stat } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { backUp } from '../../src/backup/backup.ts';
 import { checkBackups } from '../../src/backup/check.ts';
 import { listBackups } from '../../src/backup/manifest.ts';
-import { restore } from '../../src/backup/restore.ts';
+import { prepareDataFolder } from '../../src/config/data-folder.ts';
+import { databaseKind } from '../../src/sqlite/recognize.ts';
 import { openSqliteStore } from '../../src/sqlite/store.ts';
 import { databaseTools, inWorkFolder, serveFolder } from './support.ts';
 
@@ -54,29 +55,41 @@ test('a backup that is killed at any step is none, harms no other, and the next 
     }
   }));
 
-test('a restore that is killed at any step leaves no data folder, or a whole one, and the next one succeeds', () =>
-  inWorkFolder(async (folder) => {
-    const dir = join(folder, 'backups');
-    const target = join(folder, 'new');
-    const script = await (async () => {
-      await using served = await serveFolder(folder);
-      const blob = await served.addJob('a', 'print(1)');
-      await backUp(served.options(dir));
-      return blob;
-    })();
-    const steps = run('restore', folder, Number.POSITIVE_INFINITY) ?? assert.fail('killed');
-    for (const step of spread(steps)) {
-      await rm(target, { recursive: true });
-      assert.equal(run('restore', folder, step), undefined);
-      const isThere = await stat(target).then(
-        () => true,
-        () => false,
-      );
-      const options = { id: undefined, newInstallationId: undefined, database: databaseTools };
-      if (!isThere) await restore({ dir, dataDir: target, ...options });
-      const store = await openSqliteStore(join(target, 'tidepool.db'));
-      assert.ok(await store.jobs.get('a'), `after a kill before step ${step}`);
-      await store.close();
-      assert.equal((await stat(join(target, 'blobs', script.slice(0, 2), script))).size, 8);
-    }
-  }));
+for (const isThere of [false, true])
+  test(`a restore to a folder that ${isThere ? 'is empty' : 'is not there'} may be killed at any step: no server starts there until the next one has succeeded`, () =>
+    inWorkFolder(async (folder) => {
+      const dir = join(folder, 'backups');
+      const target = join(folder, 'new');
+      const makeTarget = async (): Promise<void> => {
+        await rm(target, { recursive: true, force: true });
+        if (isThere) await mkdir(target);
+      };
+      const script = await (async () => {
+        await using served = await serveFolder(folder);
+        const blob = await served.addJob('a', 'print(1)');
+        await backUp(served.options(dir));
+        return blob;
+      })();
+      await makeTarget();
+      const steps = run('restore', folder, Number.POSITIVE_INFINITY) ?? assert.fail('killed');
+      for (const step of spread(steps)) {
+        await makeTarget();
+        assert.equal(run('restore', folder, step), undefined);
+        if (!(await isWhole(target))) run('restore', folder, Number.POSITIVE_INFINITY);
+        await prepareDataFolder(target, databaseKind);
+        const store = await openSqliteStore(join(target, 'tidepool.db'));
+        assert.ok(await store.jobs.get('a'), `after a kill before step ${step}`);
+        await store.close();
+        assert.equal((await stat(join(target, 'blobs', script.slice(0, 2), script))).size, 8);
+        assert.equal((await readdir(target)).includes('.restoring'), false);
+      }
+    }));
+
+/** Whether a server would start there, with what has been restored. */
+async function isWhole(target: string): Promise<boolean> {
+  if (!(await readdir(target).catch(() => [] as string[])).includes('tidepool.db')) return false;
+  return prepareDataFolder(target, databaseKind).then(
+    () => true,
+    () => false,
+  );
+}

@@ -7,7 +7,7 @@ import { syncBuiltinESMExports } from 'node:module';
  */
 const [, , action, folder = '', step] = process.argv;
 let steps = 0;
-const changing = ['link', 'rename', 'rm', 'open', 'mkdir', 'chmod'] as const;
+const changing = ['link', 'rename', 'rm', 'rmdir', 'open', 'mkdir', 'chmod'] as const;
 for (const name of changing) {
   const original = fs[name] as (...args: unknown[]) => unknown;
   Object.assign(fs, {

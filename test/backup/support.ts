@@ -10,10 +10,13 @@ import type { Store } from '../../src/domain/store.ts';
 import { FakeClock } from '../../src/fake/clock.ts';
 import { queuedJob } from '../../src/fake/job.ts';
 import { inspectDatabase, lockFolder, rewriteDatabase } from '../../src/sqlite/copy.ts';
+import { blobUsers, lastAttempts } from '../../src/sqlite/references.ts';
 import { openSqliteStore } from '../../src/sqlite/store.ts';
 
 export const databaseTools: DatabaseTools = {
   inspect: inspectDatabase,
+  blobUsers,
+  attempts: lastAttempts,
   rewrite: rewriteDatabase,
   lock: lockFolder,
 };
@@ -33,7 +36,7 @@ export interface Served extends AsyncDisposable {
   readonly dataDir: string;
   readonly store: Store;
   /** Adds a job with a script, and a log of its first attempt; returns the id of its script's blob. */
-  addJob(id: string, script: string): Promise<string>;
+  addJob(id: string, script: string, attempt?: number): Promise<string>;
   appendLog(id: string, text: string): Promise<void>;
   options(dir: string, change?: Partial<BackupOptions>): BackupOptions;
 }
@@ -51,14 +54,14 @@ export async function serveFolder(folder: string): Promise<Served> {
   return {
     dataDir,
     store,
-    async addJob(id, script) {
+    async addJob(id, script, attempt = 0) {
       const blob = await blobs.put(
         (async function* () {
           yield Buffer.from(script);
         })(),
         100_000_000,
       );
-      const job = queuedJob({ id, createdAtMs: clock.now() });
+      const job = queuedJob({ id, attempt, createdAtMs: clock.now() });
       const inputBytes = { ...job.spec.inputBytes, script: blob.sizeBytes };
       await store.jobs.insert({ ...job, spec: { ...job.spec, scriptBlob: blob.id, inputBytes } });
       await logs.append(id, 1, Buffer.from(`log of ${id}\n`));

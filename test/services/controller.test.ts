@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { TidepoolError } from '../../src/domain/errors.ts';
 import { deployService } from '../../src/services/deploy.ts';
-import { serving, stored, withWorld } from './support.ts';
+import { never, serving, stored, withWorld, workloadOf } from './support.ts';
 
 withWorld('a first deployment gets a pool, a port and, on its VMs, requests', async (world) => {
   const { service } = await deployService(world.context, await world.deployment('fib', 'good'));
@@ -159,3 +160,46 @@ withWorld('handlers are answered from the store of their own service', async (wo
   assert.ok(value instanceof Uint8Array);
   assert.equal(Buffer.from(value).toString(), '1');
 });
+
+for (const isLate of [false, true]) {
+  const when = isLate ? 'break in the middle of an upload' : 'cannot be read';
+  withWorld(`files of a revision that ${when} fail neither revision nor VM, and raise one alert`, async (world) => {
+    await serving(world, 2);
+    const { read } = world.blobs;
+    let isAway = true;
+    let asked = 0;
+    world.blobs.read = async (id) => {
+      const blob = await read.call(world.blobs, id);
+      if (!isAway) return blob;
+      asked += 1;
+      const error = new TidepoolError('internal', 'the blob is damaged', { details: { damagedBlob: id } });
+      if (!isLate) throw error;
+      // What is looked at is well, and the reading for the upload breaks.
+      return asked % 2 === 1 ? blob : { ...blob, content: broken(error) };
+    };
+    await deployService(world.context, await world.deployment('fib', 'keeps'));
+    // A VM that is prepared meanwhile is not given up either, though it takes longer than it may.
+    const vm = await world.addVm('fib', { state: 'booting', capacity: null });
+    const prepared = workloadOf(world).prepare(vm, never);
+    await world.clock.advance(200_000);
+    assert.deepEqual(await world.revisions('fib'), ['2 rolling', '1 current']);
+    assert.match(world.controller.waitsFor('fib') ?? '', /waits for the server: the blob is damaged/);
+    assert.ok(asked > 4 && asked <= 60, `read ${asked} times`);
+    const alerts = async () => (await world.eventNames()).filter((name) => name.startsWith('alert.'));
+    assert.deepEqual(await alerts(), ['alert.raised']);
+    assert.ok(!(await world.eventNames()).includes('service.failed'));
+    isAway = false;
+    await world.clock.advance(60_000);
+    await prepared;
+    await world.moveVm(vm.name, 'ready');
+    await world.clock.advance(60_000);
+    assert.deepEqual(await world.revisions('fib'), ['2 current', '1 superseded']);
+    assert.equal((await alerts()).length, 2);
+    assert.equal(world.controller.waitsFor('fib'), undefined);
+  });
+}
+
+async function* broken(error: Error): AsyncGenerator<Uint8Array> {
+  yield new Uint8Array(1);
+  throw error;
+}

@@ -4,6 +4,8 @@ import { TidepoolError } from '../../src/domain/errors.ts';
 import type { EventName } from '../../src/domain/event.ts';
 import type { AgentFault } from '../../src/fake/agent-link.ts';
 import { queuedJob } from '../../src/fake/job.ts';
+import { cancelJob } from '../../src/jobs/cancel.ts';
+import type { FileEntry } from '../../src/protocol/file-stream.ts';
 import { textBlobs } from './parts.ts';
 import { SimServer } from './server.ts';
 import { World } from './world.ts';
@@ -232,23 +234,144 @@ test('a VM whose agent does not end an attempt is destroyed before the job is st
   await end();
 });
 
+/** Breaks uploads off on their way to the worker while there are some left to break. */
+function breaking(world: World, isBroken: () => boolean): void {
+  const run = world.agents.run.bind(world.agents);
+  world.agents.run = (agent, spec, files, following) => run(agent, spec, cutOnTheWay(files, isBroken), following);
+}
+
+async function* cutOnTheWay(
+  files: AsyncIterable<FileEntry> | Iterable<FileEntry>,
+  isBroken: () => boolean,
+): AsyncGenerator<FileEntry> {
+  if (isBroken()) throw new TidepoolError('unavailable', 'the connection to the worker was lost');
+  yield* files;
+}
+
 test('files that do not arrive do not count as a try', async () => {
   const { world, submit, get, outcomes, end } = await cloud(1, 2);
   let left = 5;
+  breaking(world, () => left-- > 0);
+  await submit('job-1', "print('one')");
+  await world.clock.advance(120_000);
+  const job = await get('job-1');
+  assert.equal(job.state, 'succeeded');
+  assert.deepEqual(await outcomes('job-1'), [...Array.from({ length: 5 }, () => 'not_started'), 'succeeded']);
+  await end();
+});
+
+/** Lets the blobs of a world fail: at once when they are asked for, or in the middle of their content. */
+function failingBlobs(
+  world: World,
+  problem: () => { readonly isLate: boolean; readonly error: Error } | undefined,
+): void {
   const read: typeof textBlobs.read = async (id) => {
     const { sizeBytes, content } = await textBlobs.read(id);
+    const found = problem();
+    if (found?.isLate === false) throw found.error;
     async function* cut(): AsyncGenerator<Uint8Array> {
-      if (left-- > 0) throw new TidepoolError('unavailable', 'the connection to the worker was lost');
+      if (found !== undefined) throw found.error;
       yield* content;
     }
     return { sizeBytes, content: cut() };
   };
   Object.assign(world.blobs, { read });
-  await submit('job-1', "print('one')");
-  await world.clock.advance(120_000);
-  const job = await get('job-1');
-  assert.equal(job.state, 'succeeded');
-  assert.ok((await outcomes('job-1')).slice(0, -1).every((outcome) => outcome === 'not_started'));
+}
+
+for (const isLate of [false, true]) {
+  const when = isLate ? 'in the middle of an upload' : 'when an upload is to begin';
+  test(`blobs that cannot be read ${when} blame no worker and count no attempt`, async () => {
+    // With one attempt a try that counts would end the job.
+    const { world, server, submit, get, outcomes, events, end } = await cloud(1, 1);
+    const error = new TidepoolError('unavailable', 'the server cannot read its blob: EIO');
+    const untilMs = world.clock.uptimeMs() + 20_000;
+    let asked = 0;
+    failingBlobs(world, () => {
+      if (world.clock.uptimeMs() >= untilMs) return undefined;
+      asked += 1;
+      // Late: it is well when it is looked at, and breaks in the upload behind that.
+      return isLate && asked % 2 === 1 ? undefined : { isLate, error };
+    });
+    await submit('job-1', "print('one')");
+    await world.clock.advance(15_000);
+    assert.equal((await get('job-1')).state, 'starting');
+    assert.equal(server.jobs.troubleOf('job-1'), error.message);
+    assert.equal((await events('alert.raised')).length, 1);
+    assert.match((await events('alert.raised'))[0]?.text ?? '', /cannot read its blob: EIO/);
+    assert.ok(asked <= 12, `asked ${asked} times`);
+    await world.clock.advance(60_000);
+    assert.equal((await get('job-1')).state, 'succeeded');
+    assert.equal(server.jobs.troubleOf('job-1'), undefined);
+    assert.deepEqual(await outcomes('job-1'), ['succeeded']);
+    assert.equal((await events('alert.cleared')).length, 1);
+    await end();
+  });
+}
+
+test('each damaged blob is one alert beside that of other trouble, and one of its jobs can be cancelled', async () => {
+  const { world, server, submit, get, outcomes, events, end } = await cloud(2);
+  const damaged = new Set(["print('a')", "print('b')"]);
+  const read: typeof textBlobs.read = async (id) => {
+    if (!damaged.has(id)) return textBlobs.read(id);
+    throw new TidepoolError('internal', `the blob ${id} is damaged`, { details: { damagedBlob: id } });
+  };
+  Object.assign(world.blobs, { read });
+  for (const [id, script] of [
+    ['job-1', "print('a')"],
+    ['job-2', "print('a')"],
+    ['job-3', "print('b')"],
+  ] as const)
+    await submit(id, script);
+  await world.clock.advance(60_000);
+  assert.deepEqual(
+    (await events('alert.raised')).map(({ data }) => data.damagedBlob).toSorted(),
+    [...damaged].toSorted(),
+  );
+  let isFull = true;
+  failing(world.logs, ['append'], () => (isFull ? noSpace() : undefined));
+  await submit('job-4', "print('c')");
+  await world.clock.advance(30_000);
+  assert.equal((await events('alert.raised')).filter(({ text }) => text.includes('ENOSPC')).length, 1);
+  await cancelJob({ ...world, changes: server.changes }, 'job-2');
+  await world.clock.advance(2_000);
+  assert.equal((await get('job-2')).state, 'cancelled');
+  isFull = false;
+  damaged.clear();
+  await world.clock.advance(60_000);
+  for (const id of ['job-1', 'job-3', 'job-4']) {
+    assert.equal((await get(id)).state, 'succeeded');
+    assert.deepEqual(await outcomes(id), ['succeeded']);
+  }
+  assert.equal((await events('alert.cleared')).length, 1);
+  assert.equal((await events('alert.raised')).length, 3);
+  await end();
+});
+
+test('requirements that cannot be read hold up the jobs that have them, and no others', async () => {
+  const { world, server, get, submit, events, end } = await cloud(1);
+  let isAway = true;
+  let asked = 0;
+  const read: typeof textBlobs.read = async (id) => {
+    if (id === 'greet' && isAway) {
+      asked += 1;
+      throw new TidepoolError('unavailable', 'the server cannot read its blob greet: EIO');
+    }
+    return textBlobs.read(id);
+  };
+  Object.assign(world.blobs, { read });
+  const job = queuedJob({ id: 'job-1', createdAtMs: world.clock.now() });
+  await world.store.jobs.insert({ ...job, spec: { ...job.spec, scriptBlob: 'pass', requirementsBlob: 'greet' } });
+  await submit('job-2', "print('two')");
+  await world.clock.advance(20_000);
+  assert.equal((await get('job-2')).state, 'succeeded');
+  const waiting = await server.jobs.waiting(await get('job-1'));
+  assert.match(waiting.reason.text, /it waits for the server: the server cannot read its blob greet: EIO/);
+  assert.ok(asked > 1 && asked <= 6, `read ${asked} times`);
+  assert.equal((await events('alert.raised')).length, 1);
+  isAway = false;
+  await world.clock.advance(40_000);
+  assert.equal((await events('alert.cleared')).length, 1);
+  assert.equal((await get('job-1')).state, 'queued');
   await end();
 });
 

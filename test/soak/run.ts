@@ -8,6 +8,9 @@ import { readSoakOptions, soakUsage } from './options.ts';
 import { soak } from './soak.ts';
 import { summaryOf } from './summary.ts';
 
+// The soak goes on to its end, and gives its exit code, also when nobody reads what it prints.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 /** `npm run soak`: exit code 0 when nothing was lost, 1 when something was, 64 for wrong arguments. */
 process.exitCode = await main();
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openBlobFolder } from '../../src/blobs/blob-folder.ts';
 import { openLogFolder } from '../../src/blobs/log-folder.ts';
+import { openWithBallast } from '../../src/cmd/reserve.ts';
 import { defaultReserve } from '../../src/domain/disk.ts';
 import { hasCode } from '../../src/domain/errors.ts';
 import { defaultFlavors } from '../../src/domain/flavor.ts';
@@ -28,6 +29,31 @@ import { fill, smallDisk } from '../support/small-disk.ts';
 const GiB = 1024 ** 3;
 
 const disk = await smallDisk();
+const other = await smallDisk();
+
+test('a server that starts on a disk that is full to the last byte gives its ballast up, and opens its database', {
+  skip: typeof other === 'string' ? other : false,
+}, async () => {
+  assert.ok(typeof other !== 'string');
+  await using mounted = other;
+  const dataDir = mounted.folder;
+  const path = join(dataDir, 'tidepool.db');
+  const open = () => openSqliteStore(path);
+  const logged: string[] = [];
+  const parts = { dataDir, log: (line: string) => void logged.push(line) };
+  await (await open()).close();
+  const ballast = await ballastFile(join(dataDir, 'ballast'));
+  await ballast.fill(8 * 1024 ** 2);
+  await fill(join(dataDir, 'somebody-elses'));
+  await assert.rejects(open(), (error) => hasCode(error, 'exhausted'));
+  const store = await openWithBallast(parts, open);
+  assert.equal(await store.setting('written', () => 'x'.repeat(100_000)), 'x'.repeat(100_000));
+  assert.match(logged.join(), /is full: the ballast is given up for the database$/);
+  await store.close();
+  await fill(join(dataDir, 'somebody-elses-too'));
+  await assert.rejects(openWithBallast(parts, open), (error) => hasCode(error, 'exhausted'));
+  assert.equal(logged.length, 1, 'there is nothing left to give up');
+});
 
 test('a disk that is full to the last byte: jobs end, uploads are refused, and all goes on when there is room', {
   skip: typeof disk === 'string' ? disk : false,

@@ -23,7 +23,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   files: { imports: ['domain'], packages: [] },
   processes: { imports: [], packages: [] },
 
-  reconcile: { imports: ['domain'], packages: [] },
+  reconcile: { imports: ['domain', 'protocol'], packages: [] },
   accounts: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   metrics: { imports: ['domain', 'protocol', 'reconcile'], packages: [] },
   jobs: { imports: ['domain', 'protocol', 'reconcile', 'storage'], packages: [] },
@@ -58,6 +58,7 @@ export const layers: Readonly<Record<string, Layer>> = {
       'accounts',
       'autoscaler',
       'domain',
+      'files/system-fault.ts',
       'protocol',
       'jobs',
       'loads',

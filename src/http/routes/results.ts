@@ -31,7 +31,7 @@ export function resultRoutes(context: HttpContext): FastifyPluginAsyncZod {
     const logDocs = {
       ...{ tags, operationId: 'followJobLogs', summary: 'Output as server-sent events', params },
       description:
-        'An event `output` has the id to go on after it; `end` comes last and is the job. Bytes are in base64.',
+        'An event `output` has the id to go on after it; `damaged` says from which byte on the log of an attempt cannot be read; `end` comes last and is the job. Bytes are in base64.',
       querystring: z.object({
         follow: z.stringbool().default(false).describe('Until the job has ended, not only what is there'),
         from: z.string().regex(positionPattern, 'is ATTEMPT:OFFSET').optional(),

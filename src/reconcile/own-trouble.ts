@@ -49,9 +49,9 @@ export class OwnParts {
     }
   }
 
-  /** Files of ours that the call reads. */
+  /** Files of ours that the call reads. One that is not as long as it should be is trouble of ours. */
   async *files(source: AsyncIterable<FileEntry>): AsyncGenerator<FileEntry> {
-    for await (const file of this.stream(source)) yield { ...file, content: this.stream(file.content) };
+    for await (const file of this.stream(source)) yield { ...file, content: this.stream(exactly(file)) };
   }
 
   /** Work of ours on content that the call brings. Errors: the content's own, and `OwnTrouble`. */
@@ -85,4 +85,14 @@ export class OwnParts {
     this.#trouble ??= error instanceof OwnTrouble ? error : new OwnTrouble(error);
     return this.#trouble;
   }
+}
+
+async function* exactly({ path, size, content }: FileEntry): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of content) {
+    bytes += chunk.length;
+    if (bytes > size) break;
+    yield chunk;
+  }
+  if (bytes !== size) throw new TidepoolError('internal', `${path} has not the ${size} bytes that it should have`);
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
+import { cp, mkdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { TidepoolError } from '../domain/errors.ts';
 import { systemFault } from './system-fault.ts';
@@ -32,4 +34,18 @@ test('mistakes, and errors that have a code of ours, stay as they are', () => {
   const ours = new TidepoolError('conflict', 'no');
   assert.equal(systemFault(ours), ours);
   assert.equal(systemFault('text'), 'text');
+});
+
+test('an error that Node makes of one of the system is one of the system too', async () => {
+  const folder = import.meta.dirname;
+  const copied = systemFault(await thrownBy(cp(folder, join(tmpdir(), 'never-made'))));
+  assert.ok(copied instanceof TidepoolError, String(copied));
+  assert.equal(copied.code, 'unavailable');
+  assert.match(copied.message, new RegExp(`^cp of ${folder} failed: .*\\(EISDIR\\)$`));
+  const failed = Object.assign(new Error('connect EMFILE'), { code: 'EMFILE', syscall: 'connect' });
+  const fetched = systemFault(new TypeError('fetch failed', { cause: failed }));
+  assert.ok(fetched instanceof TidepoolError && fetched.code === 'unavailable', String(fetched));
+  const info = { code: 'ENOSPC', syscall: 'mkdir', path: '/full', message: 'no space left on device' };
+  const full = systemFault(Object.assign(new Error('no room'), { code: 'ERR_FS_CP_EINVAL', info }));
+  assert.ok(full instanceof TidepoolError && full.code === 'exhausted', String(full));
 });
