@@ -20,6 +20,8 @@ const bootsWithin = 6 * minute;
 /** From the fault on. A server that stood still while it asked does not trust what it saw then, and asks again. */
 const noticedWithinMs = 3_000;
 const askedAgainWithinMs = 3_000;
+/** A VM that enters service makes way for the next launch a moment before that is written down; a boot takes far longer. */
+const enteringMs = 3_000;
 const config = {
   flavors: [{ name: 'tiny', vcpus: 1, memoryMiB: 512, diskGiB: 4 }],
   pools: [{ name: 'faults', flavor: 'tiny', min: size, max: size }] as const,
@@ -152,7 +154,7 @@ test('two of five killed at once: an alert is raised and VMs are launched one at
   const launched = await cloud.events('vm.launched', sinceMs);
   for (const [i, later] of launching.slice(1).entries()) {
     const earlier = launching[i];
-    const isUp = launched.some(({ vm, atMs }) => vm === earlier?.vm && atMs <= later.atMs);
+    const isUp = launched.some(({ vm, atMs }) => vm === earlier?.vm && atMs <= later.atMs + enteringMs);
     assert.ok(isUp, `${later.vm} was launched while ${earlier?.vm} was still on its way up`);
   }
   await cloud.ready(size, bootsWithin);
