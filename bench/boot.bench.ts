@@ -40,7 +40,7 @@ async function bareKernel(): Promise<number> {
     '-initrd',
     probeInitrdPath(image),
     '-append',
-    'console=ttyS0 quiet panic=-1',
+    'console=ttyS0 quiet panic=-1 no_timer_check',
   ];
   const qemu = spawn('qemu-system-x86_64', [...machine, ...boots, '-display', 'none', '-serial', 'stdio'], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -61,7 +61,7 @@ async function probe(options: ChooseAcceleratorOptions): Promise<AcceleratorChoi
     accelerator: 'kvm',
     kernelPath: options.kernelPath,
     initrdPath: options.probeInitrdPath,
-    commandLine: 'console=ttyS0 quiet panic=-1',
+    commandLine: 'console=ttyS0 quiet panic=-1 no_timer_check',
     timeoutMs: probeTimeoutMs,
   });
   if (result.booted) {
