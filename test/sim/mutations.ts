@@ -41,14 +41,6 @@ export const mutations: readonly Mutation[] = [
   },
   {
     file: 'src/pool/compare.ts',
-    from: 'if (now?.state !== vm.state || now.stateSinceMs !== vm.stateSinceMs) return;',
-    to: '',
-    why: 'A look at a machine is believed although its VM has changed since.',
-    seed: 131,
-    says: 'was sound and was given up: its machine is',
-  },
-  {
-    file: 'src/pool/compare.ts',
     from: "if (expected === 'running' && machine?.pauseReason === 'no_room') return noRoom.stands(vm);",
     to: '',
     why: 'A VM whose guest stands for lack of room on the host is given up.',
