@@ -33,8 +33,9 @@ export async function compareMachines(context: PoolContext, comparing: Comparing
       if (expected === undefined) return;
       await comparing.attempt(vm.name, async () => {
         const listed = machines.get(vm.name);
+        const wasUnderWay = comparing.isUnderWay(vm.name);
         const machine = listed?.state === expected ? listed : await lookAgain(context, vm.name);
-        if (machine !== 'unknown') await compare(context, vm, machine, comparing, '');
+        if (machine !== 'unknown') await compare(context, vm, machine, { ...comparing, wasUnderWay }, '');
       });
     }),
   );
@@ -54,9 +55,11 @@ export async function compareMachine(
   const vm = await context.store.vms.get(name);
   if (vm?.pool !== context.pool.name || expectedState(vm) === undefined) return;
   await comparing.attempt(name, async () => {
+    const wasUnderWay = comparing.isUnderWay(name);
     const machine = await lookAgain(context, name);
     // The next comparison of all sees it.
-    if (machine !== 'unknown') await compare(context, vm, machine, comparing, ` (${kind}: ${detail})`);
+    if (machine !== 'unknown')
+      await compare(context, vm, machine, { ...comparing, wasUnderWay }, ` (${kind}: ${detail})`);
   });
 }
 
@@ -70,12 +73,18 @@ async function lookAgain(context: PoolContext, name: string): Promise<Machine | 
   }
 }
 
+/** What is known when a machine has been looked at. */
+interface Compared extends Comparing {
+  /** Whether a step was under way on the VM when its machine was asked for: the answer may be older than the step's end. */
+  readonly wasUnderWay: boolean;
+}
+
 /** @param machine as it was after `vm` was read */
 async function compare(
   context: PoolContext,
   vm: Vm,
   machine: Machine | undefined,
-  { isUnderWay, noRoom }: Comparing,
+  { isUnderWay, wasUnderWay, noRoom }: Compared,
   detail: string,
 ): Promise<void> {
   const expected = expectedState(vm);
@@ -85,7 +94,7 @@ async function compare(
   if (state !== 'paused') await noRoom.isPast(vm, state === 'running');
   if (state === expected) return;
   // Our own steps pause and resume machines, but end none without having changed the row before.
-  if (isUnderWay(vm.name) && (state === 'running' || state === 'paused')) return;
+  if ((wasUnderWay || isUnderWay(vm.name)) && (state === 'running' || state === 'paused')) return;
   const now = await context.store.vms.get(vm.name);
   if (now?.state !== vm.state || now.stateSinceMs !== vm.stateSinceMs) return;
   await failVm(context, vm.name, `its machine is ${state}${detail}`, [vm.state]);

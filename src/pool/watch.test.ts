@@ -12,7 +12,7 @@ function watched() {
   const clock = new FakeClock();
   const state = {
     ...{ isSilent: false, cpu: 0 as number | undefined, stands: false, failures: [] as string[] },
-    ...{ offMs: 0, sets: 0 },
+    ...{ offMs: 0, sets: 0, onLook: (): undefined => undefined },
   };
   const health = (_agent: unknown, signal: AbortSignal): Promise<AgentHealth> =>
     new Promise((resolve, reject) => {
@@ -28,7 +28,7 @@ function watched() {
         state.offMs = 0;
       },
     },
-    hypervisor: { get: async () => undefined },
+    hypervisor: { get: async () => state.onLook() },
     cpuWantedSince: () => state.cpu,
     store: {
       vms: {
@@ -132,6 +132,19 @@ test('neither a clock that is set nor a standstill counts as silence, however lo
     state.isSilent = false;
     await clock.advance(5_000);
   }
+  assert.deepEqual(state.failures, []);
+  stop();
+  await ended;
+});
+
+test('a guest that is seen standing while the hypervisor is asked about it is not given up', async () => {
+  const { clock, state, stop, ended } = watched();
+  state.isSilent = true;
+  state.onLook = () => {
+    state.stands = true;
+    return undefined;
+  };
+  await clock.advance(20_000);
   assert.deepEqual(state.failures, []);
   stop();
   await ended;

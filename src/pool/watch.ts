@@ -101,7 +101,9 @@ export async function heartbeats(
       const mayJudge = silence.missed({ askedAtMs, nowMs: clock.uptimeMs(), limitMs: hangMs });
       if (stands(vm.name)) silence.answered(clock.uptimeMs());
       const reason = mayJudge ? deathReason(context, vm.name, lastAnswerMs, silence.chargedMs) : undefined;
-      if (reason !== undefined && (await lacksRoom(context, vm.name))) silence.answered(clock.uptimeMs());
+      // Somebody else may have seen it stand while the hypervisor was asked.
+      const isStanding = reason !== undefined && ((await lacksRoom(context, vm.name)) || stands(vm.name));
+      if (isStanding) silence.answered(clock.uptimeMs());
       else if (reason !== undefined) {
         return failVm(context, vm.name, `${reason} (${toTidepoolError(error).message})`, ['ready', 'draining']);
       }

@@ -12,8 +12,11 @@ const preparationMs = 60_000;
 const stepMs = 45_000;
 /** From the decision to drain a VM to its being drained. */
 const decisionMs = 5_000;
-/** How long the row of a VM that is drained may say that it serves, while another takes its place already. */
-const unwrittenMs = 1_000;
+/**
+ * How long the row of a VM that is drained may say that it serves, while another takes its place already: a write that fails
+ * is tried again.
+ */
+const unwrittenMs = 5_000;
 /** Strikes after which a sick VM is drained, and attempts that may be on their way to it then. */
 const mostRefusals = 3 + 3;
 

@@ -170,7 +170,11 @@ export class Simulation {
     if (random.chance(0.6)) {
       this.world.count('kills');
       server.kill();
-    } else await this.#settle(server.stop(), stopLimitSeconds);
+    } else {
+      await this.#settle(server.stop(), stopLimitSeconds);
+      // Nobody looked meanwhile, and the pool is steered until the jobs have been let go: a VM may have got its successor.
+      this.#checks.noteWanted(server.pool.size.desired, 1);
+    }
     this.#restartAtMs = clock.uptimeMs() + random.int(0, 15_000);
   }
 
