@@ -27,7 +27,7 @@ const retentionSchema = z.strictObject({
 export const jobsSchema = z.strictObject({
   maxQueued: z.int().min(1).max(1_000_000).default(100_000),
   /** Starts of one job in all, when workers are lost under it. */
-  maxAttempts: z.int().min(1).max(10).default(3),
+  maxAttempts: z.int().min(1).max(100).default(3),
   maxUploadBytes: z
     .int()
     .min(1024)

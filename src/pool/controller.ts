@@ -83,7 +83,7 @@ export class PoolController {
       this.#context,
       (vm) => this.#noteBoot(vm),
       () => this.wake(),
-      (name) => this.#noRoom.has(name),
+      (name) => this.#noRoom.stoodLately(name),
     );
   }
 

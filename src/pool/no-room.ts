@@ -38,8 +38,14 @@ export class NoRoom {
     return [...this.#stands].flatMap(([name, { runsSinceMs }]) => (runsSinceMs === undefined ? [name] : []));
   }
 
+  /** Whether the guest stands at present, as far as is known. */
   has(name: string): boolean {
     return this.#stands.get(name)?.runsSinceMs === undefined && this.#stands.has(name);
+  }
+
+  /** Whether the guest stands, or goes on since a moment ago: the silence of its agent may be from before. */
+  stoodLately(name: string): boolean {
+    return this.#stands.has(name);
   }
 
   /** The machine of this VM was seen standing for lack of room. */

@@ -59,7 +59,7 @@ async function whereAgentIs(context: PoolContext, vm: Vm, signal: AbortSignal): 
 
 /**
  * Asks the agent of a VM in service again and again, until the VM is given up (`failed`) or the signal fires.
- * @param stands whether the guest is known to stand for lack of room on the host, which is charged to nobody
+ * @param stands whether the guest is known to stand for lack of room on the host, or stood a moment ago: charged to nobody
  */
 export async function heartbeats(
   context: PoolContext,

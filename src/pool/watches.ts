@@ -34,7 +34,7 @@ export class Watches {
   /**
    * @param onBooted told when a VM's agent answered for the first time
    * @param wake called when there is something new to decide
-   * @param stands whether the guest of a VM is known to stand for lack of room on the host
+   * @param stands whether the guest of a VM is known to stand for lack of room on the host, or stood a moment ago
    */
   constructor(
     context: PoolContext,

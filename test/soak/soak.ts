@@ -26,7 +26,7 @@ const roundMs = 3 * 60_000;
 const config = {
   flavors: [{ name: 'tiny', vcpus: 1, memoryMiB: 512, diskGiB: 4 }],
   pools: [{ name: pool, prefix: 'soak', flavor: 'tiny', min: 1, max: poolSize }],
-  jobs: { maxAttempts: 10 },
+  jobs: { maxAttempts: 100 },
   // The disks of the soak are smaller than the usual reserve.
   room: { diskReserveMiB: 128 },
 };
