@@ -50,7 +50,7 @@ export class JobClient {
         return await this.#api.json('POST', '/jobs', jobSchema, await formOf(spec, files), headers);
       } catch (error) {
         const isFirst = triesLeft === submitTries;
-        if (!hasCode(error, 'unavailable') || triesLeft <= 0 || (isFirst && isNobodyThere(error))) throw error;
+        if (!hasCode(error, 'unavailable') || triesLeft <= 0 || (isFirst && isNotTaken(error))) throw error;
         await sleep(submitPauseMs);
       }
     }
@@ -136,8 +136,9 @@ async function formOf(spec: SubmissionBody, files: SubmittedFiles): Promise<Form
   return form;
 }
 
-/** Nothing listens there: what was sent has arrived nowhere, and waiting rarely helps. */
-function isNobodyThere(error: TidepoolError): boolean {
+/** Nothing listens there, or the server is stopping: what was sent has arrived nowhere, and a short wait rarely helps. */
+function isNotTaken(error: TidepoolError): boolean {
+  if (error.details.isStopping === true) return true;
   const reason = error.cause instanceof Error ? error.cause.cause : undefined;
   return reason instanceof Error && 'code' in reason && reason.code === 'ECONNREFUSED';
 }
