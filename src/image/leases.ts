@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { defaultReserve } from '../domain/disk.ts';
-import { absent, makeFolder, readJson, writeFileDurably } from '../files/durable.ts';
+import { absent, gone, makeFolder, readJson, writeFileDurably } from '../files/durable.ts';
 
 const leaseSchema = z.object({
   /** Data folder of the installation; when it is gone, so is all that the lease was for. */
@@ -42,4 +42,28 @@ export async function readLeases(cacheDir: string): Promise<Lease[]> {
     if ((await stat(lease.dataDir).catch(absent)) !== undefined) leases.push(lease);
   }
   return leases;
+}
+
+/** A server writes its lease every half a minute: one that is older than this is of a server that does not run. */
+const abandonedMs = 3_600_000;
+
+/**
+ * Removes the leases of servers that do not run and whose data folders do not exist. The caller holds the cache's lock. A server that
+ * has only lost sight of its data folder writes its lease again.
+ */
+export async function dropAbandonedLeases(cacheDir: string, nowMs: number): Promise<void> {
+  for (const name of (await readdir(join(cacheDir, folder)).catch(absent)) ?? []) {
+    if (!name.endsWith('.json')) continue;
+    const path = join(cacheDir, folder, name);
+    const lease = leaseSchema.safeParse(await readJson(path));
+    const written = await stat(path).catch(gone);
+    if (!lease.success || written === undefined || nowMs - written.mtimeMs < abandonedMs) continue;
+    // A look that fails in any other way does not say that the folder does not exist.
+    const isGone = await stat(lease.data.dataDir).then(() => false, isMissing);
+    if (isGone) await rm(path, { force: true });
+  }
+}
+
+function isMissing(error: NodeJS.ErrnoException): boolean {
+  return error.code === 'ENOENT';
 }
