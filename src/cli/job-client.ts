@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { openAsBlob } from 'node:fs';
+import { constants, openAsBlob } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { z } from 'zod';
 import { hasCode, TidepoolError } from '../domain/errors.ts';
+import { fileTrouble } from '../domain/file-trouble.ts';
 import {
   type AttemptView,
   attemptListSchema,
@@ -128,12 +130,20 @@ async function formOf(spec: SubmissionBody, files: SubmittedFiles): Promise<Form
   form.set('spec', JSON.stringify(spec));
   for (const [part, file] of Object.entries(files) as [string, string | undefined][]) {
     if (file === undefined) continue;
-    const blob = await openAsBlob(file).catch((cause: unknown) => {
-      throw new TidepoolError('invalid', `${file} does not exist or cannot be read`, { cause });
-    });
-    form.set(part, blob, basename(file));
+    form.set(part, await readableFile(file), basename(file));
   }
   return form;
+}
+
+/** Error: `invalid`, also for a folder. */
+async function readableFile(path: string): Promise<Blob> {
+  try {
+    await access(path, constants.R_OK);
+    if ((await stat(path)).isFile()) return await openAsBlob(path);
+  } catch (cause) {
+    throw new TidepoolError('invalid', `the file ${path} cannot be read: ${fileTrouble(cause)}`, { cause });
+  }
+  throw new TidepoolError('invalid', `${path} is not a file`);
 }
 
 /** Nothing listens there, or the server is stopping: what was sent has arrived nowhere, and a short wait rarely helps. */

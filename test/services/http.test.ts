@@ -218,7 +218,7 @@ test('what cannot be is refused in words', async () => {
   const plain = await ask('POST', '/services', { headers: { 'content-type': 'application/json' } });
   assert.equal(plain.status, 400);
   await deploy(400, /the part spec is missing/, form(undefined));
-  await deploy(400, /the part spec is not JSON/, form('{'));
+  await deploy(400, /its part spec is not JSON/, form('{'));
   await deploy(400, /the part file is missing/, form({ name: 'x' }, {}));
   await deploy(400, /Unrecognized key: "prot"/, form({ name: 'x', prot: 'udp' }));
   await deploy(400, /cannot be the name of a service/, form({ name: 'X' }));
