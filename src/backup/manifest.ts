@@ -40,6 +40,8 @@ const suffix = '.jsonl';
 export async function listBackups(dir: string): Promise<string[]> {
   const names = await readdir(join(dir, folderName)).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return [];
+    // A disk that fails says nothing of what was asked for.
+    if (!['ENOTDIR', 'EACCES', 'EPERM'].includes(cause.code ?? '')) throw cause;
     throw new TidepoolError('invalid', `the folder of backups ${dir} cannot be read: ${fileTrouble(cause)}`, { cause });
   });
   return names

@@ -3,6 +3,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { defaultReserve } from '../domain/disk.ts';
+import { TidepoolError } from '../domain/errors.ts';
 import { absent, gone, makeFolder, readJson, writeFileDurably } from '../files/durable.ts';
 
 const leaseSchema = z.object({
@@ -32,13 +33,19 @@ export async function writeLease(cacheDir: string, lease: Lease): Promise<void> 
   await writeFileDurably(join(cacheDir, folder, `${name}.json`), JSON.stringify(lease));
 }
 
-/** Returns the leases of all installations whose data folders are there. Error: `internal` for one that cannot be read. */
+/** Returns the leases of all installations whose data folders are there. Error: `conflict` for one that cannot be read. */
 export async function readLeases(cacheDir: string): Promise<Lease[]> {
   const leases: Lease[] = [];
   for (const name of (await readdir(join(cacheDir, folder)).catch(absent)) ?? []) {
     if (!name.endsWith('.json')) continue;
+    const path = join(cacheDir, folder, name);
+    const lease = leaseSchema.safeParse(await readJson(path)).data;
     // What cannot be read may name anything, so nothing is removed then.
-    const lease = leaseSchema.parse(await readJson(join(cacheDir, folder, name)));
+    if (lease === undefined)
+      throw new TidepoolError(
+        'conflict',
+        `the lease ${path} cannot be read, so nobody knows what its server needs; its server writes it again, or remove it`,
+      );
     if ((await stat(lease.dataDir).catch(absent)) !== undefined) leases.push(lease);
   }
   return leases;
