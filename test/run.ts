@@ -5,6 +5,7 @@ import { errorCodes, toTidepoolError } from '../src/domain/errors.ts';
 import { requirementsOf } from '../src/setup/requirements.ts';
 import { prepare } from './prepare.ts';
 import { inLanes } from './runner/lanes.ts';
+import { openTestHypervisor, sweepLeftovers } from './runner/leftovers.ts';
 import { runCommand } from './runner/run-command.ts';
 import { type Result, runTestFile } from './runner/run-file.ts';
 import { allStages, type Piece, pieces, type Stage, selectStages, stagesOfCheck } from './runner/stages.ts';
@@ -48,6 +49,7 @@ async function main(): Promise<number> {
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort());
   if (stages.some(({ fast }) => !fast)) {
     await ensureSystem(requirementsOf('server', 'test'), interrupted.signal);
+    await sweepLeftovers(openTestHypervisor, print);
   }
   await runStages(stages);
   printSummary();

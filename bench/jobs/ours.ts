@@ -61,6 +61,7 @@ async function jobContext(path: string, store: JobContext['store']): Promise<Job
       want: async () => undefined,
       image: async () => null,
       wantLayered: async () => undefined,
+      isRemoved: async () => false,
     },
     hasPip: false,
     flavors: defaultFlavors,

@@ -1,5 +1,6 @@
-import { prettifyError, z } from 'zod';
+import { z } from 'zod';
 import { TidepoolError } from '../domain/errors.ts';
+import { issuesOf } from '../protocol/issues.ts';
 import { type Policy, type PolicyInput, policySchema } from './policy.ts';
 
 /** Mean CPU over 30 s above the limit grows; shrinks when one VM fewer would still be under it. */
@@ -49,8 +50,7 @@ export function policiesNamed(names: readonly string[], configured: readonly Pol
 /** Checks policies from outside. Errors: `invalid` with the place and the reason. */
 export function parsePolicies(value: unknown): Policy[] {
   const parsed = z.array(policySchema).max(16).safeParse(value);
-  if (!parsed.success)
-    throw new TidepoolError('invalid', `the policies are not right:\n${prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new TidepoolError('invalid', `the policies are not right:\n${issuesOf(parsed.error)}`);
   const names = [...presets, ...parsed.data].map((policy) => policy.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)

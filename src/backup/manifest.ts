@@ -4,7 +4,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { TidepoolError } from '../domain/errors.ts';
-import { gone, makeFolder, writeFileDurably } from '../files/durable.ts';
+import { fileTrouble } from '../domain/file-trouble.ts';
+import { makeFolder, writeFileDurably } from '../files/durable.ts';
 
 /** One file of a backup; its content is the object of this hash. */
 export interface BackedFile {
@@ -35,9 +36,14 @@ export interface Manifest {
 const folderName = 'backups';
 const suffix = '.jsonl';
 
-/** Ids of the backups of a folder, oldest first. */
+/** Ids of the backups of a folder, oldest first. Error: `invalid` for what is no folder, or not to be read. */
 export async function listBackups(dir: string): Promise<string[]> {
-  const names = (await readdir(join(dir, folderName)).catch(gone)) ?? [];
+  const names = await readdir(join(dir, folderName)).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return [];
+    // A disk that fails says nothing of what was asked for.
+    if (!['ENOTDIR', 'EACCES', 'EPERM'].includes(cause.code ?? '')) throw cause;
+    throw new TidepoolError('invalid', `the folder of backups ${dir} cannot be read: ${fileTrouble(cause)}`, { cause });
+  });
   return names
     .filter((name) => name.endsWith(suffix))
     .map((name) => name.slice(0, -suffix.length))

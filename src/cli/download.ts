@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TidepoolError } from '../domain/errors.ts';
+import { fileTrouble } from '../domain/file-trouble.ts';
 import type { JobFileView } from '../protocol/api.ts';
 import { pathProblem } from '../protocol/file-stream.ts';
 import type { JobClient } from './job-client.ts';
@@ -42,7 +43,7 @@ export async function makeFolder(folder: string): Promise<void> {
     await mkdir(folder, { recursive: true });
   } catch (cause) {
     const isThere = (await stat(folder).catch(() => undefined)) !== undefined;
-    const why = isThere ? 'it is a file; name a folder' : (cause as Error).message;
+    const why = isThere ? 'it is a file; name a folder' : fileTrouble(cause);
     throw new TidepoolError('invalid', `the folder ${folder} cannot be made: ${why}`, { cause });
   }
 }
@@ -53,6 +54,6 @@ export async function downloadArchive(client: JobClient, jobId: string, target: 
   try {
     await pipeline(archive, createWriteStream(target));
   } catch (cause) {
-    throw new TidepoolError('invalid', `the archive did not get to ${target}: ${(cause as Error).message}`, { cause });
+    throw new TidepoolError('invalid', `the archive did not get to ${target}: ${fileTrouble(cause)}`, { cause });
   }
 }

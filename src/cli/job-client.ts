@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { openAsBlob } from 'node:fs';
+import { constants, openAsBlob } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { z } from 'zod';
 import { hasCode, TidepoolError } from '../domain/errors.ts';
+import { fileTrouble } from '../domain/file-trouble.ts';
 import {
   type AttemptView,
   attemptListSchema,
@@ -50,7 +52,7 @@ export class JobClient {
         return await this.#api.json('POST', '/jobs', jobSchema, await formOf(spec, files), headers);
       } catch (error) {
         const isFirst = triesLeft === submitTries;
-        if (!hasCode(error, 'unavailable') || triesLeft <= 0 || (isFirst && isNobodyThere(error))) throw error;
+        if (!hasCode(error, 'unavailable') || triesLeft <= 0 || (isFirst && isNotTaken(error))) throw error;
         await sleep(submitPauseMs);
       }
     }
@@ -128,16 +130,25 @@ async function formOf(spec: SubmissionBody, files: SubmittedFiles): Promise<Form
   form.set('spec', JSON.stringify(spec));
   for (const [part, file] of Object.entries(files) as [string, string | undefined][]) {
     if (file === undefined) continue;
-    const blob = await openAsBlob(file).catch((cause: unknown) => {
-      throw new TidepoolError('invalid', `${file} does not exist or cannot be read`, { cause });
-    });
-    form.set(part, blob, basename(file));
+    form.set(part, await readableFile(file), basename(file));
   }
   return form;
 }
 
-/** Nothing listens there: what was sent has arrived nowhere, and waiting rarely helps. */
-function isNobodyThere(error: TidepoolError): boolean {
+/** Error: `invalid`, also for a folder. */
+async function readableFile(path: string): Promise<Blob> {
+  try {
+    await access(path, constants.R_OK);
+    if ((await stat(path)).isFile()) return await openAsBlob(path);
+  } catch (cause) {
+    throw new TidepoolError('invalid', `the file ${path} cannot be read: ${fileTrouble(cause)}`, { cause });
+  }
+  throw new TidepoolError('invalid', `${path} is not a file`);
+}
+
+/** Nothing listens there, or the server is stopping: what was sent has arrived nowhere, and a short wait rarely helps. */
+function isNotTaken(error: TidepoolError): boolean {
+  if (error.details.isStopping === true) return true;
   const reason = error.cause instanceof Error ? error.cause.cause : undefined;
   return reason instanceof Error && 'code' in reason && reason.code === 'ECONNREFUSED';
 }

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { TidepoolError } from '../domain/errors.ts';
+import { fileTrouble } from '../domain/file-trouble.ts';
 import {
   headerLineSchema,
   maxLineBytes,
@@ -30,7 +31,7 @@ export class RecordingFile {
     header: { atMs: number; server: string; intervalMs: number },
   ): Promise<RecordingFile> {
     const file = await open(path, 'a+').catch((cause: Error) => {
-      throw new TidepoolError('invalid', `the recording ${path} cannot be written: ${cause.message}`, { cause });
+      throw new TidepoolError('invalid', `the recording ${path} cannot be written: ${fileTrouble(cause)}`, { cause });
     });
     try {
       const recording = new RecordingFile(path, file, await prepare(path, file));
@@ -55,7 +56,7 @@ export class RecordingFile {
       throw new TidepoolError('exhausted', `the recording ${this.#path} is full; go on with another file`);
     }
     await this.#file.appendFile(data).catch((cause: Error) => {
-      const message = `the recording ${this.#path} cannot be written: ${cause.message}`;
+      const message = `the recording ${this.#path} cannot be written: ${fileTrouble(cause)}`;
       throw new TidepoolError('exhausted', message, { cause });
     });
     this.#sizeBytes += data.length;

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { TidepoolError } from '../domain/errors.ts';
+import { hasCode, TidepoolError } from '../domain/errors.ts';
 import {
   type DeploymentBody,
   maxServiceFileBytes,
@@ -55,7 +55,13 @@ export async function serviceDeploy(
 ): Promise<number> {
   const { spec, files } = deploymentOf(args, options);
   for (const file of files) await checkFile(file);
+  const before = await addressOf(client, spec.name);
   const deployed = await client.deploy(spec, files);
+  const after = deployed.service.address;
+  if (before !== null && after !== null && before.port !== after.port)
+    terminal.stderr.write(
+      `${spec.name}: its address moves from port ${before.port} to port ${after.port}; clients must follow\n`,
+    );
   const number = deployed.revision;
   const service = options.wait
     ? await settled(client, terminal, spec.name, number, options.json === true)
@@ -69,6 +75,16 @@ export async function serviceDeploy(
   if (revision !== undefined && revision.state !== 'failed') return 0;
   if (!options.json) terminal.stderr.write(failure(service, revision, number));
   return 1;
+}
+
+/** Where a service answers now; null when there is none of this name. */
+async function addressOf(client: ServiceClient, name: string): Promise<ServiceView['address']> {
+  try {
+    return (await client.show(name)).address;
+  } catch (error) {
+    if (!hasCode(error, 'not_found')) throw error;
+    return null;
+  }
 }
 
 /** The deployment that arguments and options mean. Pure. Errors: `invalid`. */

@@ -1,4 +1,6 @@
 import { systemClock } from '../clock/system-clock.ts';
+import { dropEmptyMachineFolders } from '../config/machine-folders.ts';
+import { isRoot, rootMachinesDir } from '../config/paths.ts';
 import type { ReserveRule } from '../domain/disk.ts';
 import type { Image, Runtime } from '../domain/image.ts';
 import type { Store } from '../domain/store.ts';
@@ -55,5 +57,6 @@ export function keepCache(
     const { images, runtimes } = await prune(parts.cacheDir, defaultPruneRule, systemClock);
     for (const { id } of images) log(`removed image ${id} from the cache; nothing needs it`);
     for (const { name, id } of runtimes) log(`removed the old runtime ${name} (${id}) from the cache`);
+    if (isRoot()) await dropEmptyMachineFolders(rootMachinesDir, systemClock.now());
   });
 }

@@ -33,7 +33,6 @@ import { JobController } from '../jobs/controller.ts';
 import { sweepWorkers } from '../jobs/sweep.ts';
 import { JoinedWorkers } from '../joined/workers.ts';
 import { connectLibvirtHypervisor } from '../libvirt/hypervisor.ts';
-import { parseLibvirtUri } from '../libvirt/uri.ts';
 import { LoadRuns } from '../loads/load-runs.ts';
 import { Sampler } from '../metrics/sampler.ts';
 import { Changes } from '../reconcile/changes.ts';
@@ -48,10 +47,12 @@ import { keepCache } from './cache-lease.ts';
 import { checkCacheRoom } from './cache-room.ts';
 import { Ending } from './ending.ts';
 import { jobPools, retirePools } from './job-pools.ts';
+import { launchObstacle } from './launch-obstacle.ts';
 import { listen } from './listen.ts';
 import { pipSource } from './pip.ts';
-import { namedPlanner } from './policies.ts';
+import { checkedPlanner } from './policies.ts';
 import { Pools } from './pools.ts';
+import { prepare } from './prepare.ts';
 import { openReserve, openWithBallast, reserveRule } from './reserve.ts';
 import { schedulingRules } from './scheduling.ts';
 import { openServices, type Services } from './services.ts';
@@ -113,6 +114,7 @@ export async function startCloud(options: CloudOptions): Promise<Cloud> {
 
 async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Promise<Cloud> {
   const { config, dataDir } = options;
+  const planner = checkedPlanner(config);
   const store = parts.adopt(
     await openWithBallast(options, async () => {
       await prepareDataFolder(dataDir, databaseKind);
@@ -138,14 +140,14 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
   const workers = new JoinedWorkers({ ...options, store, link, tunnels, clock: systemClock, changes });
   const { accounts, keepToken } = await openAccounts({ ...options, store, changes });
   const accelerator = await pickAccelerator(options, hypervisor);
-  const planner = namedPlanner(config.policies, systemClock.now());
-  const isLocal = parseLibvirtUri(hypervisor.uri).host === '';
-  for (const doubt of [...planner.doubts, ...(await configDoubts(config, isLocal))])
+  const networkTrouble = await hypervisor.networkTrouble(config.network);
+  for (const doubt of [...planner.doubts, ...(await configDoubts(config, networkTrouble))])
     options.log(`configuration: ${doubt}`);
   const awaitedRuntimes = (): readonly string[] => jobs.awaitedRuntimes;
   const poolParts = {
     ...{ ...options, store, changes, link, hypervisor, accelerator, runtimes, sampler, planner },
     awaitedRuntimes,
+    obstacle: openObstacle(options, hypervisor, parts),
   };
   const pools = parts.adopt(new Pools(poolParts), (opened) => opened.stop());
   const { blobs } = storage;
@@ -242,6 +244,19 @@ function openRuntimes(options: CloudOptions, changes: Changes, parts: AsyncDispo
     checkRoom: () => checkCacheRoom(options.cacheDir, reserveRule(options.config)),
     log: options.log,
     onBuilt: () => changes.notify('queue'),
+  });
+}
+
+function openObstacle(options: CloudOptions, hypervisor: Hypervisor, parts: AsyncDisposableStack) {
+  const closing = new AbortController();
+  parts.defer(() => closing.abort());
+  const { cacheDir, image, config, log } = options;
+  return launchObstacle({
+    ...{ hypervisor, network: config.network, cacheDir, image, clock: systemClock, log },
+    async rebuild() {
+      await checkCacheRoom(cacheDir, reserveRule(config));
+      return (await prepare(cacheDir, closing.signal)).image;
+    },
   });
 }
 

@@ -1,7 +1,8 @@
 import { formatTable } from '../cli/table.ts';
 import { formatSize } from '../cli/units.ts';
 import { systemClock } from '../clock/system-clock.ts';
-import { defaultCacheDir, prepareCacheDir } from '../config/paths.ts';
+import { dropEmptyMachineFolders } from '../config/machine-folders.ts';
+import { defaultCacheDir, isRoot, prepareCacheDir, rootMachinesDir } from '../config/paths.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import { listImages } from '../image/image-store.ts';
 import { defaultPruneRule, prune } from '../image/prune.ts';
@@ -42,6 +43,7 @@ export async function imagePrune({ keep, dryRun = false, json }: PruneOptions): 
     throw new TidepoolError('invalid', `--keep is ${keep}; it must be a whole number of at least 1`);
   const rule = { ...defaultPruneRule, keepImages };
   const { images, runtimes } = await prune(await cache(), rule, systemClock, dryRun);
+  if (!dryRun && isRoot()) await dropEmptyMachineFolders(rootMachinesDir, systemClock.now());
   if (json) return JSON.stringify({ images, runtimes }, null, 2);
   const went = [
     ...images.map(({ id, sizeBytes }) => `image ${id}, ${formatSize(sizeBytes)}`),

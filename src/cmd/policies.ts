@@ -2,7 +2,10 @@ import { readsLoads } from '../autoscaler/note.ts';
 import { plan } from '../autoscaler/plan.ts';
 import { scheduleDoubts } from '../autoscaler/policies/schedule.ts';
 import { parsePolicies, policiesNamed, presets } from '../autoscaler/presets.ts';
+import { systemClock } from '../clock/system-clock.ts';
+import type { Config } from '../config/schema.ts';
 import type { Decision, PoolSnapshot } from '../domain/scaling.ts';
+import { parseLibvirtUri } from '../libvirt/uri.ts';
 
 /** The planner with policies by name: presets, and those that the configuration defines. */
 export interface NamedPlanner {
@@ -26,4 +29,15 @@ export function namedPlanner(configured: readonly unknown[], nowMs: number): Nam
     readsLoads: (names) => readsLoads(policiesNamed(names, own)),
     plan: (snapshot, names, nowMs) => plan(snapshot, policiesNamed(names, own), nowMs),
   };
+}
+
+/**
+ * Checks what the form of the configuration does not say: the policies, those that its pools name, and libvirt's URI. To be called
+ * before anything is made or opened. Errors: `invalid`.
+ */
+export function checkedPlanner({ policies, pools, libvirtUri }: Config): NamedPlanner {
+  const planner = namedPlanner(policies, systemClock.now());
+  for (const pool of pools) planner.check(pool.policies);
+  if (libvirtUri !== undefined) parseLibvirtUri(libvirtUri);
+  return planner;
 }

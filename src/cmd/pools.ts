@@ -13,7 +13,7 @@ import type { Store } from '../domain/store.ts';
 import type { Vm } from '../domain/vm.ts';
 import type { ServedPool } from '../http/context.ts';
 import type { Sampler } from '../metrics/sampler.ts';
-import { Admission } from '../pool/admission.ts';
+import { Admission, type Refusal } from '../pool/admission.ts';
 import { emit, type PoolConfig, type PoolContext } from '../pool/context.ts';
 import { PoolController } from '../pool/controller.ts';
 import type { PoolHypervisor } from '../pool/limited-hypervisor.ts';
@@ -36,6 +36,8 @@ export interface PoolParts {
   readonly runtimes: RuntimeShelf;
   readonly sampler: Sampler;
   readonly planner: NamedPlanner;
+  /** What keeps every VM from being launched. */
+  readonly obstacle: () => Promise<Refusal | undefined>;
   /** Runtimes that queued jobs wait for, since no worker has them. */
   awaitedRuntimes(): readonly string[];
   log(message: string): void;
@@ -72,6 +74,7 @@ export class Pools {
       hypervisor: parts.hypervisor,
       clock: systemClock,
       reserve: { memoryBytes: memoryReserveMiB * MiB, disk },
+      obstacle: parts.obstacle,
       onAnswer: () => parts.changes.notify('room'),
     });
   }

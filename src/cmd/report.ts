@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { TidepoolError } from '../domain/errors.ts';
+import { fileTrouble } from '../domain/file-trouble.ts';
 import { maxRecordingBytes } from '../protocol/recording.ts';
 import { toHistory } from '../report/history.ts';
 import { type ParsedRecording, parseRecording } from '../report/lines.ts';
@@ -36,7 +37,7 @@ export async function report(path: string, options: ReportOptions): Promise<stri
 
 async function read(path: string): Promise<ParsedRecording> {
   const facts = await stat(path).catch((cause: Error) => {
-    throw new TidepoolError('invalid', `the recording ${path} cannot be read: ${cause.message}`, { cause });
+    throw new TidepoolError('invalid', `the recording ${path} cannot be read: ${fileTrouble(cause)}`, { cause });
   });
   if (!facts.isFile()) throw new TidepoolError('invalid', `${path} is not a file`);
   if (facts.size > maxRecordingBytes) {
@@ -81,6 +82,6 @@ async function write(path: string, text: string): Promise<void> {
     await rename(draft, path);
   } catch (cause) {
     await rm(draft, { force: true });
-    throw new TidepoolError('invalid', `${path} cannot be written: ${(cause as Error).message}`, { cause });
+    throw new TidepoolError('invalid', `${path} cannot be written: ${fileTrouble(cause)}`, { cause });
   }
 }

@@ -9,6 +9,7 @@ import { requirementsOf } from '../setup/requirements.ts';
 import { type Cloud, startCloud } from './cloud.ts';
 import { watchInterrupts } from './interrupt.ts';
 import { LineLog, standardErrorSink } from './line-log.ts';
+import { checkedPlanner } from './policies.ts';
 import { prepare } from './prepare.ts';
 import { reportStrayErrors } from './stray-errors.ts';
 import { ensureSystem } from './system.ts';
@@ -37,6 +38,7 @@ async function run(options: ServeOptions): Promise<number> {
     ...(options.port === undefined ? {} : { port: parsePort(options.port) }),
     ...(options.url === undefined ? {} : { libvirtUri: options.url }),
   });
+  checkedPlanner(config);
   const lines = new LineLog(standardErrorSink(process.stderr), systemClock);
   const repeated = new RepeatedLog(systemClock, (line) => lines.print(line));
   const log = (message: string): void => repeated.log(message);

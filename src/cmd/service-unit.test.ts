@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { hasCode } from '../domain/errors.ts';
-import { serviceUnit, type UnitFacts } from './service-unit.ts';
+import { checkUnitPaths, serviceUnit, type UnitFacts } from './service-unit.ts';
 
 const facts: UnitFacts = {
   root: '/opt/tidepool',
@@ -32,6 +32,31 @@ test('a path that cannot stand in a unit is refused', () => {
     () => serviceUnit({ ...facts, dataDir: '/srv/a\nExecStart=/bin/evil' }),
     (error) => hasCode(error, 'invalid'),
   );
+});
+
+test('a configuration that is not there is refused; a data folder that is not there is named', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tidepool-unit-'));
+  try {
+    const file = join(folder, 'config.json');
+    writeFileSync(file, '{}');
+    assert.deepEqual(checkUnitPaths(folder, file), []);
+    assert.match(
+      checkUnitPaths(join(folder, 'data'), undefined).join(),
+      /data is not there; the first start will make it/,
+    );
+    for (const [dataDir, config] of [
+      [folder, join(folder, 'none.json')],
+      [folder, folder],
+      [file, undefined],
+      [join(file, 'data'), undefined],
+    ] as const)
+      assert.throws(
+        () => checkUnitPaths(dataDir, config),
+        (error) => hasCode(error, 'invalid'),
+      );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 const analyze = spawnSync('systemd-analyze', ['--version']);

@@ -1,8 +1,10 @@
+import { type Stats, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defaultCacheDir, defaultDataDir, isRoot } from '../config/paths.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { fileTrouble } from '../domain/file-trouble.ts';
 
 /** Facts that a unit is made of; all paths are absolute. */
 export interface UnitFacts {
@@ -77,20 +79,51 @@ function withoutSpecifiers(text: string): string {
   return text.replaceAll('%', '%%');
 }
 
+/**
+ * Returns what is odd about the paths of a unit and may be meant. Errors: `invalid` for a configuration that cannot be read, or a data
+ * folder that is none.
+ */
+export function checkUnitPaths(dataDir: string, configFile: string | undefined): string[] {
+  if (configFile !== undefined) {
+    const facts = statOf(configFile, 'the configuration');
+    if (facts === undefined) throw new TidepoolError('invalid', `the configuration ${configFile} is not there`);
+    if (!facts.isFile()) throw new TidepoolError('invalid', `the configuration ${configFile} is no file`);
+  }
+  const facts = statOf(dataDir, 'the data folder');
+  if (facts === undefined) return [`the data folder ${dataDir} is not there; the first start will make it`];
+  if (!facts.isDirectory()) throw new TidepoolError('invalid', `the data folder ${dataDir} is a file`);
+  return [];
+}
+
+function statOf(path: string, what: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new TidepoolError('invalid', `${what} ${path} cannot be used: ${fileTrouble(cause)}`, { cause });
+  }
+}
+
 /** `tidepool service-unit`: the unit, or as JSON with where it belongs and how it is started. */
-export function runServiceUnit(options: {
-  dataDir?: string;
-  config?: string;
-  drain?: boolean;
-  json?: boolean;
-}): string {
+export function runServiceUnit(
+  options: {
+    dataDir?: string;
+    config?: string;
+    drain?: boolean;
+    json?: boolean;
+  },
+  warn: (text: string) => void,
+): string {
   const asRoot = isRoot();
+  const dataDir = resolve(options.dataDir ?? defaultDataDir());
+  const configFile = options.config === undefined ? undefined : resolve(options.config);
+  for (const warning of checkUnitPaths(dataDir, configFile)) warn(warning);
   const unit = serviceUnit({
     root: resolve(fileURLToPath(new URL('../..', import.meta.url))),
-    dataDir: resolve(options.dataDir ?? defaultDataDir()),
+    dataDir,
     cacheDir: resolve(defaultCacheDir()),
     home: homedir(),
-    configFile: options.config === undefined ? undefined : resolve(options.config),
+    configFile,
     isRoot: asRoot,
     drains: options.drain === true,
   });

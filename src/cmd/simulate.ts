@@ -4,6 +4,7 @@ import { policiesNamed } from '../autoscaler/presets.ts';
 import { parseDuration } from '../cli/units.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
+import { fileTrouble } from '../domain/file-trouble.ts';
 import { explain } from '../protocol/decision.ts';
 import { toJson, toTable } from '../simulator/report.ts';
 import { type RunHooks, Simulation, type SimulationResult } from '../simulator/run.ts';
@@ -87,7 +88,7 @@ async function loadTrace(path: string): Promise<Trace> {
     text = await readFile(path, 'utf8');
   } catch (cause) {
     if (cause instanceof TidepoolError) throw cause;
-    throw new TidepoolError('invalid', `the trace ${path} cannot be read: ${(cause as Error).message}`, { cause });
+    throw new TidepoolError('invalid', `the trace ${path} cannot be read: ${fileTrouble(cause)}`, { cause });
   }
   return readTrace(text, path);
 }

@@ -61,6 +61,8 @@ export function addUpkeepCommands(program: Command, print: (text: string) => voi
     .option('--drain', 'at a stop, let jobs end and remove the VMs; without it they stay for the next start')
     .option('--json', 'as JSON, with where it belongs and how it is started')
     .action(async (_options, command: Command) => {
-      print((await import('./service-unit.ts')).runServiceUnit(command.optsWithGlobals()));
+      const { runServiceUnit } = await import('./service-unit.ts');
+      const warn = (text: string): void => void process.stderr.write(`tidepool: ${text}\n`);
+      print(runServiceUnit(command.optsWithGlobals(), warn));
     });
 }

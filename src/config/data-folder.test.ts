@@ -89,3 +89,20 @@ test('secrets that were opened to others are taken from them at a start', async 
   await prepareDataFolder(dataDir, () => 'ours');
   for (const path of [...files, ...folders]) assert.equal((await stat(path)).mode & 0o077, 0, path);
 });
+
+test('a folder that others use is refused, and nothing is made in it', async () => {
+  await writeFile(join(dataDir, 'thesis.tex'), '');
+  await mkdir(join(dataDir, 'pictures'));
+  await assert.rejects(prepareDataFolder(dataDir, noDatabase), {
+    code: 'conflict',
+    message:
+      /has files that are not Tidepool's \(pictures, thesis\.tex\) and no database; name an empty or a new folder/,
+  });
+  await prepareDataFolder(dataDir, () => 'ours');
+});
+
+test('a fresh file system, and what an earlier start has left, are taken', async () => {
+  for (const name of ['lost+found', 'blobs', 'logs', 'frontdoor', 'machines']) await mkdir(join(dataDir, name));
+  for (const name of ['ballast', 'admin.token', 'admin.token.old']) await writeFile(join(dataDir, name), '');
+  await prepareDataFolder(dataDir, noDatabase);
+});

@@ -13,7 +13,8 @@ const advice = 'move it away, or restore a backup into a new folder (docs/backup
 /**
  * Makes the data folder where there is none, and looks at one that is there before anything is opened or removed in it.
  * Errors: `conflict` when a file stands where a folder must be, or the reverse, or when files of jobs are there without the database
- * that knows them (an empty database would have all of them swept away), or when it is half restored; `unavailable` when the folder cannot be written. Then
+ * that knows them (an empty database would have all of them swept away), when it is half restored, or when it has files of others
+ * and no database; `unavailable` when the folder cannot be written. Then
  * nothing in it has changed. Secrets in it that are open to others are taken from them.
  * @param kindOf what lies in the place of a database
  */
@@ -41,6 +42,7 @@ export async function prepareDataFolder(dataDir: string, kindOf: (path: string) 
       throw new TidepoolError('conflict', `${join(dataDir, name)} is a folder, and must be a file; ${advice}`);
   }
   const kind = kindOf(join(dataDir, 'tidepool.db'));
+  if (kind === 'none') await refuseStrangers(dataDir);
   if (kind !== 'ours' && kind !== 'foreign' && (await hasFiles(dataDir)))
     throw new TidepoolError(
       'conflict',
@@ -82,6 +84,21 @@ async function takeFromOthers(path: string): Promise<void> {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new TidepoolError('unavailable', `${path} is open to others, and that cannot be changed: ${why}`, { cause });
   });
+}
+
+/** What Tidepool makes in a data folder, and what a fresh file system has. */
+const own = /^(tidepool\.db.*|admin\.token.*|blobs|logs|frontdoor|backup|machines|ballast|\.restoring|lost\+found)$/;
+const mostNamed = 3;
+
+/** A folder without a database that others use is most likely not meant. Error: `conflict`. */
+async function refuseStrangers(dataDir: string): Promise<void> {
+  const strangers = (await readdir(dataDir)).filter((name) => !own.test(name)).sort();
+  if (strangers.length === 0) return;
+  const names = strangers.slice(0, mostNamed).join(', ') + (strangers.length > mostNamed ? ', ...' : '');
+  throw new TidepoolError(
+    'conflict',
+    `The data folder ${dataDir} has files that are not Tidepool's (${names}) and no database; name an empty or a new folder by --data-dir`,
+  );
 }
 
 /** Blobs are in folders of two hexadecimal digits. */

@@ -35,7 +35,7 @@ export async function lockInstallation(
     socket.setTimeout(answerWithinMs, () => socket.destroy());
     socket.end(JSON.stringify(holder));
   });
-  const name = `\0tidepool-installation-${installationId}`;
+  const name = nameOf(installationId);
   const refusal = await listen(server, name);
   if (refusal !== undefined) throw await refusalOf(refusal, name, ours.dataDir);
   server.unref();
@@ -77,6 +77,25 @@ async function refusalOf(cause: NodeJS.ErrnoException, name: string, dataDir: st
     `${dataDir} is the same installation as ${whose}${where}; stop that one, or restore the backup with --as-new`,
     { cause },
   );
+}
+
+/** Whether a server of this installation runs on this machine, as far as can be seen. */
+export function isInstallationRunning(installationId: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection(nameOf(installationId));
+    const end = (isRunning: boolean): void => {
+      socket.destroy();
+      resolve(isRunning);
+    };
+    // Only a refusal says that nobody listens.
+    socket.on('error', (error: NodeJS.ErrnoException) => end(error.code !== 'ECONNREFUSED'));
+    socket.on('connect', () => end(true));
+    socket.setTimeout(answerWithinMs, () => end(true));
+  });
+}
+
+function nameOf(installationId: string): string {
+  return `\0tidepool-installation-${installationId}`;
 }
 
 /** Undefined when it says nothing that we understand. */

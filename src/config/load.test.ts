@@ -24,7 +24,7 @@ test('what is wrong is said with its place', async () => {
   const cases: [string, RegExp][] = [
     ['{', /is not JSON/],
     ['[]', /must be a JSON object/],
-    ['{"port": "x"}', /port/],
+    ['{"port": "3000"}', /port: must be a (whole )?number/],
     ['{"prot": 1}', /prot/],
     ['{"pools": [{"name": "a", "flavor": "huge"}]}', /there is no flavor huge/],
     ['{"pools": [{"name": "a"}, {"name": "a"}]}', /two pools are named a/],
@@ -37,7 +37,7 @@ test('what is wrong is said with its place', async () => {
     for (const [text, pattern] of cases) {
       await writeFile(path, text);
       await assert.rejects(
-        loadConfig(path, {}),
+        loadConfig(path, { port: 4_000 }),
         (error) => hasCode(error, 'invalid') && pattern.test(error.message),
         text,
       );

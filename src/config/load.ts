@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { prettifyError } from 'zod';
 import { TidepoolError } from '../domain/errors.ts';
+import { fileTrouble } from '../domain/file-trouble.ts';
+import { issuesOf } from '../protocol/issues.ts';
 import { type Config, configSchema } from './schema.ts';
 
 /**
- * Reads a configuration file, lays the command line's settings over it, and checks the whole.
+ * Reads a configuration file, checks it, and lays the command line's settings over it, which are checked already.
  * Errors: `invalid` with the place and the reason.
  */
 export async function loadConfig(
@@ -15,10 +16,10 @@ export async function loadConfig(
   if (typeof fromFile !== 'object' || fromFile === null || Array.isArray(fromFile)) {
     throw new TidepoolError('invalid', `the configuration ${path} must be a JSON object`);
   }
-  const parsed = configSchema.safeParse({ ...fromFile, ...overrides });
-  if (parsed.success) return parsed.data;
-  const where = path === undefined ? 'the command line' : `the configuration ${path}`;
-  throw new TidepoolError('invalid', `${where} is not right:\n${prettifyError(parsed.error)}`);
+  // The file is right or wrong by itself, whatever the command line says.
+  const parsed = configSchema.safeParse(fromFile);
+  if (parsed.success) return { ...parsed.data, ...overrides };
+  throw new TidepoolError('invalid', `the configuration ${path} is not right:\n${issuesOf(parsed.error)}`);
 }
 
 async function readJson(path: string): Promise<unknown> {
@@ -26,7 +27,7 @@ async function readJson(path: string): Promise<unknown> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new TidepoolError('invalid', `the configuration ${path} cannot be read: ${whyNot(cause)}`, { cause });
+    throw new TidepoolError('invalid', `the configuration ${path} cannot be read: ${fileTrouble(cause)}`, { cause });
   }
   try {
     // Some editors begin every file with a byte order mark.
@@ -34,14 +35,4 @@ async function readJson(path: string): Promise<unknown> {
   } catch (cause) {
     throw new TidepoolError('invalid', `the configuration ${path} is not JSON: ${(cause as Error).message}`, { cause });
   }
-}
-
-function whyNot(cause: unknown): string {
-  const { code = '', message } = cause as NodeJS.ErrnoException;
-  const known: Readonly<Record<string, string>> = {
-    EISDIR: 'it is a folder, and must be a file',
-    ENOENT: 'it is not there',
-    EACCES: 'this user may not read it',
-  };
-  return known[code] ?? message;
 }

@@ -39,9 +39,12 @@ export function stateDir(): string {
   return join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'tidepool');
 }
 
+/** As root, the folder with those of all installations. */
+export const rootMachinesDir = '/var/lib/tidepool/machines';
+
 /** Overlays and key files of this installation's VMs. */
 export function machineDir(dataDir: string, installationId: string): string {
-  return isRoot() ? join('/var/lib/tidepool/machines', installationId) : join(dataDir, 'machines');
+  return isRoot() ? join(rootMachinesDir, installationId) : join(dataDir, 'machines');
 }
 
 /** The daemon that a user of this kind has: the system's as root, their own otherwise. */

@@ -36,6 +36,11 @@ export interface Hypervisor {
   remove(name: string): Promise<void>;
   /** How much memory and disk the host has left for further machines. Errors: `unavailable`, `timeout`. */
   hostRoom(): Promise<HostRoom>;
+  /**
+   * Returns in words why no machine can be put on this network now, such as a network that does not exist or is not active;
+   * undefined when nothing is known against it. Errors: `unavailable`, `timeout`.
+   */
+  networkTrouble(network: MachineNetwork): Promise<string | undefined>;
   /** CPU, memory, disk and network counters of all our machines by one call. */
   stats(): Promise<MachineStats[]>;
   /** Calls the listener for each lifecycle change of our machines until the returned function is called. */

@@ -54,11 +54,13 @@ export interface RuntimeBuild {
 export interface RuntimeShelf {
   /** What is built now. */
   list(): Promise<readonly Runtime[]>;
-  /** Every name that a job may ask for, built or not. */
+  /** Every name that a job may ask for, built or not, damaged ones too. Error: `unavailable` when the cache cannot be read. */
   names(): Promise<readonly string[]>;
+  /** Whether somebody removed a runtime, so that it will not come again by itself. Error: `unavailable`. */
+  isRemoved(name: string): Promise<boolean>;
   /**
    * Makes sure that a runtime gets built. Undefined when it is there; else, in words, how far it is or why it failed.
-   * A failed build is tried again after a while.
+   * A failed build is tried again after a while. Error: `unavailable` for one that is damaged or lost and cannot be built here.
    */
   want(name: string): Promise<string | undefined>;
   /**
@@ -66,6 +68,6 @@ export interface RuntimeShelf {
    * installed, and nothing will change that.
    */
   wantLayered(name: string, recipe: LayeredRecipe): Promise<{ text: string; isHopeless: boolean } | undefined>;
-  /** How a runtime's image says that it is run; null for one that was not made of an image. Error: `not_found`. */
+  /** How a runtime's image says that it is run; null for one that was not made of an image. Errors: `not_found`, `unavailable`. */
   image(name: string): Promise<ImageProcess | null>;
 }

@@ -1,4 +1,4 @@
-import type { HostRoom, MachineEvent } from '../domain/hypervisor.ts';
+import type { HostRoom, MachineEvent, MachineNetwork } from '../domain/hypervisor.ts';
 import type { FakeMachine } from './machine.ts';
 
 const GiB = 1024 ** 3;
@@ -12,6 +12,8 @@ export class FakeHost {
   #port = 40_000;
   memoryBytes = 1024 * GiB;
   diskFreeBytes = 1024 * GiB;
+  /** Names of the networks that are there and active. */
+  readonly networks = new Set<string>();
 
   /** What is left: each machine that is not off has all of its memory. */
   room(): HostRoom {
@@ -19,6 +21,11 @@ export class FakeHost {
     for (const machine of this.machines.values()) if (!machine.isOff) memoryFreeBytes -= machine.memoryBytes;
     const disk = { sizeBytes: 1024 * GiB, freeBytes: this.diskFreeBytes };
     return { memoryBytes: this.memoryBytes, memoryFreeBytes, disk };
+  }
+
+  networkTrouble(network: MachineNetwork): string | undefined {
+    const isMissing = network.kind === 'network' && !this.networks.has(network.name);
+    return isMissing ? `the libvirt network ${network.name} does not exist` : undefined;
   }
 
   /** A port of the host's loopback that no machine has. */

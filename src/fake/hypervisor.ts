@@ -150,6 +150,8 @@ export class FakeHypervisor implements Hypervisor {
     return { name: 'fake', cpus: 8, memoryBytes: 32 * 1024 ** 3, hypervisor: 'QEMU 0.0.0', libvirt: '0.0.0' };
   }
 
+  networkTrouble: Hypervisor['networkTrouble'] = async (network) => this.host.networkTrouble(network);
+
   async hostRoom(): Promise<HostRoom> {
     return this.#carryOut('room', '', () => this.host.room());
   }

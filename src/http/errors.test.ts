@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fastify } from 'fastify';
+import { validatorCompiler } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 import { TidepoolError } from '../domain/errors.ts';
 import { sendError } from './errors.ts';
 
@@ -50,4 +52,26 @@ test('a mistake stays one, and its stack is in the log only', async () => {
   assert.match(log, /undefined is not a function\n +at /);
   const ours = await answerTo(new TidepoolError('conflict', 'no'));
   assert.deepEqual([ours.status, ours.detail, ours.log], [409, 'no', '']);
+});
+
+test('a request that does not fit its schema is refused in plain words', async () => {
+  const app = fastify();
+  app.setValidatorCompiler(validatorCompiler);
+  app.setErrorHandler((error, request, reply) => sendError(error, request, reply, () => undefined));
+  const body = z.strictObject({ desired: z.int().min(0), name: z.string().min(1).optional() });
+  app.post('/scale', { schema: { body } }, async () => 'ok');
+  const detailOf = async (payload: object): Promise<string> => {
+    const answer = await app.inject({ method: 'POST', url: '/scale', payload });
+    assert.equal(answer.statusCode, 400);
+    return JSON.parse(answer.body).detail;
+  };
+  assert.equal(await detailOf({ desired: -1 }), 'desired: must be at least 0');
+  assert.match(await detailOf({ desired: '3' }), /^desired: must be a (whole )?number$/);
+  assert.match(await detailOf({}), /^desired: is missing; it must be a (whole )?number$/);
+  assert.equal(await detailOf({ desired: 1, name: '' }), 'name: must have at least 1 characters');
+  assert.equal(
+    await detailOf({ desired: 1, many: 2 }),
+    'request: there is nothing named "many" here; check the spelling',
+  );
+  await app.close();
 });

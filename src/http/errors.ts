@@ -4,6 +4,7 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { httpStatusOf, TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import { systemFault } from '../files/system-fault.ts';
 import type { Problem } from '../protocol/api.ts';
+import { issueWords } from '../protocol/issues.ts';
 
 /** The one place where an error becomes an HTTP answer: problem+json (RFC 9457) with the status of its code. */
 export function sendError(
@@ -85,7 +86,9 @@ function fromFastify(error: unknown): TidepoolError | undefined {
   if (hasZodFastifySchemaValidationErrors(error)) {
     const [first] = error.validation;
     const place = first?.instancePath.replaceAll('/', '.').replace(/^\./, '') || 'request';
-    return new TidepoolError('invalid', `${place}: ${first?.message ?? 'is not right'}`, { cause: error });
+    const { keyword = '', message = '', params = {} } = first ?? {};
+    const issue = { ...params, code: keyword, message, path: [] } as unknown as Parameters<typeof issueWords>[0];
+    return new TidepoolError('invalid', `${place}: ${issueWords(issue)}`, { cause: error });
   }
   const status = (error as FastifyError).statusCode;
   if (status === undefined || status >= 500) return undefined;

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import type { FastifyError, FastifyRequest } from 'fastify';
-import { prettifyError, type z } from 'zod';
+import type { z } from 'zod';
 import type { BlobStore, StoredBlob } from '../domain/blob-store.ts';
 import { hasCode, TidepoolError } from '../domain/errors.ts';
+import { issuesOf } from '../protocol/issues.ts';
 
 /** Of a part that is JSON; server.ts holds fields to the same. */
 const maxJsonBytes = 1024 * 1024;
@@ -51,11 +52,11 @@ export async function parseJsonPart<T extends z.ZodType>(part: Part, schema: T):
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new TidepoolError('invalid', `the part ${part.fieldname} is not JSON`, { cause });
+    throw new TidepoolError('invalid', `the request is not right: its part ${part.fieldname} is not JSON`, { cause });
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new TidepoolError('invalid', `the part ${part.fieldname} is not right:\n${prettifyError(parsed.error)}`);
+  throw new TidepoolError('invalid', `the request (part ${part.fieldname}) is not right:\n${issuesOf(parsed.error)}`);
 }
 
 /** Puts a file straight into the blob store. Errors: `too_large`, with the limit and the size. */

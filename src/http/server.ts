@@ -6,6 +6,7 @@ import { requireDeclarations } from './access.ts';
 import type { HttpContext } from './context.ts';
 import { addDocuments } from './docs.ts';
 import { refuseNoHttp, sendError } from './errors.ts';
+import { refuseNewWork } from './new-work.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { eventRoutes } from './routes/events.ts';
 import { hostRoutes } from './routes/hosts.ts';
@@ -45,6 +46,7 @@ export async function buildServer(
   }).withTypeProvider<ZodTypeProvider>();
   requireDeclarations(app, onRoute);
   addDoorkeeper(app, context.accounts, context.allowedHosts);
+  refuseNewWork(app, context);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply, context.jobs.log));

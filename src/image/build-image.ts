@@ -6,7 +6,7 @@ import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
 import type { AgentBundle } from './bundle-agent.ts';
-import { folders, publish, withCacheLock, withWorkFolder } from './cache.ts';
+import { folders, withCacheLock, withWorkFolder } from './cache.ts';
 import { commandRunner, type RunCommand } from './command.ts';
 import { layOutRoot, makeDisk } from './disk.ts';
 import { readGuestFiles, readGuestSource } from './guest-files.ts';
@@ -18,6 +18,7 @@ import { forwardOnly, type ReportProgress } from './progress.ts';
 import { noteImageUse } from './prune.ts';
 import { bootModules, busyboxLinks, contentId, guestPrograms, imageFormat, lateModules } from './recipe.ts';
 import { ensureRootfs, rootfsId } from './rootfs.ts';
+import { publishResult } from './whole-files.ts';
 
 export interface BuildImageOptions {
   readonly cacheDir: string;
@@ -119,9 +120,10 @@ async function build(
   await makeDisk({ root, work, target: join(image, imageFiles.disk), host, run });
   await writeBootFiles(kernel, packages, image);
   const about = { id: options.id, createdAtMs: options.clock.now() };
-  await writeFile(join(image, imageFiles.about), `${JSON.stringify(about)}\n`);
   await rm(packages, { recursive: true });
-  await publish(image, join(options.cacheDir, folders.images, options.id));
+  const { about: name, ...files } = imageFiles;
+  const to = join(options.cacheDir, folders.images, options.id);
+  await publishResult(image, to, { name, content: about }, Object.values(files));
   progress({ step: 'done', label: 'image built', fraction: 1 });
 }
 

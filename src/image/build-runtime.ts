@@ -1,11 +1,11 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/image.ts';
-import { folders, publish, withCacheLock, withWorkFolder } from './cache.ts';
+import { folders, withCacheLock, withWorkFolder } from './cache.ts';
 import { commandRunner } from './command.ts';
 import { type HostFacts, readHostFacts } from './host.ts';
 import { unpackPackages } from './mmdebstrap.ts';
@@ -14,6 +14,7 @@ import { contentId } from './recipe.ts';
 import { type BuiltInRuntime, type RuntimeRecipe, runtimeRecipes } from './runtime-recipe.ts';
 import { findRuntime, runtimeFiles } from './runtime-store.ts';
 import { compression, makeSquashfs } from './squashfs.ts';
+import { publishResult } from './whole-files.ts';
 
 /** Counts up when the way of building changes what comes out. */
 const runtimeFormat = 1;
@@ -67,8 +68,8 @@ export async function buildRuntime(name: BuiltInRuntime, options: BuildRuntimeOp
       progress({ step: 'compressing', label: 'compressing', fraction: 0.75 });
       await makeSquashfs(createReadStream(tar), join(result, runtimeFiles.disk), run);
       const about = { name, id, createdAtMs: options.clock.now() };
-      await writeFile(join(result, runtimeFiles.about), `${JSON.stringify(about)}\n`);
-      await publish(result, join(options.cacheDir, folders.runtimes, `${name}-${id}`));
+      const to = join(options.cacheDir, folders.runtimes, `${name}-${id}`);
+      await publishResult(result, to, { name: runtimeFiles.about, content: about }, [runtimeFiles.disk]);
     });
     const built = await findRuntime(options.cacheDir, name, id);
     if (built === undefined) throw new TidepoolError('internal', `runtime ${name}-${id} is not where it was put`);

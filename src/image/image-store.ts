@@ -1,8 +1,10 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { Image } from '../domain/image.ts';
 import { absent, readJson } from '../files/durable.ts';
 import { folders } from './cache.ts';
+import { damageOf, filesSchema } from './whole-files.ts';
 
 export const imageFiles = {
   disk: 'disk.qcow2',
@@ -12,6 +14,8 @@ export const imageFiles = {
   about: 'image.json',
 } as const;
 
+const aboutSchema = z.object({ createdAtMs: z.number(), files: filesSchema });
+
 /**
  * Kernel command line of the guest. `panic=-1`: a panic reboots at once, and the domain's on_reboot ends it, so that
  * it is seen as a failure instead of hanging. `no_timer_check`: the check of the emulated timer costs time. The TSC stays
@@ -19,13 +23,13 @@ export const imageFiles = {
  */
 const commandLine = 'console=ttyS0 quiet loglevel=3 panic=-1 no_timer_check cgroup_no_v1=all random.trust_cpu=on';
 
-/** The image of this id, if it is in the cache and whole: it is built anew after a power cut that has damaged it. */
+/** The image of this id, if it is in the cache and whole: one that was damaged is built anew. */
 export async function findImage(cacheDir: string, id: string): Promise<Image | undefined> {
   const folder = join(cacheDir, folders.images, id);
-  const about = await readJson(join(folder, imageFiles.about));
+  const about = aboutSchema.safeParse(await readJson(join(folder, imageFiles.about)));
   const disk = await stat(join(folder, imageFiles.disk)).catch(absent);
   if (disk === undefined || disk.size === 0) return undefined;
-  if (typeof about !== 'object' || about === null || !('createdAtMs' in about)) return undefined;
+  if (!about.success || (await damageOf(folder, about.data.files)) !== undefined) return undefined;
   return {
     id,
     diskPath: join(folder, imageFiles.disk),
@@ -33,7 +37,7 @@ export async function findImage(cacheDir: string, id: string): Promise<Image | u
     initrdPath: join(folder, imageFiles.initrd),
     commandLine,
     sizeBytes: disk.blocks * 512,
-    createdAtMs: Number(about.createdAtMs),
+    createdAtMs: about.data.createdAtMs,
   };
 }
 

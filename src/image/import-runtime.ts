@@ -1,11 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { arch } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../domain/clock.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { Runtime } from '../domain/image.ts';
 import { isLayered } from '../domain/requirements.ts';
-import { folders, publish, withCacheLock, withWorkFolder } from './cache.ts';
+import { folders, withCacheLock, withWorkFolder } from './cache.ts';
 import { commandRunner, type RunCommand } from './command.ts';
 import { unpackDockerArchive } from './oci/docker-archive.ts';
 import { defaultImageLimits, type ImageLimits, readLayers } from './oci/layers.ts';
@@ -24,6 +24,7 @@ import {
   runtimeIds,
 } from './runtime-store.ts';
 import { makeSquashfs } from './squashfs.ts';
+import { publishResult } from './whole-files.ts';
 
 /** Counts up when what comes out of the same image changes. */
 const importFormat = 1;
@@ -85,9 +86,11 @@ export async function importRuntime(name: string, origin: ImageOrigin, options: 
       await mkdir(result);
       await makeSquashfs(mergedTar(tree, source.layers), join(result, runtimeFiles.disk), run);
       const about: AboutRuntime = { createdAtMs: clock.now(), image };
-      await writeFile(join(result, runtimeFiles.about), `${JSON.stringify({ name, id, ...about })}\n`);
       await forgetRuntime(cacheDir, name, id);
-      await publish(result, join(cacheDir, folders.runtimes, `${name}-${id}`));
+      const to = join(cacheDir, folders.runtimes, `${name}-${id}`);
+      await publishResult(result, to, { name: runtimeFiles.about, content: { name, id, ...about } }, [
+        runtimeFiles.disk,
+      ]);
       const made = await findRuntime(cacheDir, name, id);
       if (made === undefined) throw new TidepoolError('internal', `runtime ${name}-${id} is not where it was put`);
       progress({ step: 'done', label: `runtime ${name} added`, fraction: 1 });

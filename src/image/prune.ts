@@ -5,7 +5,7 @@ import type { Image, Runtime } from '../domain/image.ts';
 import { isLayered } from '../domain/requirements.ts';
 import { folders, withCacheLock } from './cache.ts';
 import { imageFiles, listImages, removeImage } from './image-store.ts';
-import { type Lease, readLeases } from './leases.ts';
+import { dropAbandonedLeases, type Lease, readLeases } from './leases.ts';
 import { listRuntimes, removeRuntime, runtimeFiles } from './runtime-store.ts';
 
 /** What was used within this time may be about to be used again: a lease is written a little after that. */
@@ -142,7 +142,7 @@ export async function noteRuntimeUse(
   await Promise.all(runtimes.map((runtime) => touch(runtimeMark(cacheDir, runtime), clock)));
 }
 
-/** Removes what nobody needs, as the cache's only builder. Returns what went, or with `isDry` what would go. */
+/** Removes what nobody needs, and leases of installations that are gone, as the cache's only builder. Returns what went, or with `isDry` what would go. */
 export async function prune(
   cacheDir: string,
   rule: PruneRule,
@@ -156,6 +156,7 @@ export async function prune(
     if (!isDry) {
       for (const { id } of images) await removeImage(cacheDir, id);
       for (const runtime of runtimes) await removeRuntime(cacheDir, runtime);
+      await dropAbandonedLeases(cacheDir, clock.now());
     }
     return { images, runtimes };
   });

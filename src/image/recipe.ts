@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Distribution } from './host.ts';
 
 /** Counts up when the way of building changes what comes out, so that older results are not taken for new ones. */
-export const imageFormat = 1;
+export const imageFormat = 2;
 
 /**
  * Packages of the guest. They are unpacked, not installed: no maintainer script runs, so this must stay a set of

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { hasCode } from '../domain/errors.ts';
 import { FakeClock } from '../fake/clock.ts';
 import { RuntimeList } from './runtime-list.ts';
 import { removeRuntime } from './runtime-store.ts';
@@ -13,7 +14,7 @@ test('runtimes are read again when one came, and when the list is a second old',
     const clock = new FakeClock();
     const list = new RuntimeList(cache, clock);
     const names = async () => (await list.list()).map(({ name, id }) => `${name}-${id}`).sort();
-    assert.deepEqual(await names(), [], 'there is no folder yet');
+    await assert.rejects(names(), (error) => hasCode(error, 'unavailable'), 'there is no folder yet');
     await addRuntime(cache, 'python', 'a', 1);
     await settle(cache, 1_000);
     assert.deepEqual(await names(), ['python-a']);

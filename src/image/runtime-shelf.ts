@@ -2,6 +2,7 @@ import type { Clock } from '../domain/clock.ts';
 import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { Runtime, RuntimeBuild, RuntimeShelf } from '../domain/image.ts';
 import { isLayered, type PipSource } from '../domain/requirements.ts';
+import { BuildFailures } from './build-failures.ts';
 import { buildRuntime } from './build-runtime.ts';
 import type { ReportProgress } from './progress.ts';
 import { buildLayered } from './requirements/build.ts';
@@ -46,6 +47,7 @@ export function runtimeShelf(options: ShelfOptions): WatchedShelf {
   const builds = new Map<string, Build>();
   const { cacheDir, clock, signal } = options;
   const runtimes = new RuntimeList(cacheDir, clock);
+  const failures = new BuildFailures(cacheDir, clock, options.log);
 
   const start = (name: string, what: string, make: (progress: ReportProgress) => Promise<Runtime>): Build => {
     const build: Build = { progress: `${what}: it has begun`, failedAtMs: undefined, isHopeless: false };
@@ -65,6 +67,7 @@ export function runtimeShelf(options: ShelfOptions): WatchedShelf {
         runtimes.forget();
         options.log(`the runtime ${name} is built`);
         options.onBuilt();
+        if (isBuiltIn(name)) return failures.succeeded(name);
       })
       .catch((error: unknown) => {
         const { code, message } = toTidepoolError(error);
@@ -73,7 +76,10 @@ export function runtimeShelf(options: ShelfOptions): WatchedShelf {
         build.isHopeless = isLayered(name) && code === 'invalid';
         options.log(build.progress);
         options.onBuilt();
-      });
+        // The end of the server says nothing of the build.
+        if (isBuiltIn(name) && !signal.aborted) return failures.failed(name, build.progress);
+      })
+      .catch((error: unknown) => options.log(`the runtime ${name}: ${toTidepoolError(error).message}`));
     return build;
   };
 
@@ -87,14 +93,30 @@ export function runtimeShelf(options: ShelfOptions): WatchedShelf {
   /** Newest of each name: machines get that one. */
   const list = (): Promise<readonly Runtime[]> => runtimes.list();
   const allNames = async (): Promise<string[]> => (await list()).map((runtime) => runtime.name);
+  /** Why a runtime that cannot be built is not there, with what to do. */
+  const lost = async (name: string): Promise<TidepoolError> => {
+    const other = (await runtimes.others()).get(name);
+    if (other?.state === 'removed') return new TidepoolError('not_found', `the runtime ${name} was removed`);
+    const why = other === undefined ? 'is not in the cache any more' : `is damaged: ${other.why}`;
+    return new TidepoolError(
+      'unavailable',
+      `the runtime ${name} ${why}; add it again by ./tidepool runtime add ${name}`,
+    );
+  };
   const want = async (name: string): Promise<string | undefined> => {
     if ((await allNames()).includes(name)) return undefined;
-    if (!isBuiltIn(name)) return `there is no runtime ${name} any more`;
+    if (!isBuiltIn(name)) throw await lost(name);
     const make = (progress: ReportProgress) => buildRuntime(name, { cacheDir, clock, signal, progress });
+    const runs = builds.get(name)?.failedAtMs === undefined && builds.has(name);
+    const whyNot = runs ? undefined : await failures.whyNot(name);
+    if (whyNot !== undefined) return whyNot;
     return build(name, `the runtime ${name} is being built`, make).progress;
   };
+  const isRemoved = async (name: string): Promise<boolean> =>
+    !isBuiltIn(name) && (await runtimes.others()).get(name)?.state === 'removed';
   return {
     list,
+    isRemoved,
     builds: () =>
       [...builds].map(([name, { progress: text, failedAtMs }]) => ({
         name,
@@ -102,7 +124,8 @@ export function runtimeShelf(options: ShelfOptions): WatchedShelf {
         hasFailed: failedAtMs !== undefined,
       })),
     async names() {
-      const askedFor = (await allNames()).filter((name) => !isLayered(name));
+      const damaged = [...(await runtimes.others()).values()].filter(({ state }) => state === 'damaged');
+      const askedFor = [...(await allNames()), ...damaged.map(({ name }) => name)].filter((name) => !isLayered(name));
       return [...new Set([...Object.keys(runtimeRecipes), ...askedFor])].sort();
     },
     want,
@@ -110,9 +133,10 @@ export function runtimeShelf(options: ShelfOptions): WatchedShelf {
       if ((await allNames()).includes(name)) return undefined;
       const { pip, isRoot } = options;
       if (pip === null) return { text: 'nothing is configured to install requirements from', isHopeless: true };
+      if (await isRemoved(recipe.base))
+        return { text: `the runtime ${recipe.base} of its requirements was removed`, isHopeless: true };
       const base = await want(recipe.base);
-      // Only one that is built in is built again by itself.
-      if (base !== undefined) return { text: base, isHopeless: !isBuiltIn(recipe.base) };
+      if (base !== undefined) return { text: base, isHopeless: false };
       const { progress, isHopeless } = build(name, 'its requirements are being installed', (report) =>
         buildLayered(name, recipe, { cacheDir, clock, signal, source: pip, isRoot, progress: report }),
       );
@@ -121,8 +145,10 @@ export function runtimeShelf(options: ShelfOptions): WatchedShelf {
     async image(name) {
       if (isBuiltIn(name)) return null;
       const runtime = (await list()).find((one) => one.name === name);
-      if (runtime === undefined) throw new TidepoolError('not_found', `there is no runtime ${name} any more`);
-      return runtime.image;
+      if (runtime !== undefined) return runtime.image;
+      const other = (await runtimes.others()).get(name);
+      if (other?.state === 'damaged' && other.image !== undefined) return other.image;
+      throw await lost(name);
     },
   };
 }

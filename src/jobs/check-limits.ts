@@ -21,6 +21,29 @@ export function flavorHolds({ vcpus, memoryMiB, diskGiB }: Flavor): Resources {
   };
 }
 
+const limitWords: Readonly<Record<keyof JobLimits, string>> = {
+  cpus: 'the number of CPUs',
+  memoryBytes: 'the limit of memory',
+  processes: 'the limit of processes',
+  diskBytes: 'the limit of disk',
+  outputBytes: 'the limit of output',
+  timeoutMs: 'the limit of time',
+};
+
+const units = [
+  ['GiB', 1024 ** 3],
+  ['MiB', MiB],
+  ['KiB', 1024],
+] as const;
+
+/** Bytes in the largest unit of which they are a whole number; times in seconds if they are whole. */
+function inUnits(name: keyof JobLimits, value: number): string {
+  if (name === 'timeoutMs') return value % 1_000 === 0 ? `${value / 1_000} s` : `${value} ms`;
+  if (!name.endsWith('Bytes')) return String(value);
+  const unit = units.find(([, bytes]) => value !== 0 && value % bytes === 0);
+  return unit === undefined ? `${value} bytes` : `${value / unit[1]} ${unit[0]}`;
+}
+
 /** The limits asked for, the rest filled in, all within their ranges and within the largest VM. Pure. */
 export function checkLimits(asked: Partial<JobLimits>, flavors: readonly Flavor[]): JobLimits {
   const limits = { ...defaultJobLimits, ...asked };
@@ -29,12 +52,12 @@ export function checkLimits(asked: Partial<JobLimits>, flavors: readonly Flavor[
     const value = limits[name];
     // Written so that NaN fails too.
     if (!(value >= min && value <= max)) {
-      throw new TidepoolError('invalid', `${name} is ${value}; it must be from ${min} to ${max}`, {
-        details: { name },
-      });
+      const text = `${limitWords[name]} (${name}) is ${inUnits(name, value)}; it must be from ${inUnits(name, min)} to ${inUnits(name, max)}`;
+      throw new TidepoolError('invalid', text, { details: { name } });
     }
     if (name !== 'cpus' && !Number.isInteger(value)) {
-      throw new TidepoolError('invalid', `${name} is ${value}; it must be a whole number`, { details: { name } });
+      const text = `${limitWords[name]} (${name}) is ${value}; it must be a whole number`;
+      throw new TidepoolError('invalid', text, { details: { name } });
     }
   }
   const cpus = Math.max(...flavors.map((flavor) => flavor.vcpus));

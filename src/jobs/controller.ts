@@ -256,7 +256,7 @@ export class JobController {
   /** The same of a runtime without requirements: one that was removed will not come again by itself. */
   async #want(runtime: string): Promise<string | undefined> {
     const { runtimes } = this.#context;
-    if ((await runtimes.names()).includes(runtime)) return runtimes.want(runtime);
+    if (!(await runtimes.isRemoved(runtime))) return runtimes.want(runtime);
     await this.#reject({ runtime }, `its runtime ${runtime} was removed before it was started`);
     return undefined;
   }

@@ -8,6 +8,7 @@ import {
   type Hypervisor,
   type Machine,
   type MachineEvent,
+  type MachineNetwork,
   type MachineSpec,
   type MachineState,
   type MachineStats,
@@ -29,6 +30,7 @@ import { type LaneName, LibvirtLink, type LifecycleEvent } from './link.ts';
 import { checkLocalFiles } from './local-files.ts';
 import { MachineReader, type OwnDomain } from './machine-reader.ts';
 import { datagramPlan, hostPorts } from './metadata.ts';
+import { networkTrouble } from './network-trouble.ts';
 import { PortPicker } from './ports.ts';
 import { Probes } from './probe.ts';
 import { type Procedure, procedures } from './procedures.ts';
@@ -130,6 +132,10 @@ class LibvirtHypervisor implements Hypervisor {
 
   async hostRoom(): Promise<HostRoom> {
     return readHostRoom(this.#link, await this.stats(), this.#isLocal ? this.#options.machineDir : null);
+  }
+
+  networkTrouble(network: MachineNetwork): Promise<string | undefined> {
+    return networkTrouble(this.#link, network, this.#isLocal);
   }
 
   list(): Promise<Machine[]> {

@@ -208,6 +208,7 @@ export const procedures = {
   storageVolumeDelete: procedure('StorageVolDelete', 94, struct({ volume: storageVolume, flags }), noReply, slowMs),
 
   networkLookupByName: procedure('NetworkLookupByName', 46, nameOnly, struct({ network })),
+  networkIsActive: procedure('NetworkIsActive', 152, struct({ network }), struct({ active: int })),
   networkGetDhcpLeases: procedure(
     'NetworkGetDHCPLeases',
     341,

@@ -4,7 +4,7 @@ import { defaultLaunchReserve } from '../domain/disk.ts';
 import { TidepoolError } from '../domain/errors.ts';
 import type { HostRoom } from '../domain/hypervisor.ts';
 import { FakeClock } from '../fake/clock.ts';
-import { Admission } from './admission.ts';
+import { Admission, type Refusal } from './admission.ts';
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
@@ -20,6 +20,7 @@ function host(room: Partial<HostRoom> = {}) {
       ...room,
     },
     error: undefined as TidepoolError | undefined,
+    obstacle: undefined as Refusal | undefined,
     answers: 0,
     asked: 0,
   };
@@ -33,6 +34,7 @@ function host(room: Partial<HostRoom> = {}) {
     },
     clock,
     reserve: { memoryBytes: 512 * MiB, disk: defaultLaunchReserve },
+    obstacle: async () => state.obstacle,
     onAnswer: () => {
       state.answers += 1;
     },
@@ -121,4 +123,13 @@ test('of a small disk not more than a quarter is kept, as of the disk of the dat
   const disk = { sizeBytes: 4 * GiB, freeBytes: GiB };
   assert.equal(await host({ disk }).take('a'), 'admitted');
   assert.match(await host({ disk: { ...disk, freeBytes: GiB - MiB } }).take('a'), /1024 MiB are kept in reserve/);
+});
+
+test('nothing is launched while something is missing that every VM needs, and launches go on when it is there', async () => {
+  const { clock, state, take } = host();
+  state.obstacle = { lacks: 'network', text: 'the libvirt network lan does not exist' };
+  assert.equal(await take('a'), 'the libvirt network lan does not exist');
+  state.obstacle = undefined;
+  await clock.advance(2_000);
+  assert.equal(await take('a'), 'admitted');
 });

@@ -26,9 +26,12 @@ export interface Reserve {
   readonly disk: ReserveRule;
 }
 
-/** Why a launch has to wait. `answer`: the host has not said what it has. */
+/** Everything that a launch may have to wait for. `answer`: the host has not said what it has. */
+export const launchNeeds = ['memory', 'disk', 'network', 'image', 'answer'] as const;
+
+/** Why a launch has to wait. */
 export interface Refusal {
-  readonly lacks: 'memory' | 'disk' | 'answer';
+  readonly lacks: (typeof launchNeeds)[number];
   /** For a person, with the numbers. */
   readonly text: string;
 }
@@ -43,19 +46,22 @@ export interface AdmissionOptions {
   readonly hypervisor: Pick<Hypervisor, 'hostRoom'>;
   readonly clock: Clock;
   readonly reserve: Reserve;
+  /** Returns what every VM needs and is not there now, such as its network; asked whenever the host is. */
+  obstacle?(): Promise<Refusal | undefined>;
   /** Called when the host has said what it has. */
   onAnswer(): void;
 }
 
 /**
  * Admits launches of all pools of a host as far as its memory and disk allow it. QEMU takes memory only when the guest
- * touches it, so what was promised counts as taken (HostRoom), and what is being launched too. Never waits for the host:
+ * touches it, so what was promised counts as taken (HostRoom), and what is being launched too. A thing that every VM lacks, such as
+ * the network, refuses all of them: no launch fails by it. Never waits for the host:
  * without a fresh answer a launch is refused and the host is asked.
  */
 export class Admission {
   readonly #options: AdmissionOptions;
   readonly #taken = new Map<string, Taken>();
-  #room: { readonly host: HostRoom; readonly atMs: number } | undefined;
+  #room: { readonly host: HostRoom; readonly obstacle: Refusal | undefined; readonly atMs: number } | undefined;
   #problem = '';
   readonly #backoff = new Backoff('asking the host for its room');
   #asks = 0;
@@ -80,7 +86,7 @@ export class Admission {
       return { lacks: 'answer', text: `the room of the host is not known: ${why}` };
     }
     const memoryBytes = flavor.memoryMiB * MiB + overheadBytes;
-    const refusal = this.#refusal(this.#room.host, memoryBytes, flavor, reserve);
+    const refusal = this.#room.obstacle ?? this.#refusal(this.#room.host, memoryBytes, flavor, reserve);
     if (refusal === undefined) this.#taken.set(name, { memoryBytes, doneAtAsk: undefined });
     return refusal;
   }
@@ -115,8 +121,9 @@ export class Admission {
     this.#isAsking = true;
     this.#asks += 1;
     try {
-      const host = await giveUpAfter(clock, answerLimitMs, 'asking the host for its room', hypervisor.hostRoom());
-      this.#room = { host, atMs: clock.uptimeMs() };
+      const asked = Promise.all([hypervisor.hostRoom(), this.#options.obstacle?.()]);
+      const [host, obstacle] = await giveUpAfter(clock, answerLimitMs, 'asking the host for its room', asked);
+      this.#room = { host, obstacle, atMs: clock.uptimeMs() };
       this.#backoff.succeeded();
       for (const [name, { doneAtAsk }] of this.#taken) {
         if (doneAtAsk !== undefined && doneAtAsk < this.#asks) this.#taken.delete(name);

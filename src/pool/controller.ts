@@ -29,6 +29,8 @@ import { Watches } from './watches.ts';
 
 /** Steps that are under way when the server ends are waited for so long; the next start finds what they did. */
 const stopLimitMs = 10_000;
+/** Between two steps that the pool's own steps cause, once many have followed each other. */
+const leastGapMs = 50;
 
 /**
  * The pool's main loop: reads what is, steers towards what should be (steer.ts), and carries the steps out in the
@@ -111,7 +113,7 @@ export class PoolController {
     this.#unsubscribe = this.#hypervisor.onEvent((event) => void this.#onMachineEvent(event));
     const onError = (error: unknown): void => this.#log('the loop', error);
     const loop = (name: string, periodMs: number, step: () => Promise<void>): Loop =>
-      startLoop({ name: `${name} ${this.name}`, clock, periodMs, step, onError });
+      startLoop({ name: `${name} ${this.name}`, clock, periodMs, leastGapMs, step, onError });
     this.#loop = loop('pool', pace.steerMs, () => this.#step());
     // A drain is over when the last job on the VM ends, and so is the wait of a row for the jobs of a VM that is gone.
     void this.#context.changes.each('queue', this.#stopping.signal, () => this.#hasDrains && this.wake());

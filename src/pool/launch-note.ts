@@ -1,5 +1,5 @@
 import type { PoolNote } from '../domain/pool.ts';
-import type { Refusal } from './admission.ts';
+import { launchNeeds, type Refusal } from './admission.ts';
 
 /**
  * What a pool knows of its earlier launches. Times are ages and waits as of when it was written down: neither the time for which
@@ -45,7 +45,7 @@ export function launchPastOf(note: PoolNote | undefined): LaunchPast | undefined
       return typeof name === 'string' && typeof createdAtMs === 'number' ? [[name, createdAtMs] as const] : [];
     }),
     isUnhealthy: body.isUnhealthy === true,
-    lacks: lacks === 'memory' || lacks === 'disk' ? lacks : null,
+    lacks: launchNeeds.find((one) => one === lacks) ?? null,
     bootTimesMs: amounts(body.bootTimesMs),
   };
 }

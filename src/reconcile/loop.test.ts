@@ -147,3 +147,27 @@ test('a loop that rests is woken all the time and takes half of the time', async
   await clock.advance(100);
   await stopped;
 });
+
+test('a loop that its own steps wake takes 20 steps at once, then one each gap, and is quick again after a rest', async () => {
+  const clock = new FakeClock();
+  let runs = 0;
+  let isSpinning = true;
+  const step = async (): Promise<void> => {
+    runs += 1;
+    await Promise.resolve();
+    if (isSpinning) loop.wake();
+  };
+  const loop = startLoop({ name: 't', clock, periodMs: 10_000, leastGapMs: 50, step, onError: assert.fail });
+  for (let i = 0; i < 200; i += 1) await settled();
+  assert.equal(runs, 20);
+  for (let i = 0; i < 20; i += 1) await clock.advance(50);
+  await settled();
+  assert.ok(runs >= 39 && runs <= 41, `${runs} steps within a second`);
+  isSpinning = false;
+  for (let i = 0; i < 40; i += 1) await clock.advance(50);
+  const before = runs;
+  loop.wake();
+  await settled();
+  assert.equal(runs, before + 1, 'the first reaction comes at once');
+  await loop.stop();
+});

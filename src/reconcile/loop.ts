@@ -23,6 +23,11 @@ export interface LoopOptions {
    * are woken all the time, and would else take all of the process.
    */
   readonly mostRestMs?: number;
+  /**
+   * Least time between two steps once some have followed each other at once; none unless given. For loops that their own steps wake:
+   * a pair of opposite decisions must not take all of the process. The first reactions are never slowed.
+   */
+  readonly leastGapMs?: number;
   step(signal: AbortSignal): Promise<void>;
   /** Receives every error of a step; the loop goes on. */
   onError(error: unknown): void;
@@ -31,9 +36,14 @@ export interface LoopOptions {
 /** Longest rest of a loop with a shorter period: who is well again must be seen soon, and the rest keeps a storm away. */
 const longestRestMs = 2_000;
 
+/** Number of steps that may follow each other without a gap; one more may for each gap that passes. */
+const quickSteps = 20;
+
 /** Runs the step now and then again after each period, until stopped. Never throws. */
 export function startLoop(options: LoopOptions): Loop {
-  const { name, clock, periodMs, mostRestMs = 0 } = options;
+  const { name, clock, periodMs, mostRestMs = 0, leastGapMs = 0 } = options;
+  let quickLeft = quickSteps;
+  let quickSinceMs = clock.uptimeMs();
   const stopping = new AbortController();
   const backoff = new Backoff(`loop ${name}`, { longestPauseMs: Math.max(periodMs, longestRestMs) });
   let wakeUp: (() => void) | undefined;
@@ -58,6 +68,10 @@ export function startLoop(options: LoopOptions): Loop {
       woken = false;
       let restMs = 0;
       const begunAtMs = clock.uptimeMs();
+      if (leastGapMs > 0) {
+        quickLeft = Math.min(quickSteps, quickLeft + (begunAtMs - quickSinceMs) / leastGapMs) - 1;
+        quickSinceMs = begunAtMs;
+      }
       try {
         await options.step(stopping.signal);
         backoff.succeeded();
@@ -67,6 +81,7 @@ export function startLoop(options: LoopOptions): Loop {
         restMs = backoff.failed(clock.uptimeMs());
         options.onError(error);
       }
+      if (leastGapMs > 0 && quickLeft < 1) restMs = Math.max(restMs, leastGapMs);
       if (restMs > 0) await wait(restMs, true);
       if (periodMs > restMs) await wait(periodMs - restMs, false);
     }

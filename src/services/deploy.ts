@@ -46,9 +46,10 @@ async function deployChecked(
     );
   const service = await (known === undefined ? create(context, deployment) : update(context, known, deployment));
   const revision = await addRevision(context, service.name, deployment.spec);
-  await emit(context, 'service.deployed', service.name, `revision ${revision.number} is deployed`, {
-    revision: revision.number,
-  });
+  const isMoved = known !== undefined && known.port !== service.port;
+  const moved = isMoved ? `; its address moves from port ${known.port} to port ${service.port}` : '';
+  const text = `revision ${revision.number} is deployed${moved}`;
+  await emit(context, 'service.deployed', service.name, text, { revision: revision.number });
   return { service, revision };
 }
 

@@ -57,6 +57,7 @@ const noRuntimes: RuntimeShelf = {
   names: async () => [],
   want: async () => undefined,
   wantLayered: async () => undefined,
+  isRemoved: async () => false,
   image: async () => null,
 };
 

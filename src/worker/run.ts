@@ -2,11 +2,12 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AgentClock, sleep } from '../agent/clock.ts';
-import { hasCode, TidepoolError } from '../domain/errors.ts';
+import { hasCode } from '../domain/errors.ts';
 import { startWorkerAgent, type WorkerAgent } from './agent.ts';
 import { type Link, openLink } from './link.ts';
 import type { Share } from './machine.ts';
 import { unmountBelow } from './mounts.ts';
+import { isFinal } from './refusal.ts';
 import { commonRuntime, WorkerRuntimes } from './runtimes.ts';
 import { ask, type ServerAddress } from './server.ts';
 
@@ -34,7 +35,7 @@ export interface WorkerOptions extends ServerAddress {
 /**
  * Serves jobs until it is dismissed, by the control plane or because `leaving` fired. A link that breaks is made again.
  * Errors: `unavailable` (this machine cannot run jobs), and refusals that will not change: `unauthenticated`, `forbidden`,
- * `invalid`.
+ * `invalid` (refusal.ts).
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { folder, log, leaving, ending } = options;
@@ -161,10 +162,4 @@ async function again({ clock, log }: WorkerOptions, signal: AbortSignal, work: (
 /** So that not all workers come at one moment after a restart of the server. */
 function jittered(ms: number): number {
   return ms * (0.8 + (0.4 * randomInt(1_000)) / 1_000);
-}
-
-function isFinal(error: unknown): boolean {
-  return (
-    !(error instanceof TidepoolError) || ['unauthenticated', 'forbidden', 'invalid', 'internal'].includes(error.code)
-  );
 }

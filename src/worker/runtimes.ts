@@ -10,7 +10,7 @@ import { TidepoolError } from '../domain/errors.ts';
 import { folderDisk } from '../files/disk.ts';
 import { syncPath } from '../files/durable.ts';
 import { unmount } from './mounts.ts';
-import { ask, download, type ServerAddress, unreachable } from './server.ts';
+import { askJson, download, type ServerAddress, unreachable } from './server.ts';
 
 const run = promisify(execFile);
 
@@ -77,8 +77,7 @@ export class WorkerRuntimes {
 
   /** What the server has and this machine has not. Errors: those of `ask`, `upstream`. */
   async missing(): Promise<Remote[]> {
-    const response = await ask(this.#server, 'GET', '/api/v1/workers/runtimes');
-    const remotes = parseRuntimes(await response.json());
+    const remotes = parseRuntimes(await askJson(this.#server, 'GET', '/api/v1/workers/runtimes'));
     for (const { name } of remotes) {
       const here = this.#here.get(name);
       if (here !== undefined) here.namedAtMs = this.#clock.uptimeMs();

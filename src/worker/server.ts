@@ -16,6 +16,21 @@ export function ask(server: ServerAddress, method: string, path: string): Promis
   return send(server, method, path, { signal: AbortSignal.timeout(answerLimitMs) });
 }
 
+/** The same for an answer that is JSON. Error: `upstream` when it is none, `unavailable` when the connection broke in the middle. */
+export async function askJson(server: ServerAddress, method: string, path: string): Promise<unknown> {
+  const response = await ask(server, method, path);
+  const text = await response.text().catch((cause: unknown) => {
+    throw unreachable(server.url, cause);
+  });
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new TidepoolError('upstream', `the server at ${server.url} answered with something else than JSON`, {
+      cause,
+    });
+  }
+}
+
 /** What may take as long as it takes; a transfer that stands still for minutes is given up by `fetch`. Errors: as `ask`. */
 export function download(server: ServerAddress, path: string): Promise<Response> {
   return send(server, 'GET', path, {});
@@ -32,18 +47,18 @@ async function send({ url, token }: ServerAddress, method: string, path: string,
   throw problemError(await response.text().catch(() => ''), response.status);
 }
 
-/** What a refusal says. Pure. */
+/** What a refusal says, with its HTTP status in `details.status`. Pure. */
 export function problemError(text: string, status: number): TidepoolError {
   try {
     const problem: unknown = JSON.parse(text.slice(0, maxProblemBytes));
     if (typeof problem === 'object' && problem !== null && 'code' in problem && 'detail' in problem) {
       const code = String(problem.code);
-      if (isCode(code)) return new TidepoolError(code, String(problem.detail));
+      if (isCode(code)) return new TidepoolError(code, String(problem.detail), { details: { status } });
     }
   } catch {
     // Of a proxy before the server, perhaps.
   }
-  return new TidepoolError('upstream', `the server answered with status ${status}`);
+  return new TidepoolError('upstream', `the server answered with status ${status}`, { details: { status } });
 }
 
 function isCode(code: string): code is ErrorCode {

@@ -74,6 +74,7 @@ export async function openTestWeb(
     names: async () => ['python'],
     want: async () => undefined,
     wantLayered: async () => undefined,
+    isRemoved: async () => false,
     image: async () => null,
   };
   const logs = await openLogFolder(`${folder.path}/logs`);

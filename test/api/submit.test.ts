@@ -125,7 +125,7 @@ test('forms that are not right are refused in words', async () => {
   assert.match(await words({ script, project: zip({ 'main.py': '' }) }), /not both/);
   assert.match(await words({ script: 'text' }), /no part named "script"/);
   assert.match(await words({ script, other: 'x' }), /no part named "other"/);
-  assert.match(await words({ script, spec: '{' }), /the part spec is not JSON/);
+  assert.match(await words({ script, spec: '{' }), /its part spec is not JSON/);
   assert.match(await words({ script, spec: '{"prio": 1}' }), /prio/);
   assert.match(await words({ script, spec: '{"runtime": "java"}' }), /there is no runtime "java"; there are: python/);
   assert.match(await words({ script: ['-x.py', 'x'] }), /cannot be used: it begins with a dash/);

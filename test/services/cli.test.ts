@@ -95,6 +95,13 @@ test('where no VM is wanted nothing is waited for', async () => {
   assert.deepEqual([code, stdout], [0, 'idle: revision 1 waits for a VM: the pool wants none\n']);
 });
 
+test('a service that moves to another port says so', async () => {
+  const { stderr } = await deploy('fib.py', { name: 'idle', port: '8190', wait: false });
+  assert.match(stderr, /^idle: its address moves from port \d+ to port 8190; clients must follow\n$/);
+  const again = await deploy('fib.py', { name: 'idle', port: '8190', wait: false });
+  assert.equal(again.stderr, '');
+});
+
 test('files that cannot be deployed are refused before anything is sent', async () => {
   await assert.rejects(deploy('none.py'), (error) => hasCode(error, 'invalid'));
   await assert.rejects(deploy('.'), (error) => hasCode(error, 'invalid'));

@@ -218,9 +218,9 @@ test('what cannot be is refused in words', async () => {
   const plain = await ask('POST', '/services', { headers: { 'content-type': 'application/json' } });
   assert.equal(plain.status, 400);
   await deploy(400, /the part spec is missing/, form(undefined));
-  await deploy(400, /the part spec is not JSON/, form('{'));
+  await deploy(400, /its part spec is not JSON/, form('{'));
   await deploy(400, /the part file is missing/, form({ name: 'x' }, {}));
-  await deploy(400, /Unrecognized key: "prot"/, form({ name: 'x', prot: 'udp' }));
+  await deploy(400, /there is nothing named "prot" here/, form({ name: 'x', prot: 'udp' }));
   await deploy(400, /cannot be the name of a service/, form({ name: 'X' }));
   await deploy(409, /a pool of the configuration/, form({ name: 'default' }));
   await deploy(409, /port 8100 is taken by the service fib/, form({ name: 'x', port: 8_100 }));

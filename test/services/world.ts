@@ -172,6 +172,7 @@ export class ServiceWorld {
         names: async () => ['python', 'ml'],
         image: async () => null,
         wantLayered: async () => undefined,
+        isRemoved: async () => false,
         want: async (name) => (name === 'ml' ? this.building : undefined),
       },
       rules: {

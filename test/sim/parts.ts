@@ -70,6 +70,7 @@ export const onlyPython: RuntimeShelf = {
   want: async () => undefined,
   image: async () => null,
   wantLayered: async () => undefined,
+  isRemoved: async () => false,
 };
 
 export const image: Image = {

@@ -332,6 +332,7 @@ test('jobs that cannot run now do not hide the one behind them that can, however
 test('a job that can never run is rejected and says why: its runtime was removed, or nothing is as large any more', async () => {
   const service = await inMemory();
   await service.addWorker('w1');
+  Object.assign(service.context, { runtimes: { ...onlyPython, isRemoved: async (name: string) => name === 'gone' } });
   const removed = await service.submit('ann', 1, { runtime: 'gone' });
   const large = await service.submit('ann', 1, { memoryBytes: 64 * GiB });
   const fits = await service.submit('ann', 1);

@@ -8,6 +8,7 @@ import type { Hypervisor, MachineSpec } from '../../src/domain/hypervisor.ts';
 import type { LibvirtHypervisorOptions } from '../../src/libvirt/hypervisor.ts';
 import { qemuOf } from '../../src/processes/qemu.ts';
 import type { HypervisorHarness } from '../conformance/hypervisor.ts';
+import { claim } from './claims.ts';
 import { tinyCommandLine, tinyGuest } from './tiny-guest.ts';
 
 const run = promisify(execFile);
@@ -52,17 +53,21 @@ export async function libvirtHarness(
 ): Promise<HypervisorHarness> {
   const guest = await tinyGuest();
   const machineDir = await machineFolder();
+  const claims: (() => Promise<void>)[] = [];
   const probe = { accelerator: 'tcg' as const, kernelPath: guest.kernelPath, commandLine: tinyCommandLine };
   return {
-    connect: (installationId) =>
-      connect({
+    async connect(installationId) {
+      const id = `${installationId}-${process.pid}`;
+      claims.push(await claim(machineDir, id));
+      return connect({
         uri: testUri,
         machineDir,
-        installationId: `${installationId}-${process.pid}`,
+        installationId: id,
         clock: systemClock,
         env: process.env,
         log: quietLog,
-      }),
+      });
+    },
     spec: await tinySpec(),
     poweroffProbe: { ...probe, initrdPath: guest.poweroffInitrdPath, timeoutMs: 90_000 },
     hangingProbe: { ...probe, initrdPath: guest.initrdPath, timeoutMs: 2_000 },
@@ -74,7 +79,10 @@ export async function libvirtHarness(
       exists: async (name) => (await virsh('list', '--all', '--name')).split('\n').includes(name),
     },
     leftovers: () => readdir(machineDir),
-    dispose: () => rm(machineDir, { recursive: true }),
+    async dispose() {
+      await rm(machineDir, { recursive: true });
+      for (const release of claims) await release();
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { claim } from './claims.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const readyWithinMs = 300_000;
@@ -105,5 +106,10 @@ export function tidepool(dataDir: string, args: readonly string[], cwd?: string)
 /** A new folder; `remove` deletes it. */
 export async function temporaryFolder(name: string): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), `tidepool-${name}-`));
-  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+  const release = await claim(path);
+  const remove = async (): Promise<void> => {
+    await rm(path, { recursive: true, force: true });
+    await release();
+  };
+  return { path, remove };
 }

@@ -84,7 +84,10 @@ export const layers: Readonly<Record<string, Layer>> = {
   agent: { imports: ['protocol', 'domain/errors.ts'], packages: [] },
   // The agent on a machine that is no VM; it dials, which the agent itself never does.
   worker: { imports: ['agent', 'files', 'protocol', 'domain/disk.ts', 'domain/errors.ts'], packages: [] },
-  cli: { imports: ['loadgen', 'protocol', 'domain/errors.ts'], packages: ['eventsource-parser', 'yazl', 'zod'] },
+  cli: {
+    imports: ['loadgen', 'protocol', 'domain/errors.ts', 'domain/file-trouble.ts'],
+    packages: ['eventsource-parser', 'yazl', 'zod'],
+  },
 
   web: {
     imports: ['protocol'],

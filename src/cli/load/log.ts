@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { TidepoolError } from '../../domain/errors.ts';
+import { fileTrouble } from '../../domain/file-trouble.ts';
 
 /** From the least to the most important. */
 export const logLevels = ['debug', 'info', 'warning', 'error'] as const;
@@ -24,12 +25,12 @@ export function parseLogLevel(text: string): LogLevel {
 /** A file that is appended to. Errors: `invalid` when it cannot be written. */
 export async function logFile(path: string): Promise<LogSink> {
   const file = await open(path, 'a').catch((cause: Error) => {
-    throw new TidepoolError('invalid', `the log ${path} cannot be written: ${cause.message}`, { cause });
+    throw new TidepoolError('invalid', `the log ${path} cannot be written: ${fileTrouble(cause)}`, { cause });
   });
   return {
     async append(text) {
       await file.appendFile(text).catch((cause: Error) => {
-        throw new TidepoolError('exhausted', `the log ${path} cannot be written: ${cause.message}`, { cause });
+        throw new TidepoolError('exhausted', `the log ${path} cannot be written: ${fileTrouble(cause)}`, { cause });
       });
     },
     close: () => file.close(),

@@ -22,6 +22,7 @@ import { needs, reads, viewer, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { binary, onceHeaders } from '../docs.ts';
 import { findJob } from '../log-stream.ts';
+import { newWork } from '../new-work.ts';
 import { forgotten, isRepeated, onceKey } from '../once.ts';
 import { pageOf, pageQuery } from '../page.ts';
 import { readSubmission } from '../submission.ts';
@@ -31,7 +32,7 @@ const params = z.object({ id: z.string().max(64) });
 const tags = ['jobs'];
 const writes = needs('jobs');
 /** Of what makes a job. */
-const makes = { ...writes, headers: onceHeaders };
+const makes = { ...writes, ...newWork, headers: onceHeaders };
 
 /** What a submission is made of, for the documents. */
 const submissionForm = z.object({

@@ -7,6 +7,7 @@ import { loadAnswerSchema, loadBodySchema } from '../../protocol/loads.ts';
 import { findService } from '../../services/context.ts';
 import { needs, reads, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
+import { newWork } from '../new-work.ts';
 
 const params = z.object({ name: z.string().max(64) });
 const config = needs('services');
@@ -39,7 +40,7 @@ export function loadRoutes({ services, loads }: HttpContext): FastifyPluginAsync
       description: 'For trying things out; `tidepool load` makes more, and measures better.',
       body: loadBodySchema,
     };
-    app.put('/services/:name/load', { schema: startDocs, config }, async (request) => {
+    app.put('/services/:name/load', { schema: startDocs, config: { ...config, ...newWork } }, async (request) => {
       const service = await find(request);
       return { load: loads.start(target(service), request.body) };
     });

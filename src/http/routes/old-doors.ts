@@ -10,6 +10,7 @@ import { withUpload } from '../../storage/upload.ts';
 import { either, reads, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
 import { binary } from '../docs.ts';
+import { newWork } from '../new-work.ts';
 import { readOldForm } from '../old-form.ts';
 import { pageOf, pageQuery } from '../page.ts';
 import { statusPage, statusPagePolicy } from '../status-page.ts';
@@ -45,7 +46,7 @@ export function oldDoorRoutes(context: HttpContext): FastifyPluginAsyncZod {
       description: 'Leads to the status page of the user.',
       response: { 303: z.null() },
     };
-    const config = { ...either('jobs'), form: uploadForm };
+    const config = { ...either('jobs'), ...newWork, form: uploadForm };
     app.post('/upload', { schema: uploadDocs, config }, async (request, reply) => {
       const owner = await withUpload(storage, async (blobs) => {
         const sent = await readOldForm(request, blobs, context.maxUploadBytes, async (named) => {

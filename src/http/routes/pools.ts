@@ -12,9 +12,12 @@ import {
 } from '../../protocol/api.ts';
 import { adminOnly, reads } from '../access.ts';
 import type { HttpContext, ServedPool } from '../context.ts';
+import { newWork } from '../new-work.ts';
 import { poolView } from '../views.ts';
 
 const tags = ['pools'];
+/** For what may make a pool larger. */
+const steers = { ...adminOnly, ...newWork };
 /** How far back `GET /usage` goes unless it is asked otherwise. */
 const usualUsageMs = 60_000;
 /** Samples of all VMs together in one answer. */
@@ -43,7 +46,7 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
       description: 'The autoscaler may change it again unless it is paused.',
       body: poolScaleSchema,
     };
-    app.post('/pools/:name/scale', { schema: scaleDocs, config: adminOnly }, async (request) => {
+    app.post('/pools/:name/scale', { schema: scaleDocs, config: steers }, async (request) => {
       const pool = findPool(context, request.params.name);
       const { min, max } = pool.controller.size.settings;
       const { desired } = request.body;
@@ -61,7 +64,7 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
       ...{ ...one, operationId: 'changePool', summary: 'Change settings' },
       body: poolChangeSchema,
     };
-    app.patch('/pools/:name', { schema: changeDocs, config: adminOnly }, async (request) => {
+    app.patch('/pools/:name', { schema: changeDocs, config: steers }, async (request) => {
       const pool = findPool(context, request.params.name);
       const changes = Object.fromEntries(Object.entries(request.body).filter(([, value]) => value !== undefined));
       pool.autoscaler.checkPolicies(request.body.policies ?? []);

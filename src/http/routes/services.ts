@@ -24,6 +24,7 @@ import type { HttpContext } from '../context.ts';
 import { readDeployment, type SentDeployment } from '../deployment.ts';
 import { binary, onceHeaders, resumeHeaders } from '../docs.ts';
 import { followEndpoints } from '../endpoint-stream.ts';
+import { newWork } from '../new-work.ts';
 import { forgotten, isRepeated, onceKey } from '../once.ts';
 import { serviceView } from '../service-views.ts';
 import { sendEvents } from '../sse.ts';
@@ -59,7 +60,7 @@ export function serviceRoutes({ services, storage }: HttpContext): FastifyPlugin
       ...{ tags, operationId: 'deployService', summary: 'Deploy a service, or a new revision of it' },
       response: { 201: deployedSchema },
     };
-    const makes = { ...config, form: deploymentForm, headers: onceHeaders };
+    const makes = { ...config, ...newWork, form: deploymentForm, headers: onceHeaders };
     app.post('/services', { schema: deployDocs, config: makes }, async (request, reply) => {
       if (await isRepeated(request, viewer(request).name, storage)) {
         const sent = await readDeployment(request, measuredOnly);
@@ -89,13 +90,18 @@ export function serviceRoutes({ services, storage }: HttpContext): FastifyPlugin
     app.get('/services/:name', { schema: showDocs, config: reads }, async (request) => view(await find(request)));
 
     const changes = [
-      ['stop', 'Shut its VMs down; nothing of it is lost', stopService],
-      ['start', 'Run a stopped service again', startService],
-      ['rollback', 'Deploy again what served before; during a rollout, what serves', rollBack],
+      ['stop', 'Shut its VMs down; nothing of it is lost', stopService, config],
+      ['start', 'Run a stopped service again', startService, { ...config, ...newWork }],
+      [
+        'rollback',
+        'Deploy again what served before; during a rollout, what serves',
+        rollBack,
+        { ...config, ...newWork },
+      ],
     ] as const;
-    for (const [verb, summary, change] of changes) {
+    for (const [verb, summary, change, access] of changes) {
       const docs = { ...one, operationId: `${verb}Service`, summary };
-      app.post(`/services/:name/${verb}`, { schema: docs, config }, async (request) => {
+      app.post(`/services/:name/${verb}`, { schema: docs, config: access }, async (request) => {
         const service = await find(request);
         await change(context, service);
         return view(service);

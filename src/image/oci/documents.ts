@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { TidepoolError } from '../../domain/errors.ts';
+import { issuesOf } from '../../protocol/issues.ts';
 
 /** The JSON documents of images, as far as they are read here: OCI image specification 1.1, and `docker save`. */
 
@@ -53,8 +54,5 @@ export function parseDocument<T extends z.ZodType>(schema: T, text: string, what
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new TidepoolError(
-    'invalid',
-    `the image cannot be read: ${what} is not right:\n${z.prettifyError(parsed.error)}`,
-  );
+  throw new TidepoolError('invalid', `the image cannot be read: ${what} is not right:\n${issuesOf(parsed.error)}`);
 }

@@ -6,7 +6,7 @@ import { TidepoolError } from '../../domain/errors.ts';
 import type { Runtime } from '../../domain/image.ts';
 import { maxSharedDisks } from '../../domain/machine-spec.ts';
 import type { LayeredRecipe, PipSource } from '../../domain/requirements.ts';
-import { folders, publish, withCacheLock, withWorkFolder } from '../cache.ts';
+import { folders, withCacheLock, withWorkFolder } from '../cache.ts';
 import { commandRunner, type RunCommand } from '../command.ts';
 import { readLeases } from '../leases.ts';
 import { forwardOnly, type ReportProgress } from '../progress.ts';
@@ -21,6 +21,7 @@ import {
   runtimeFiles,
 } from '../runtime-store.ts';
 import { squashfsFlags } from '../squashfs.ts';
+import { publishResult } from '../whole-files.ts';
 import { startIndexGateway } from './index-gateway.ts';
 
 /** Counts up when what comes out of the same requirements changes. */
@@ -92,9 +93,10 @@ export async function buildLayered(name: string, recipe: LayeredRecipe, options:
       const flags = ['-noappend', ...squashfsFlags];
       await run({ program: 'mksquashfs', args: [root, join(result, runtimeFiles.disk), ...flags] });
       const about: AboutRuntime = { createdAtMs: clock.now(), image: base.image };
-      await writeFile(join(result, runtimeFiles.about), `${JSON.stringify({ name, id, base: base.name, ...about })}\n`);
+      const content = { name, id, base: base.name, ...about };
       await forgetRuntime(cacheDir, name, id);
-      await publish(result, join(cacheDir, folders.runtimes, `${name}-${id}`));
+      const to = join(cacheDir, folders.runtimes, `${name}-${id}`);
+      await publishResult(result, to, { name: runtimeFiles.about, content }, [runtimeFiles.disk]);
     }).finally(bounds.end);
     await dropUnused(options);
     const built = await findRuntime(cacheDir, name, id);
