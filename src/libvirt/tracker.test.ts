@@ -45,6 +45,27 @@ test('a life as libvirt tells it', () => {
   assert.equal(tracker.knows('u'), false);
 });
 
+test('a list that shows a machine at the beginning of its start, paused, hides no start', () => {
+  const tracker = new MachineTracker();
+  tracker.expect('u', 'w');
+  tracker.apply('u', event.defined, 0);
+  tracker.beginList();
+  assert.deepEqual(tracker.observe([{ ...machine('u', 'paused'), name: 'w' }]), []);
+  assert.equal(tracker.apply('u', event.resumed, 0), undefined);
+  assert.equal(tracker.apply('u', event.started, 0)?.kind, 'started');
+  assert.equal(tracker.apply('u', event.suspended, 0)?.kind, 'suspended');
+  tracker.beginList();
+  assert.deepEqual(tracker.observe([{ ...machine('u', 'running'), name: 'w' }])[0]?.kind, 'resumed');
+});
+
+test('a start of which no event came is found by a list', () => {
+  const tracker = new MachineTracker();
+  tracker.expect('u', 'w');
+  assert.deepEqual(tracker.observe([{ ...machine('u', 'paused'), name: 'w' }]), []);
+  const [found] = tracker.observe([{ ...machine('u', 'running'), name: 'w' }]);
+  assert.deepEqual(found, { name: 'w', kind: 'started', detail: 'found running' });
+});
+
 test('a crash is told once, though libvirt has two events for it', () => {
   const tracker = new MachineTracker();
   tracker.observe([machine('u', 'running')]);

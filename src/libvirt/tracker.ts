@@ -6,6 +6,8 @@ interface Known {
   state: MachineState;
   /** Whether libvirt has told of it: one that is only just being defined is not yet in any list. */
   seen: boolean;
+  /** It has not been seen running since it was made: QEMU begins with its CPUs stopped, which a list shows as paused. */
+  isStarting: boolean;
 }
 
 /**
@@ -23,7 +25,7 @@ export class MachineTracker {
 
   /** Before a machine is defined, so that its first event finds it. */
   expect(uuid: string, name: string): void {
-    this.#known.set(uuid, { name, state: 'off', seen: false });
+    this.#known.set(uuid, { name, state: 'off', seen: false, isStarting: true });
   }
 
   /** A machine that was expected could not be defined. */
@@ -50,6 +52,7 @@ export class MachineTracker {
     if (after === known.state) return undefined;
     if (after === 'gone') this.#known.delete(uuid);
     else known.state = after;
+    known.isStarting = false;
     return { name: known.name, ...meaning };
   }
 
@@ -67,8 +70,10 @@ export class MachineTracker {
     for (const { uuid, name, state } of machines) {
       if (heardOf.has(uuid)) continue;
       const known = this.#known.get(uuid);
-      const kind = eventForChange(known?.state ?? 'off', state);
-      this.#known.set(uuid, { name, state, seen: true });
+      const isStarting = known?.isStarting === true && (state === 'off' || state === 'paused');
+      const now = isStarting ? 'off' : state;
+      const kind = eventForChange(known?.state ?? 'off', now);
+      this.#known.set(uuid, { name, state: now, seen: true, isStarting });
       if (kind !== undefined) events.push({ name, kind, detail: `found ${state}` });
     }
     return events;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { FakeHost } from '../../src/fake/host.ts';
 import { FakeHypervisor } from '../../src/fake/hypervisor.ts';
 import { readProcess } from '../../src/processes/process-table.ts';
 import { openSqliteStore } from '../../src/sqlite/store.ts';
-import { claim } from '../support/claims.ts';
+import { abandonedClaims, claim } from '../support/claims.ts';
 import { sweepLeftovers } from './leftovers.ts';
 
 const id = '6b5f0a50-0000-4000-8000-00000000000';
@@ -17,6 +17,21 @@ const there = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+test('claims in a folder that another user has made are not followed', {
+  skip: process.getuid?.() !== 0 && 'not root',
+}, async () => {
+  const claims = await mkdtemp(join(tmpdir(), 'tidepool-claims-'));
+  try {
+    const made = { pid: process.pid, startTicks: '1', folder: join(tmpdir(), 'tidepool-victim'), installationId: null };
+    await writeFile(join(claims, 'one.json'), JSON.stringify(made));
+    assert.equal((await abandonedClaims(claims)).size, 1);
+    await chown(claims, 65_534, 65_534);
+    assert.equal((await abandonedClaims(claims)).size, 0);
+  } finally {
+    await rm(claims, { recursive: true, force: true });
+  }
+});
 
 test('only machines and folders of test processes that are gone are removed', async () => {
   const root = await mkdtemp(join(tmpdir(), 'tidepool-leftovers-'));

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readProcess } from '../../src/processes/process-table.ts';
@@ -15,8 +15,8 @@ export interface Claim {
   readonly installationId: string | null;
 }
 
-/** Where claims are written down for the next run. */
-export const usualClaims = join(tmpdir(), 'tidepool-test-claims');
+/** Where claims are written down for the next run. Each user has a folder, since users cannot write in each other's. */
+export const usualClaims = join(tmpdir(), `tidepool-test-claims-${process.getuid?.()}`);
 
 /** Writes down what this process makes; the returned function takes it back. */
 export async function claim(
@@ -24,7 +24,7 @@ export async function claim(
   installationId: string | null = null,
   claims = usualClaims,
 ): Promise<() => Promise<void>> {
-  await mkdir(claims, { recursive: true });
+  await mkdir(claims, { recursive: true, mode: 0o700 });
   const path = join(claims, `${process.pid}-${randomUUID()}.json`);
   const startTicks = (await readProcess(process.pid))?.startTicks ?? '';
   const made: Claim = { pid: process.pid, startTicks, folder, installationId };
@@ -32,10 +32,15 @@ export async function claim(
   return () => rm(path, { force: true });
 }
 
-/** Returns the claims of processes that have ended without taking them back, by their files. What is no claim is left alone. */
+/**
+ * Returns the claims of processes that have ended without taking them back, by their files. A file that is no claim is left alone,
+ * and so is a folder that somebody else has made: claims say what is to be removed.
+ */
 export async function abandonedClaims(claims = usualClaims): Promise<Map<string, Claim>> {
   const abandoned = new Map<string, Claim>();
-  for (const name of await readdir(claims).catch(() => [])) {
+  const folder = await lstat(claims).catch(() => undefined);
+  if (folder?.isDirectory() !== true || folder.uid !== process.getuid?.()) return abandoned;
+  for (const name of await readdir(claims)) {
     const path = join(claims, name);
     const found = parse(await readFile(path, 'utf8').catch(() => ''));
     if (found === undefined || found.startTicks === '') continue;
