@@ -169,7 +169,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     host: { uri: hypervisor.uri, accelerator, info: () => hypervisor.hostInfo() },
     runtimeBuilds: () => runtimes.builds(),
     workers,
-    usages: (vm, sinceMs) => sampler.usages(vm, sinceMs),
+    usages: (vm, sinceMs, most) => sampler.usages(vm, sinceMs, most),
     openConsole: (vm) => hypervisor.openConsole(vm),
     accounts,
     legacyUpload: config.legacyUpload,
