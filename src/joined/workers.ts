@@ -15,7 +15,10 @@ import type { JoinedContext } from './context.ts';
 
 /** A worker that is away for this long has ended its attempts by its own clock: its work lease, and time for clocks that differ. */
 const maxAwayMs = workLeaseMs + 10_000 + 0.02 * workLeaseMs;
-const maxWorkers = 4_096;
+const maxWorkers = 16_384;
+/** Workers that are asked at the same time, and the time over which the questions to all of them are spread. */
+const askedAtOnce = 50;
+const spreadMs = workerHealthEveryMs / 2;
 /** The limit of AgentLink.health. */
 const answerLimitMs = 10_000;
 /** States in which it has not ended. */
@@ -55,7 +58,13 @@ export class JoinedWorkers {
   start(): void {
     const { clock, log } = this.#context;
     const onError = (error: unknown): void => log(`joined workers: ${toTidepoolError(error).message}`);
-    this.#loop = startLoop({ name: 'joined', clock, periodMs: workerHealthEveryMs, step: () => this.look(), onError });
+    this.#loop = startLoop({
+      name: 'joined',
+      clock,
+      periodMs: workerHealthEveryMs,
+      step: (signal) => this.look(signal),
+      onError,
+    });
   }
 
   /** Ends the links; the workers come back to the next server. */
@@ -92,7 +101,8 @@ export class JoinedWorkers {
       throw new TidepoolError('conflict', `another worker named ${worker} is connected; choose another name by --name`);
     const vm = await this.#context.store.vms.get(joinedVmName(worker));
     if (vm === undefined) {
-      if ((await this.list()).length < maxWorkers) return;
+      const count = Math.max(this.#links.size, (await this.list()).length);
+      if (count < maxWorkers) return;
       throw new TidepoolError('exhausted', `${maxWorkers} workers have joined already`);
     }
     if (vm.pool !== joinedPool) throw new TidepoolError('conflict', `there is a VM named ${vm.name}`);
@@ -152,12 +162,26 @@ export class JoinedWorkers {
       await this.#tell('vm.draining', name, `worker ${worker} takes no more jobs`);
     }
     changes.notify('vms');
-    await this.look();
+    const left = await store.vms.get(name);
+    if (left !== undefined) await this.#lookAt(left);
   }
 
-  /** One look at all of them: who answers, who is away for too long, who may go. */
-  async look(): Promise<void> {
-    await Promise.all((await this.list()).map(({ vm }) => this.#lookAt(vm)));
+  /**
+   * One look at all of them: who answers, who is away for too long, who may go. Many workers are asked in groups, one after the
+   * other, so that not all of their answers come in the same turn.
+   */
+  async look(signal?: AbortSignal): Promise<void> {
+    const vms = await this.#context.store.vms.ofPool(joinedPool);
+    const names = new Set(vms.map(({ name }) => name));
+    for (const name of this.#awaySinceMs.keys()) if (!names.has(name)) this.#awaySinceMs.delete(name);
+    const groups = Array.from({ length: Math.ceil(vms.length / askedAtOnce) }, (_, i) =>
+      vms.slice(i * askedAtOnce, (i + 1) * askedAtOnce),
+    );
+    const lookAt = async (group: readonly Vm[], i: number): Promise<void> => {
+      if (i > 0) await this.#context.clock.sleep((i * spreadMs) / groups.length, signal);
+      await Promise.all(group.map((vm) => this.#lookAt(vm)));
+    };
+    await Promise.all(groups.map(lookAt));
   }
 
   async #lookAt(vm: Vm): Promise<void> {
@@ -179,7 +203,7 @@ export class JoinedWorkers {
     if (own === undefined) {
       const awaySinceMs = this.#awaySinceMs.get(vm.name) ?? clock.uptimeMs();
       this.#awaySinceMs.set(vm.name, awaySinceMs);
-      await this.#away(vm.name);
+      if (vm.state !== 'away') await this.#away(vm.name);
       if (clock.uptimeMs() - awaySinceMs >= maxAwayMs) await this.#giveUp(vm, 'its link was lost');
       return;
     }
@@ -187,7 +211,7 @@ export class JoinedWorkers {
     try {
       const health = await link.health(addressOf(own.instance));
       own.silence.answered(clock.uptimeMs());
-      await this.#update(vm.name, health);
+      if (!isAsBefore(vm, health)) await this.#update(vm.name, health);
     } catch (error) {
       log(`worker ${vm.name} does not answer: ${toTidepoolError(error).message}`);
       // When our own process stood still, all workers seem to be silent at once.
@@ -200,9 +224,8 @@ export class JoinedWorkers {
     const { store, clock, changes } = this.#context;
     const vm = await store.vms.get(name);
     if (vm === undefined) return;
-    const facts = factsOf(health);
-    if (vm.state === 'draining' || (vm.state === 'ready' && areSameFacts(vm, facts))) return;
-    const ready = { state: 'ready', reason: '', nowMs: clock.now(), facts } as const;
+    if (vm.state === 'draining' || isAsBefore(vm, health)) return;
+    const ready = { state: 'ready', reason: '', nowMs: clock.now(), facts: factsOf(health) } as const;
     await store.vms.move(name, ['booting', 'ready', 'away'], ready);
     changes.notify('vms');
     changes.notify('queue');
@@ -266,6 +289,10 @@ export class JoinedWorkers {
   async #tell(name: EventName, vm: string, text: string): Promise<void> {
     await writeEvent(this.#context, { name, pool: joinedPool, vm, text, data: {} });
   }
+}
+
+function isAsBefore(vm: Vm, health: AgentHealth): boolean {
+  return vm.state === 'ready' && areSameFacts(vm, factsOf(health));
 }
 
 function addressOf(instance: string): AgentAddress {

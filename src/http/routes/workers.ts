@@ -66,7 +66,9 @@ export function workerRoutes({ workers, jobs }: HttpContext): FastifyPluginAsync
       return sendAttachment(reply, `${name}.squashfs`, 'application/octet-stream', createReadStream(found.path));
     });
 
-    app.get('/workers/link', { schema: { hide: true }, config: joins }, (request, reply) =>
+    // One administrator's token may be that of thousands of workers.
+    const links = { ...joins, hasOwnBound: true } as const;
+    app.get('/workers/link', { schema: { hide: true }, config: links }, (request, reply) =>
       link(workers, request, reply, log),
     );
   };
