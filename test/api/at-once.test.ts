@@ -8,7 +8,7 @@ import { addDoorkeeper } from '../../src/http/session.ts';
 import { adminToken, openTestAccounts } from '../accounts/support.ts';
 
 test('links of workers leave their user all of the requests that a user may have at one time', async (t) => {
-  const app = fastify();
+  const app = fastify({ forceCloseConnections: true });
   requireDeclarations(app, () => undefined);
   addDoorkeeper(app, await openTestAccounts(), [], new AtOnce(1));
   app.get('/link', { config: { ...joins, hasOwnBound: true } }, (_request, reply) => {
