@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
-import { TidepoolError } from '../domain/errors.ts';
+import { TidepoolError, toTidepoolError } from '../domain/errors.ts';
 import type { VmMove } from '../domain/store.ts';
 import type { Vm } from '../domain/vm.ts';
 import { FakeClock } from '../fake/clock.ts';
@@ -15,7 +15,7 @@ const instance = 'a'.repeat(32);
 /** Workers that have joined, whose agents answer or not, and a process of ours that can stand still. */
 async function joined(count = 1) {
   const clock = new FakeClock();
-  const state = { isSilent: false, stalledMs: 0, destroyed: 0, slots: 256, asked: 0, read: 0 };
+  const state = { isSilent: false, isFull: false, stalledMs: 0, destroyed: 0, slots: 256, asked: 0, read: 0 };
   const written: number[] = [];
   const vms = new Map<string, Vm>();
   const tunnel = {
@@ -51,6 +51,7 @@ async function joined(count = 1) {
         },
         insert: async (vm: Vm) => void vms.set(vm.name, vm),
         move: async (name: string, _from: unknown, { state: moved, facts }: VmMove) => {
+          if (state.isFull) throw new TidepoolError('exhausted', 'the disk is full');
           const before = vms.get(name);
           if (before !== undefined) vms.set(name, { ...before, ...facts, state: moved });
           if (facts?.capacity) written.push(facts.capacity.slots);
@@ -112,4 +113,27 @@ test('many workers are asked in groups, and those that are as before are not rea
   await clock.advance(2_500);
   await looked;
   assert.deepEqual([state.asked, state.read], [120, 0]);
+});
+
+test('an error of ours with one worker cuts no worker off and keeps no other from being asked', async () => {
+  const { state, workers, clock } = await joined(120);
+  Object.assign(state, { asked: 0, slots: 3, isFull: true });
+  const failed = assert.rejects(workers.look(), /the disk is full/);
+  await clock.advance(2_500);
+  await failed;
+  assert.deepEqual([state.asked, state.destroyed], [120, 0]);
+});
+
+test('a loop that is stopped asks no more workers, and waits for those that it has asked', async () => {
+  const { state, workers, clock } = await joined(120);
+  Object.assign(state, { asked: 0, isSilent: true });
+  const stopping = new AbortController();
+  const ends: string[] = [];
+  workers.look(stopping.signal).catch((error: unknown) => ends.push(toTidepoolError(error).code));
+  await clock.advance(0);
+  stopping.abort();
+  await clock.advance(1);
+  assert.deepEqual(ends, []);
+  await clock.advance(answerLimitMs);
+  assert.deepEqual([ends, state.asked], [['aborted'], 50]);
 });

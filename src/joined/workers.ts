@@ -167,21 +167,26 @@ export class JoinedWorkers {
   }
 
   /**
-   * One look at all of them: who answers, who is away for too long, who may go. Many workers are asked in groups, one after the
-   * other, so that not all of their answers come in the same turn.
+   * Looks at all of them: who answers, who is away for too long, who may go. Many workers are asked in groups, one after the
+   * other, because all of their answers at once would make a long turn.
    */
   async look(signal?: AbortSignal): Promise<void> {
     const vms = await this.#context.store.vms.ofPool(joinedPool);
     const names = new Set(vms.map(({ name }) => name));
     for (const name of this.#awaySinceMs.keys()) if (!names.has(name)) this.#awaySinceMs.delete(name);
-    const groups = Array.from({ length: Math.ceil(vms.length / askedAtOnce) }, (_, i) =>
-      vms.slice(i * askedAtOnce, (i + 1) * askedAtOnce),
-    );
-    const lookAt = async (group: readonly Vm[], i: number): Promise<void> => {
-      if (i > 0) await this.#context.clock.sleep((i * spreadMs) / groups.length, signal);
-      await Promise.all(group.map((vm) => this.#lookAt(vm)));
-    };
-    await Promise.all(groups.map(lookAt));
+    const looks: Promise<PromiseSettledResult<void>[]>[] = [];
+    const pauseMs = (spreadMs * askedAtOnce) / vms.length;
+    try {
+      for (let at = 0; at < vms.length; at += askedAtOnce) {
+        if (at > 0) await this.#context.clock.sleep(pauseMs, signal);
+        looks.push(Promise.allSettled(vms.slice(at, at + askedAtOnce).map((vm) => this.#lookAt(vm))));
+      }
+    } finally {
+      // No look outlasts the step, also when another one fails or the loop is stopped.
+      await Promise.all(looks);
+    }
+    const failed = (await Promise.all(looks)).flat().find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   async #lookAt(vm: Vm): Promise<void> {
@@ -208,15 +213,17 @@ export class JoinedWorkers {
       return;
     }
     const askedAtMs = clock.uptimeMs();
+    let health: AgentHealth;
     try {
-      const health = await link.health(addressOf(own.instance));
-      own.silence.answered(clock.uptimeMs());
-      if (!isAsBefore(vm, health)) await this.#update(vm.name, health);
+      health = await link.health(addressOf(own.instance));
     } catch (error) {
       log(`worker ${vm.name} does not answer: ${toTidepoolError(error).message}`);
       // When our own process stood still, all workers seem to be silent at once.
       if (own.silence.missed({ askedAtMs, nowMs: clock.uptimeMs(), limitMs: answerLimitMs })) own.tunnel.destroy();
+      return;
     }
+    own.silence.answered(clock.uptimeMs());
+    if (!isAsBefore(vm, health)) await this.#update(vm.name, health);
   }
 
   /** Its agent answered. */
