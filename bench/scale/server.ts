@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,6 +37,8 @@ async function serve(folder: string, vms: number): Promise<void> {
     ...{ config: configFor(vms), dataDir: folder, cacheDir: join(folder, 'cache'), image },
     ...{ site: { problem: 'there is none' }, adminPassword: 'no one needs this password', log: () => undefined },
   };
+  // It has no runtimes, but their folder is there, as after the preparations of `serve`.
+  await mkdir(join(folder, 'cache', 'runtimes'), { recursive: true });
   const { url } = await startCloud(options, () => standIns(vms));
   process.on('message', async (what) => {
     // Thousands of attempts are under way; they are nobody's now.
