@@ -1,25 +1,22 @@
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { temporaryFolder } from '../test/support/server.ts';
 import { alternate, type Bench, type BenchContext, type Series } from './harness.ts';
 import { listedMs, submissionMs } from './scale/cost.ts';
-import { fill } from './scale/fill.ts';
-import type { Figures } from './scale/live.ts';
+import { fill, type Size } from './scale/fill.ts';
+import { live } from './scale/live.ts';
 import { openJobs } from './scale/parts.ts';
 
-const run = promisify(execFile);
 const patienceMs = 50;
 const memoryMiB = 500;
-const few = { queued: 100, running: 0, vms: 0, joined: 0 };
-const million = { ...few, queued: 1_000_000 };
-const large = { queued: 100_000, running: 10_000, vms: 1_000, joined: 10_000 };
+const few: Size = { queued: 100, running: 0, vms: 0, joined: 0 };
+const million: Size = { ...few, queued: 1_000_000 };
+const large: Size = { queued: 100_000, running: 10_000, vms: 1_000, joined: 10_000 };
 
 /**
  * The cost of a large cloud for its control plane. `submit`, `list`: a submission, and a listed job, with 1,000,000 jobs of one
- * user in the database over the same with 100, by turns. `delay`: the event loop while 100,000 jobs of one user wait, 10,000 run
- * on 1,000 VMs of 10 pools, and 10,000 workers have joined, over 50 ms; `own-delay`: the same by the CPU time of the thread
- * alone. `memory`: a process that schedules 1,000,000 jobs, over 500 MiB.
+ * user in the database over the same with 100, by turns. `delay`: the event loop of a whole server while 100,000 jobs of one user
+ * wait, 10,000 run on 1,000 VMs of 10 pools, 10,000 workers have joined, and others ask for all that there is, over 50 ms;
+ * `own-delay`: the same by the CPU time of the thread alone. `memory`: a server that schedules 1,000,000 jobs, over 500 MiB.
  */
 const bench: Bench = {
   name: 'scale',
@@ -39,7 +36,7 @@ const bench: Bench = {
       await fill(folders.million, million);
       await fill(folders.large, large);
       const costs = await compareCosts(context, folders.million, folders.few);
-      return [...costs, ...(await watch(context, folders.large, folders.million))];
+      return [...costs, ...(await watch(context, folders))];
     } finally {
       await root.remove();
     }
@@ -73,18 +70,9 @@ async function compareCosts(context: BenchContext, million: string, few: string)
 }
 
 /** Each in a process of its own, once: it takes a minute and the worst is looked for. */
-async function watch(context: BenchContext, large: string, million: string): Promise<Series[]> {
-  const live = async (folder: string, vms: number): Promise<Figures> => {
-    const args = [join(import.meta.dirname, 'scale/live.ts'), folder, String(vms)];
-    const figures: Figures = JSON.parse((await run(process.execPath, args, { signal: context.signal })).stdout);
-    const { running, delayMs, ownDelayMs, longestMs, peakMiB } = figures;
-    context.log(
-      `${running} run; delay ${delayMs.toFixed(1)} ms, by CPU time ${ownDelayMs.toFixed(1)} ms (longest ${longestMs.toFixed(0)}), ${peakMiB.toFixed(0)} MiB`,
-    );
-    return figures;
-  };
-  const { delayMs, ownDelayMs } = await live(large, 1_000);
-  const { peakMiB } = await live(million, 0);
+async function watch(context: BenchContext, folders: { large: string; million: string }): Promise<Series[]> {
+  const { delayMs, ownDelayMs } = await live(context, folders.large, large);
+  const { peakMiB } = await live(context, folders.million, million);
   return [
     { variant: 'delay', ours: [Math.max(delayMs, 0.001)], baseline: [patienceMs] },
     { variant: 'own-delay', ours: [Math.max(ownDelayMs, 0.001)], baseline: [patienceMs] },

@@ -2,14 +2,21 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { sortableId } from '../../src/domain/id.ts';
+import { joinedHost, joinedPool, joinedVmName } from '../../src/domain/worker.ts';
 import { emptySpec, queuedJob } from '../../src/fake/job.ts';
 import { readyVm } from '../../src/fake/vm.ts';
 import { openSqliteStore } from '../../src/sqlite/store.ts';
 
-export const owner = 'ann';
+/** The user whom all jobs belong to. */
+export const owner = 'admin';
 export const pools = Array.from({ length: 10 }, (_, i) => `pool-${i}`);
+/** Jobs of one user that may run, and jobs of all that may wait. */
+export const maxRunning = 10_000;
+export const mostQueued = 1_000_000;
 const GiB = 1024 ** 3;
 
+/** Size of each VM. */
+export const flavor = { name: 'bench', vcpus: 10, memoryMiB: 64 * 1024, diskGiB: 1024 };
 /** Capacity of each VM and worker. */
 export const capacity = { cpus: 10, memoryBytes: 64 * GiB, diskBytes: 1024 * GiB, slots: 64 };
 
@@ -23,8 +30,22 @@ export interface Size {
   readonly joined: number;
 }
 
+export function poolOf(i: number): string {
+  return pools[i % pools.length] ?? '';
+}
+
 export function vmName(i: number): string {
-  return `${pools[i % pools.length]}-${String(Math.floor(i / pools.length)).padStart(4, '0')}`;
+  return `${poolOf(i)}-${String(Math.floor(i / pools.length)).padStart(4, '0')}`;
+}
+
+/** The name that a joined worker has for itself. */
+export function joinedName(i: number): string {
+  return `w${i}`;
+}
+
+/** The instance of a joined worker, which is its key id. */
+export function joinedInstance(i: number): string {
+  return i.toString(16).padStart(32, '0');
 }
 
 /** A database in the folder, all of whose jobs are of one user and have the same script. */
@@ -36,10 +57,13 @@ export async function fill(folder: string, { queued, running, vms, joined }: Siz
   const store = await openSqliteStore(path);
   try {
     const machines = Array.from({ length: vms }, (_, i) =>
-      readyVm({ name: vmName(i), pool: pools[i % pools.length] ?? '', capacity }),
+      readyVm({ name: vmName(i), pool: poolOf(i), flavor: flavor.name, capacity }),
     );
     const workers = Array.from({ length: joined }, (_, i) =>
-      readyVm({ name: `joined-${i}`, pool: 'joined', capacity }),
+      readyVm({
+        ...{ name: joinedVmName(joinedName(i)), pool: joinedPool, keyId: joinedInstance(i), key: new Uint8Array(0) },
+        ...{ host: joinedHost, port: 0, flavor: '', imageId: '', capacity },
+      }),
     );
     await Promise.all([...machines, ...workers].map((vm) => store.vms.insert(vm)));
     await store.jobs.insert(queuedJob({ id: 'template', owner, spec, createdAtMs: nowMs }));

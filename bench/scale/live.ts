@@ -1,143 +1,66 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemClock } from '../../src/clock/system-clock.ts';
-import type { Machine } from '../../src/domain/hypervisor.ts';
-import type { JobContext } from '../../src/jobs/context.ts';
-import { JobController } from '../../src/jobs/controller.ts';
-import { PoolController } from '../../src/pool/controller.ts';
-import type { PoolHypervisor } from '../../src/pool/limited-hypervisor.ts';
-import { withSharedList } from '../../src/pool/shared-list.ts';
-import { jobsWorkload } from '../../src/pool/workload.ts';
-import { image } from '../../test/sim/parts.ts';
-import { listedMs, submissionMs } from './cost.ts';
-import { pools, vmName } from './fill.ts';
-import { openJobs } from './parts.ts';
+import { readAdminToken } from '../../src/config/admin-token.ts';
+import type { BenchContext } from '../harness.ts';
+import { askAround, joinWorkers } from './clients.ts';
+import { mostQueued, type Size } from './fill.ts';
+import type { Figures, Said } from './server.ts';
 
-/** Between two questions from outside. */
-const pauseMs = 100;
-const mostVms = 1_000;
 const warmUpMs = 20_000;
-const measuredMs = 30_000;
-const tickMs = 5;
+/** As `tidepool serve` has them. */
+const nodeFlags = ['--max-semi-space-size=2', '--no-maglev'];
 
-/** Figures of a control plane that ran on the database of the folder. */
-export interface Figures {
-  /** 99th percentile of how late the event loop was. */
-  readonly delayMs: number;
-  /** The same by the CPU time of the thread. */
-  readonly ownDelayMs: number;
-  readonly longestMs: number;
-  readonly peakMiB: number;
-  readonly running: number;
-}
-
-/** Runs the job service and ten pools, while jobs end, are submitted and are listed. @param vms in all pools */
-async function live(folder: string, vms: number): Promise<Figures> {
-  const context = await openJobs(folder);
-  const jobs = new JobController(context);
-  const controllers = vms === 0 ? [] : poolControllers(context, vms);
-  for (const pool of controllers) await pool.start();
-  jobs.start();
-  const stopping = new AbortController();
-  const asking = askAround(context, stopping.signal);
-  await sleep(warmUpMs);
-  const delay = monitorEventLoopDelay({ resolution: tickMs });
-  delay.enable();
-  const ownMs = await ownDelays(measuredMs);
-  delay.disable();
-  const running = (await context.store.jobs.holdings()).length;
-  stopping.abort();
-  await asking;
-  // A tick of the monitor itself is no delay.
-  const [delayMs, longestMs] = [delay.percentile(99) / 1e6 - tickMs, delay.max / 1e6 - tickMs];
-  const ownDelayMs = ownMs[Math.floor(0.99 * ownMs.length)] ?? 0;
-  return { delayMs, ownDelayMs, longestMs, peakMiB: process.resourceUsage().maxRSS / 1024, running };
-}
-
-/**
- * How late the ticks of a timer would have been by the CPU time of this thread alone, in order, the shortest first. On a
- * machine that is busy with other things this leaves out the time for which the thread had no CPU.
- */
-async function ownDelays(forMs: number): Promise<number[]> {
-  const delays: number[] = [];
-  const endMs = performance.now() + forMs;
-  let beforeMs = cpuMs();
-  while (performance.now() < endMs) {
-    await sleep(tickMs);
-    const nowMs = cpuMs();
-    delays.push(Math.max(0, nowMs - beforeMs - tickMs));
-    beforeMs = nowMs;
-  }
-  return delays.sort((a, b) => a - b);
-}
-
-function cpuMs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1_000;
-}
-
-/** Asks as people and programs do: for a submission, pages of jobs, all VMs. */
-async function askAround(context: JobContext, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    await submissionMs(context, 1);
-    await sleep(pauseMs);
-    await listedMs(context, 1);
-    await sleep(pauseMs);
-    const held = await context.store.jobs.holdingsByWorker();
-    const vms = (await context.store.vms.list()).slice(0, mostVms);
-    JSON.stringify(vms.map((vm) => [vm.name, vm.state, held.get(vm.name)?.map(({ jobId }) => jobId)]));
-    await sleep(pauseMs);
-  }
-}
-
-function poolControllers(context: JobContext, vms: number): PoolController[] {
-  const hypervisor = withSharedList(steadyHypervisor(vms), systemClock);
-  const flavor = { name: 'small', vcpus: 10, memoryMiB: 64 * 1024, diskGiB: 1_024 };
-  const size = vms / pools.length;
-  const settings = { min: size, max: size, warm: 0, policies: [], paused: false };
-  return pools.map((name) => {
-    const pool = { name, prefix: name, flavor, settings, maxParallelLaunches: 2, minLifetimeMs: 0 };
-    const host = { hypervisor, image, accelerator: 'tcg' as const, network: { kind: 'user' as const } };
-    return new PoolController({ ...context, ...host, pool, workload: jobsWorkload, cpuWantedSince: () => 1 });
+/** Runs a control plane on a filled folder in another process, while this one asks, and returns its figures. */
+export async function live(
+  { signal, log }: Pick<BenchContext, 'signal' | 'log'>,
+  folder: string,
+  { vms, joined, queued }: Size,
+): Promise<Figures> {
+  const ending = new AbortController();
+  const program = [...process.execArgv, ...nodeFlags, join(import.meta.dirname, 'server.ts'), folder, String(vms)];
+  const server = spawn(process.execPath, program, {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    // Commands of the user find a server by a note in this folder. They must not find this one.
+    env: { ...process.env, XDG_STATE_HOME: join(folder, 'state') },
+    signal,
   });
+  try {
+    const { url } = await said(server, 'url');
+    const where = { url, token: await readAdminToken(folder) };
+    await joinWorkers(where, joined, signal);
+    // With a full queue submissions are refused.
+    const asking = askAround(where, ending.signal, queued < mostQueued);
+    const failed = asking.then(() => new Promise<never>(() => undefined));
+    await Promise.race([sleep(warmUpMs, undefined, { signal }), failed]);
+    server.send('measure');
+    const { figures } = await Promise.race([said(server, 'figures'), failed]);
+    ending.abort();
+    log(text(figures, await asking));
+    server.send('end');
+    await once(server, 'exit', { signal });
+    return figures;
+  } finally {
+    ending.abort();
+    server.kill('SIGKILL');
+  }
 }
 
-/** A hypervisor whose machines all run. */
-function steadyHypervisor(vms: number): PoolHypervisor {
-  const machines = new Map(
-    Array.from({ length: vms }, (_, i): [string, Machine] => {
-      const tags = {
-        role: 'worker' as const,
-        pool: pools[i % pools.length] ?? '',
-        imageId: 'image',
-        keyId: 'key',
-        createdAtMs: 1_000,
-      };
-      const flavor = { vcpus: 10, memoryMiB: 64 * 1024 };
-      return [
-        vmName(i),
-        { name: vmName(i), uuid: String(i), state: 'running', pauseReason: null, tags, flavor, endpoints: [] },
-      ];
-    }),
-  );
-  const never = (): never => {
-    throw new RangeError('nothing is to be changed here');
-  };
-  return {
-    hostRoom: async () => ({ memoryBytes: 2 ** 40, memoryFreeBytes: 2 ** 40, disk: null }),
-    list: async () => [...machines.values()],
-    get: async (name) => machines.get(name),
-    create: never,
-    suspend: never,
-    resume: never,
-    remove: never,
-    onEvent: () => () => undefined,
-  };
+/** The next message of the server, which is to be of this kind. */
+async function said<Kind extends Said['kind']>(
+  server: ChildProcess,
+  kind: Kind,
+): Promise<Extract<Said, { kind: Kind }>> {
+  const ended = once(server, 'exit').then(([code, killedBy]) => {
+    throw new RangeError(`the server ended with ${code ?? killedBy}`);
+  });
+  const [message] = (await Promise.race([once(server, 'message'), ended])) as [Extract<Said, { kind: Kind }>];
+  if (message.kind !== kind) throw new RangeError(`the server said ${message.kind} instead of ${kind}`);
+  return message;
 }
 
-const [folder = '', vms = '0'] = process.argv.slice(2);
-if (import.meta.main) {
-  process.stdout.write(`${JSON.stringify(await live(folder, Number(vms)))}\n`);
-  // Thousands of attempts are under way; they are nobody's now.
-  process.exit(0);
+function text({ delayMs, ownDelayMs, ownLongestMs, busy, peakMiB }: Figures, answers: number): string {
+  const delay = `delay ${delayMs.toFixed(1)} ms, by CPU time ${ownDelayMs.toFixed(1)} ms (longest ${ownLongestMs.toFixed(0)} ms)`;
+  return `${delay}, ${Math.round(busy * 100)} % of a CPU, ${peakMiB.toFixed(0)} MiB, ${answers} answers`;
 }

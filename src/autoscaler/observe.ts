@@ -11,6 +11,8 @@ export interface Observation {
   readonly vms: readonly Vm[];
   readonly backlog: PoolSnapshot['backlog'];
   readonly bootMs: number | null;
+  /** How far back the policies look at samples. */
+  readonly windowMs: number;
   /** Jobs or requests that a VM works on now; null when that is not known. */
   inFlight(vm: Vm): number | null;
   /** What it used after this time. */
@@ -36,8 +38,8 @@ export function snapshotOf(seen: Observation, nowMs: number): Seen {
         state: vm.state,
         stateSinceMs,
         inFlight: seen.inFlight(vm),
-        // CPU of the boot says nothing of the load.
-        samples: vm.state === 'ready' ? seen.usages(vm.name, stateSinceMs) : [],
+        // CPU of the boot says nothing of the load. Samples that no policy looks at would be much to read each second.
+        samples: vm.state === 'ready' ? seen.usages(vm.name, Math.max(stateSinceMs, nowMs - seen.windowMs)) : [],
       };
     }),
     backlog: seen.backlog,

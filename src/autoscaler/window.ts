@@ -1,4 +1,6 @@
 import type { CpuSample, PoolSnapshot, VmSnapshot } from '../domain/scaling.ts';
+import { freshMs } from './missing.ts';
+import type { Policy } from './policy.ts';
 
 /** What a missing sample counts as: nothing when the pool may grow by it, full use when it may shrink. */
 export type Missing = 0 | 1;
@@ -6,12 +8,23 @@ export type Missing = 0 | 1;
 const secondMs = 1_000;
 /** Seconds of samples are never exact; a sample that is half a second older still is that of its second. */
 const slackMs = 500;
+/** A decision comes at most this long after the samples were read. */
+const lateMs = 5_000;
 /** A VM of whose window less than this share was sampled counts as missing. */
 const leastCoverage = 0.8;
 
 /** The VMs whose CPU says something of the load: those in service. Booting, draining and paused ones are left out. */
 export function readyVms(snapshot: PoolSnapshot): readonly VmSnapshot[] {
   return snapshot.vms.filter((vm) => vm.state === 'ready');
+}
+
+/** How far back these policies look at samples, with time for a decision that comes some seconds after the look. */
+export function windowOf(policies: readonly Policy[]): number {
+  const windowsOf = (policy: Policy): number[] => {
+    if (policy.kind === 'target') return [policy.windowMs];
+    return policy.kind === 'threshold' ? [policy.out.windowMs, policy.in?.windowMs ?? 0] : [];
+  };
+  return Math.max(freshMs, ...policies.flatMap(windowsOf)) + lateMs;
 }
 
 /** Mean CPU of one VM over the window that ends now; null when it has too few samples in it. */

@@ -1,10 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AccountContext, purgeEnded } from '../accounts/context.ts';
-import { HttpsAgentLink } from '../agentlink/agent-link.ts';
-import { Connections } from '../agentlink/connections.ts';
-import { Tunnels } from '../agentlink/tunnel.ts';
+import type { Connections } from '../agentlink/connections.ts';
 import { zipReader } from '../archive/zip.ts';
 import { writeZip } from '../archive/zip-writer.ts';
 import { steadyClock } from '../clock/steady-clock.ts';
@@ -14,7 +11,7 @@ import { announceServer } from '../config/connection.ts';
 import { prepareDataFolder } from '../config/data-folder.ts';
 import { configDoubts } from '../config/doubts.ts';
 import { lockInstallation } from '../config/installation-lock.ts';
-import { defaultLibvirtUri, isRoot, machineDir } from '../config/paths.ts';
+import { isRoot } from '../config/paths.ts';
 import type { Config } from '../config/schema.ts';
 import { toTidepoolError } from '../domain/errors.ts';
 import type { Flavor } from '../domain/flavor.ts';
@@ -32,7 +29,6 @@ import type { JobContext } from '../jobs/context.ts';
 import { JobController } from '../jobs/controller.ts';
 import { sweepWorkers } from '../jobs/sweep.ts';
 import { JoinedWorkers } from '../joined/workers.ts';
-import { connectLibvirtHypervisor } from '../libvirt/hypervisor.ts';
 import { LoadRuns } from '../loads/load-runs.ts';
 import { Sampler } from '../metrics/sampler.ts';
 import { Changes } from '../reconcile/changes.ts';
@@ -49,6 +45,7 @@ import { Ending } from './ending.ts';
 import { jobPools, retirePools } from './job-pools.ts';
 import { launchObstacle } from './launch-obstacle.ts';
 import { listen } from './listen.ts';
+import { closeMachines, openMachines, removeMachineDir } from './machines.ts';
 import { pipSource } from './pip.ts';
 import { checkedPlanner } from './policies.ts';
 import { Pools } from './pools.ts';
@@ -100,19 +97,20 @@ export interface Cloud {
 /**
  * Puts the parts together: state, hypervisor, pools, jobs, HTTP. Everything that Tidepool is made of is made here and
  * handed to those who need it.
+ * @param open opens the ways to the machines; benchmarks have machines of their own
  */
-export async function startCloud(options: CloudOptions): Promise<Cloud> {
+export async function startCloud(options: CloudOptions, open: typeof openMachines = openMachines): Promise<Cloud> {
   // Whatever was opened is closed in reverse order: at the end, or when a later part does not start.
   const parts = new AsyncDisposableStack();
   try {
-    return await assemble(options, parts);
+    return await assemble(options, open, parts);
   } catch (error) {
     await new Ending(systemClock, options.log).part('what had started', partsLimitMs, () => parts.disposeAsync());
     throw error;
   }
 }
 
-async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Promise<Cloud> {
+async function assemble(options: CloudOptions, open: typeof openMachines, parts: AsyncDisposableStack): Promise<Cloud> {
   const { config, dataDir } = options;
   const planner = checkedPlanner(config);
   const store = parts.adopt(
@@ -124,13 +122,11 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     (opened) => opened.close(),
   );
   const changes = new Changes();
-  const tunnels = new Tunnels();
-  const connections = new Connections(tunnels);
-  const link = parts.adopt(new HttpsAgentLink(systemClock, connections), (opened) => opened.close());
   const installationId = await store.setting('installation-id', randomUUID);
   // Before anything of libvirt's is touched, and given up after everything else of it.
   const lock = parts.use(await lockInstallation(installationId, { dataDir, pid: process.pid }));
-  const hypervisor = parts.adopt(await openHypervisor(options, installationId), (opened) => opened.close());
+  const machines = parts.adopt(await open(options, installationId), closeMachines);
+  const { hypervisor, link, tunnels, connections } = machines;
   const sampler = new Sampler(hypervisor, systemClock);
   const runtimes = openRuntimes(options, changes, parts);
   const reserve = await openReserve(options, store, changes);
@@ -169,7 +165,7 @@ async function assemble(options: CloudOptions, parts: AsyncDisposableStack): Pro
     host: { uri: hypervisor.uri, accelerator, info: () => hypervisor.hostInfo() },
     runtimeBuilds: () => runtimes.builds(),
     workers,
-    usages: (vm, sinceMs) => sampler.usages(vm, sinceMs),
+    usages: (vm, sinceMs, most) => sampler.usages(vm, sinceMs, most),
     openConsole: (vm) => hypervisor.openConsole(vm),
     accounts,
     legacyUpload: config.legacyUpload,
@@ -344,28 +340,6 @@ async function startLoops(
 
 function flavorsInUse(config: Config): Flavor[] {
   return config.flavors.filter((flavor) => config.pools.some((pool) => pool.flavor === flavor.name));
-}
-
-/** Without VMs there is nothing in it; with `rmdir` a mistake about that does no harm. */
-async function removeMachineDir(options: CloudOptions, installationId: string): Promise<void> {
-  const folder = machineDir(options.dataDir, installationId);
-  await rmdir(folder).catch((error: unknown) => options.log(`${folder} stays: ${toTidepoolError(error).message}`));
-}
-
-async function openHypervisor(options: CloudOptions, installationId: string): Promise<Hypervisor> {
-  const folder = machineDir(options.dataDir, installationId);
-  await mkdir(folder, { recursive: true });
-  // QEMU runs as another user when we are root: it may pass through, not look around.
-  await chmod(folder, 0o711);
-  const uri = options.config.libvirtUri ?? defaultLibvirtUri();
-  return connectLibvirtHypervisor({
-    uri,
-    machineDir: folder,
-    installationId,
-    clock: systemClock,
-    log: options.log,
-    env: process.env,
-  });
 }
 
 async function pickAccelerator(options: CloudOptions, hypervisor: Hypervisor): Promise<Accelerator> {

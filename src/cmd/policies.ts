@@ -2,6 +2,7 @@ import { readsLoads } from '../autoscaler/note.ts';
 import { plan } from '../autoscaler/plan.ts';
 import { scheduleDoubts } from '../autoscaler/policies/schedule.ts';
 import { parsePolicies, policiesNamed, presets } from '../autoscaler/presets.ts';
+import { windowOf } from '../autoscaler/window.ts';
 import { systemClock } from '../clock/system-clock.ts';
 import type { Config } from '../config/schema.ts';
 import type { Decision, PoolSnapshot } from '../domain/scaling.ts';
@@ -14,6 +15,8 @@ export interface NamedPlanner {
   readonly names: readonly string[];
   /** Errors: `invalid` for a name that there is no policy of. */
   check(names: readonly string[]): void;
+  /** How far back they look at samples, in milliseconds. */
+  windowMs(names: readonly string[]): number;
   /** Whether one of them reads the loads of the past. */
   readsLoads(names: readonly string[]): boolean;
   plan(snapshot: PoolSnapshot, policies: readonly string[], nowMs: number): Decision;
@@ -26,6 +29,7 @@ export function namedPlanner(configured: readonly unknown[], nowMs: number): Nam
     doubts: scheduleDoubts(own, nowMs),
     names: [...new Set([...own, ...presets].map((policy) => policy.name))],
     check: (names) => void policiesNamed(names, own),
+    windowMs: (names) => windowOf(policiesNamed(names, own)),
     readsLoads: (names) => readsLoads(policiesNamed(names, own)),
     plan: (snapshot, names, nowMs) => plan(snapshot, policiesNamed(names, own), nowMs),
   };

@@ -197,6 +197,7 @@ function makeAutoscaler(
           vms,
           ...(await plan.demand(vms)),
           bootMs: controller.bootMs,
+          windowMs: parts.planner.windowMs(controller.size.settings.policies),
           usages: (vm: string, sinceMs: number) => parts.sampler.usages(vm, sinceMs),
         };
         return snapshotOf(seen, systemClock.now());

@@ -17,6 +17,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access['access'];
     scope?: Scope;
+    /** The route has a bound of its own, and does not count among the requests of a user that are under way. */
+    hasOwnBound?: true;
   }
   interface FastifyRequest {
     /** Who asks; null on a public route, and on one for either when nobody has signed in. */

@@ -6,12 +6,17 @@ export const maxAtOnce = 1_000;
 /** How many requests of each user are under way, so that one user cannot have all connections and files of the server. */
 export class AtOnce {
   readonly #counts = new Map<string, number>();
+  readonly #most: number;
+
+  constructor(most = maxAtOnce) {
+    this.#most = most;
+  }
 
   /** Gives what must be called once when the request is over. Error: `exhausted`. */
   enter(user: string): () => void {
     const count = this.#counts.get(user) ?? 0;
-    if (count >= maxAtOnce) {
-      const details = { limit: 'requests at one time', allowed: maxAtOnce };
+    if (count >= this.#most) {
+      const details = { limit: 'requests at one time', allowed: this.#most };
       throw new TidepoolError('exhausted', `${user} has ${count} requests under way, the most there may be`, {
         details,
       });

@@ -45,8 +45,8 @@ export interface HttpContext {
   readonly image: Pick<Image, 'id' | 'sizeBytes' | 'createdAtMs'>;
   runtimeBuilds(): readonly RuntimeBuild[];
   readonly workers: Pick<JoinedWorkers, 'check' | 'join' | 'list' | 'remove'>;
-  /** A VM's use after this time, a value a second, oldest first. */
-  usages(vm: string, sinceMs: number): Usage[];
+  /** A VM's use after this time, a value a second, oldest first. @param most maximum number; the newest are taken */
+  usages(vm: string, sinceMs: number, most?: number): Usage[];
   /** A VM's serial console. */
   openConsole(vm: string): Promise<Duplex>;
   readonly accounts: AccountContext;

@@ -1,5 +1,6 @@
 import { Gauge, Registry } from 'prom-client';
 import { poolCounts } from '../pool/census.ts';
+import { sliced } from '../reconcile/slices.ts';
 import type { HttpContext } from './context.ts';
 
 /** What is older is no news of a VM. */
@@ -24,8 +25,8 @@ export async function prometheusText(context: HttpContext): Promise<string> {
   const memory = gauge('vm_memory_bytes', 'Resident memory of a VM on its host', ['pool', 'vm']);
   const disk = gauge('vm_disk_bytes_per_second', 'Disk traffic of a VM', ['pool', 'vm', 'direction']);
   const network = gauge('vm_network_bytes_per_second', 'Network traffic of a VM', ['pool', 'vm', 'direction']);
-  for (const vm of vms) {
-    const usage = context.usages(vm.name, nowMs - newestMs).at(-1);
+  for await (const vm of sliced(clock, vms)) {
+    const usage = context.usages(vm.name, nowMs - newestMs, 1).at(-1);
     if (usage === undefined) continue;
     const labels = { pool: vm.pool, vm: vm.name };
     cpu.set(labels, usage.cpu);
@@ -55,5 +56,9 @@ export async function prometheusText(context: HttpContext): Promise<string> {
       inodes.set({ kind: 'reserve' }, room.reserveInodes ?? 0);
     }
   }
-  return registry.metrics();
+  const texts: string[] = [];
+  for await (const { name } of sliced(clock, registry.getMetricsAsArray())) {
+    texts.push(await registry.getSingleMetricAsString(name));
+  }
+  return `${texts.join('\n\n')}\n`;
 }

@@ -18,9 +18,13 @@ interface Credential {
  * Before every request: is it for us, from us, and by whom. Who asks is then `request.identity`.
  * @param allowedHosts names of this server beside those of the machine
  */
-export function addDoorkeeper(app: FastifyInstance, accounts: AccountContext, allowedHosts: Iterable<string>): void {
+export function addDoorkeeper(
+  app: FastifyInstance,
+  accounts: AccountContext,
+  allowedHosts: Iterable<string>,
+  atOnce: AtOnce = new AtOnce(),
+): void {
   const hosts = new Set([...allowedHosts].map((name) => name.toLowerCase()));
-  const atOnce = new AtOnce();
   app.addHook('onRequest', async (request, reply) => {
     if (request.headers.upgrade !== undefined) reply.header('connection', 'close');
     checkHost(request, hosts);
@@ -28,13 +32,13 @@ export function addDoorkeeper(app: FastifyInstance, accounts: AccountContext, al
     if (request.is404) return;
     const credential = credentialOf(request);
     checkOrigin(request, credential?.byCookie ?? false);
-    const { access = 'admin', scope = 'admin' } = request.routeOptions.config;
+    const { access = 'admin', scope = 'admin', hasOwnBound = false } = request.routeOptions.config;
     if (access === 'public' || (access === 'either' && credential === undefined)) return;
     const identity = await authenticate(accounts, request, reply, credential);
     checkAccess(identity, access, scope);
     // A WebSocket's reply never ends by itself.
     const ends = request.headers.upgrade === undefined ? reply.raw : request.raw.socket;
-    ends.once('close', atOnce.enter(identity.name));
+    if (!hasOwnBound) ends.once('close', atOnce.enter(identity.name));
     request.identity = identity;
     // What one user sees is kept by no cache.
     reply.header('cache-control', 'no-store');

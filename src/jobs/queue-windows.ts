@@ -4,9 +4,11 @@ import { epsilon } from './resources.ts';
 import { fitsShapes } from './worker-shapes.ts';
 
 /** Jobs that one scheduling step looks at, of all users together, and the bounds of what it looks at of each. */
-const jobsInAll = 4_000;
-const leastOfEach = 8;
+const jobsInAll = 2_000;
+const leastOfEach = 4;
 const mostOfEach = 100;
+/** Jobs that one query reads: between two queries the event loop goes on. */
+const jobsAtOnce = 500;
 
 interface Window {
   readonly changes: number;
@@ -50,7 +52,12 @@ export class QueueWindows {
       return known !== undefined && known.changes === changes && known.depth >= depth;
     };
     const stale = users.filter((user) => !isCurrent(user)).map(({ name }) => name);
-    const fresh = stale.length === 0 ? new Map() : await this.#jobs.queuedOf(stale, depth);
+    const fresh = new Map<string, readonly QueuedJob[]>();
+    const atOnce = Math.ceil(jobsAtOnce / depth);
+    for (let at = 0; at < stale.length; at += atOnce) {
+      const read = await this.#jobs.queuedOf(stale.slice(at, at + atOnce), depth);
+      for (const [name, jobs] of read) fresh.set(name, jobs);
+    }
     const windows = new Map<string, Window>();
     for (const { name, changes } of users) {
       const known = this.#windows.get(name);
@@ -63,7 +70,8 @@ export class QueueWindows {
 
   async #readRunnable(users: readonly QueueUser[], depth: number, { shapes, maxCpus }: Runnable): Promise<void> {
     if (shapes.length === 0) return;
-    const keyOf = (name: string): string => `${maxCpus(name)} ${JSON.stringify(shapes)}`;
+    const kinds = JSON.stringify(shapes);
+    const keyOf = (name: string): string => `${maxCpus(name)} ${kinds}`;
     const blocked = users.filter(({ name, queued }) => {
       const window = this.#windows.get(name);
       if (window === undefined || queued <= window.jobs.length) return false;
@@ -71,13 +79,12 @@ export class QueueWindows {
       return window.jobs.some((job) => job.cpus > most || !fitsShapes(job, shapes));
     });
     const stale = blocked.filter(({ name }) => this.#windows.get(name)?.runnable?.key !== keyOf(name));
-    const who = stale.map(({ name }) => ({ name, maxCpus: maxCpus(name) }));
-    const found = who.length === 0 ? new Map() : await this.#jobs.runnableOf(who, shapes, depth);
-    for (const [name, window] of this.#windows) {
-      const key = keyOf(name);
-      const jobs = found.get(name);
-      if (jobs !== undefined)
-        this.#windows.set(name, { ...window, runnable: { key, jobs: merged(window.jobs, jobs) } });
+    for (const { name } of stale) {
+      // One user at a time: the query may go through very many jobs.
+      const found = await this.#jobs.runnableOf([{ name, maxCpus: maxCpus(name) }], shapes, depth);
+      const [window, jobs] = [this.#windows.get(name), found.get(name)];
+      if (window === undefined || jobs === undefined) continue;
+      this.#windows.set(name, { ...window, runnable: { key: keyOf(name), jobs: merged(window.jobs, jobs) } });
     }
   }
 }

@@ -15,7 +15,10 @@ import type { JoinedContext } from './context.ts';
 
 /** A worker that is away for this long has ended its attempts by its own clock: its work lease, and time for clocks that differ. */
 const maxAwayMs = workLeaseMs + 10_000 + 0.02 * workLeaseMs;
-const maxWorkers = 4_096;
+const maxWorkers = 16_384;
+/** Workers that are asked at the same time, and the time over which the questions to all of them are spread. */
+const askedAtOnce = 50;
+const spreadMs = workerHealthEveryMs / 2;
 /** The limit of AgentLink.health. */
 const answerLimitMs = 10_000;
 /** States in which it has not ended. */
@@ -55,7 +58,13 @@ export class JoinedWorkers {
   start(): void {
     const { clock, log } = this.#context;
     const onError = (error: unknown): void => log(`joined workers: ${toTidepoolError(error).message}`);
-    this.#loop = startLoop({ name: 'joined', clock, periodMs: workerHealthEveryMs, step: () => this.look(), onError });
+    this.#loop = startLoop({
+      name: 'joined',
+      clock,
+      periodMs: workerHealthEveryMs,
+      step: (signal) => this.look(signal),
+      onError,
+    });
   }
 
   /** Ends the links; the workers come back to the next server. */
@@ -92,7 +101,8 @@ export class JoinedWorkers {
       throw new TidepoolError('conflict', `another worker named ${worker} is connected; choose another name by --name`);
     const vm = await this.#context.store.vms.get(joinedVmName(worker));
     if (vm === undefined) {
-      if ((await this.list()).length < maxWorkers) return;
+      const count = Math.max(this.#links.size, (await this.list()).length);
+      if (count < maxWorkers) return;
       throw new TidepoolError('exhausted', `${maxWorkers} workers have joined already`);
     }
     if (vm.pool !== joinedPool) throw new TidepoolError('conflict', `there is a VM named ${vm.name}`);
@@ -152,12 +162,31 @@ export class JoinedWorkers {
       await this.#tell('vm.draining', name, `worker ${worker} takes no more jobs`);
     }
     changes.notify('vms');
-    await this.look();
+    const left = await store.vms.get(name);
+    if (left !== undefined) await this.#lookAt(left);
   }
 
-  /** One look at all of them: who answers, who is away for too long, who may go. */
-  async look(): Promise<void> {
-    await Promise.all((await this.list()).map(({ vm }) => this.#lookAt(vm)));
+  /**
+   * Looks at all of them: who answers, who is away for too long, who may go. Many workers are asked in groups, one after the
+   * other, because all of their answers at once would make a long turn.
+   */
+  async look(signal?: AbortSignal): Promise<void> {
+    const vms = await this.#context.store.vms.ofPool(joinedPool);
+    const names = new Set(vms.map(({ name }) => name));
+    for (const name of this.#awaySinceMs.keys()) if (!names.has(name)) this.#awaySinceMs.delete(name);
+    const looks: Promise<PromiseSettledResult<void>[]>[] = [];
+    const pauseMs = (spreadMs * askedAtOnce) / vms.length;
+    try {
+      for (let at = 0; at < vms.length; at += askedAtOnce) {
+        if (at > 0) await this.#context.clock.sleep(pauseMs, signal);
+        looks.push(Promise.allSettled(vms.slice(at, at + askedAtOnce).map((vm) => this.#lookAt(vm))));
+      }
+    } finally {
+      // No look outlasts the step, also when another one fails or the loop is stopped.
+      await Promise.all(looks);
+    }
+    const failed = (await Promise.all(looks)).flat().find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   async #lookAt(vm: Vm): Promise<void> {
@@ -179,20 +208,22 @@ export class JoinedWorkers {
     if (own === undefined) {
       const awaySinceMs = this.#awaySinceMs.get(vm.name) ?? clock.uptimeMs();
       this.#awaySinceMs.set(vm.name, awaySinceMs);
-      await this.#away(vm.name);
+      if (vm.state !== 'away') await this.#away(vm.name);
       if (clock.uptimeMs() - awaySinceMs >= maxAwayMs) await this.#giveUp(vm, 'its link was lost');
       return;
     }
     const askedAtMs = clock.uptimeMs();
+    let health: AgentHealth;
     try {
-      const health = await link.health(addressOf(own.instance));
-      own.silence.answered(clock.uptimeMs());
-      await this.#update(vm.name, health);
+      health = await link.health(addressOf(own.instance));
     } catch (error) {
       log(`worker ${vm.name} does not answer: ${toTidepoolError(error).message}`);
       // When our own process stood still, all workers seem to be silent at once.
       if (own.silence.missed({ askedAtMs, nowMs: clock.uptimeMs(), limitMs: answerLimitMs })) own.tunnel.destroy();
+      return;
     }
+    own.silence.answered(clock.uptimeMs());
+    if (!isAsBefore(vm, health)) await this.#update(vm.name, health);
   }
 
   /** Its agent answered. */
@@ -200,9 +231,8 @@ export class JoinedWorkers {
     const { store, clock, changes } = this.#context;
     const vm = await store.vms.get(name);
     if (vm === undefined) return;
-    const facts = factsOf(health);
-    if (vm.state === 'draining' || (vm.state === 'ready' && areSameFacts(vm, facts))) return;
-    const ready = { state: 'ready', reason: '', nowMs: clock.now(), facts } as const;
+    if (vm.state === 'draining' || isAsBefore(vm, health)) return;
+    const ready = { state: 'ready', reason: '', nowMs: clock.now(), facts: factsOf(health) } as const;
     await store.vms.move(name, ['booting', 'ready', 'away'], ready);
     changes.notify('vms');
     changes.notify('queue');
@@ -266,6 +296,10 @@ export class JoinedWorkers {
   async #tell(name: EventName, vm: string, text: string): Promise<void> {
     await writeEvent(this.#context, { name, pool: joinedPool, vm, text, data: {} });
   }
+}
+
+function isAsBefore(vm: Vm, health: AgentHealth): boolean {
+  return vm.state === 'ready' && areSameFacts(vm, factsOf(health));
 }
 
 function addressOf(instance: string): AgentAddress {

@@ -39,9 +39,12 @@ export class Sampler {
     for (const name of this.#machines.keys()) if (!seen.has(name)) this.#machines.delete(name);
   }
 
-  /** A machine's usage after this time, oldest first, one value a sample; gaps are missing data. */
-  usages(name: string, sinceMs: number): Usage[] {
-    return this.#machines.get(name)?.usages.after(sinceMs) ?? [];
+  /**
+   * A machine's usage after this time, oldest first, one value a sample; gaps are missing data.
+   * @param most maximum number; the newest are taken
+   */
+  usages(name: string, sinceMs: number, most?: number): Usage[] {
+    return this.#machines.get(name)?.usages.after(sinceMs, most) ?? [];
   }
 
   /**

@@ -26,6 +26,7 @@ test('a ring has the newest usages as they were, oldest first, whatever bound it
         ring.after(sinceMs),
         expected.filter(({ atMs }) => atMs > sinceMs),
       );
+      assert.deepEqual(ring.after(-1, 7), expected.slice(-7));
     }),
   );
 });

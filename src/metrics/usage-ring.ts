@@ -29,10 +29,10 @@ export class UsageRing {
     this.#length += 1;
   }
 
-  /** Those after this time, oldest first. */
-  after(sinceMs: number): Usage[] {
+  /** Those after this time, oldest first. @param most maximum number; the newest are taken */
+  after(sinceMs: number, most = Number.POSITIVE_INFINITY): Usage[] {
     const found: Usage[] = [];
-    for (let index = this.#length - 1; index >= 0; index -= 1) {
+    for (let index = this.#length - 1; index >= 0 && found.length < most; index -= 1) {
       const at = this.#place(index);
       if ((this.#values[at] ?? 0) <= sinceMs) break;
       found.push(this.#read(at));

@@ -1,5 +1,4 @@
-/** Statements run one after the other for at most this long before the event loop goes on. */
-const sliceMs = 8;
+import { Slice } from '../reconcile/slices.ts';
 
 /** Resolves when all that arrived in this turn of the event loop has been handled. */
 export function endOfTurn(): Promise<void> {
@@ -11,7 +10,7 @@ export function endOfTurn(): Promise<void> {
  * turn, in which nobody else is served.
  */
 export class Pace {
-  #turnBeganAtMs: number | undefined;
+  readonly #turn = new Slice(() => performance.now());
 
   /** Resolves at once, or in the next turn when the present one has taken long. */
   async next(): Promise<void> {
@@ -19,12 +18,10 @@ export class Pace {
   }
 
   #isOver(): boolean {
-    const nowMs = performance.now();
-    if (this.#turnBeganAtMs !== undefined) return nowMs - this.#turnBeganAtMs >= sliceMs;
-    this.#turnBeganAtMs = nowMs;
-    setImmediate(() => {
-      this.#turnBeganAtMs = undefined;
-    });
-    return false;
+    if (!this.#turn.hasBegun) {
+      this.#turn.begin();
+      setImmediate(() => this.#turn.end());
+    }
+    return this.#turn.isOver;
   }
 }

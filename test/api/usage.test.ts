@@ -18,7 +18,7 @@ test('usage goes back a minute unless it is asked otherwise, and has a bound ove
   });
   const hour = Array.from({ length: 3_600 }, (_, i) => sample(nowMs - (3_599 - i) * 1_000));
   Object.assign(web.context, {
-    usages: (_vm: string, sinceMs: number) => hour.filter(({ atMs }) => atMs >= sinceMs),
+    usages: (_vm: string, sinceMs: number, most: number) => hour.filter(({ atMs }) => atMs >= sinceMs).slice(-most),
   });
   const session = await sessionOf(accounts, 'admin');
   const get = async (query: string): Promise<{ samples: { atMs: number }[] }[]> => {

@@ -5,6 +5,7 @@ import { readsLoads } from '../../src/autoscaler/note.ts';
 import { snapshotOf } from '../../src/autoscaler/observe.ts';
 import { plan } from '../../src/autoscaler/plan.ts';
 import { policiesNamed, presets } from '../../src/autoscaler/presets.ts';
+import { windowOf } from '../../src/autoscaler/window.ts';
 import type { PoolSettings } from '../../src/domain/pool.ts';
 import { Sampler } from '../../src/metrics/sampler.ts';
 import { jobsWorkload } from '../../src/pool/workload.ts';
@@ -52,10 +53,11 @@ class ScaledServer {
           const all = await store.vms.list();
           const backlog = { waiting: 0, perVm: 1, meanMs: null };
           const { desired } = pool.size;
+          const windowMs = windowOf(policiesNamed([policy]));
           const own = { pool: poolName, settings: pool.size.settings, desired, vms: all, bootMs: pool.bootMs, backlog };
           const inFlight = (vm: (typeof all)[number]) => jobsWorkload.inFlight(vm, held.get(vm.name) ?? []) + 1;
           return snapshotOf(
-            { ...own, inFlight, usages: (vm, sinceMs) => this.#sampler.usages(vm, sinceMs) },
+            { ...own, windowMs, inFlight, usages: (vm, sinceMs) => this.#sampler.usages(vm, sinceMs) },
             clock.now(),
           );
         },

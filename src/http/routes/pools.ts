@@ -2,16 +2,20 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { TidepoolError } from '../../domain/errors.ts';
 import type { PoolSettings } from '../../domain/pool.ts';
+import type { Vm } from '../../domain/vm.ts';
 import {
   decisionSchema,
   poolChangeSchema,
   poolListSchema,
   poolScaleSchema,
   poolSchema,
+  type UsageView,
   usageListSchema,
+  usageSchema,
 } from '../../protocol/api.ts';
 import { adminOnly, reads } from '../access.ts';
 import type { HttpContext, ServedPool } from '../context.ts';
+import { sendLongList } from '../long-list.ts';
 import { newWork } from '../new-work.ts';
 import { poolView } from '../views.ts';
 
@@ -102,12 +106,14 @@ export function poolRoutes(context: HttpContext): FastifyPluginAsyncZod {
       querystring: z.object({ sinceMs: z.coerce.number().min(0).optional() }),
       response: { 200: usageListSchema },
     };
-    app.get('/usage', { schema: usageDocs, config: reads }, async (request) => {
+    app.get('/usage', { schema: usageDocs, config: reads }, async (request, reply) => {
       const { sinceMs = context.jobs.clock.now() - usualUsageMs } = request.query;
       const vms = await store.vms.list();
       const most = Math.max(1, Math.floor(mostSamples / Math.max(1, vms.length)));
-      const samples = (vm: string) => context.usages(vm, sinceMs).slice(-most);
-      return { vms: vms.map((vm) => ({ vm: vm.name, pool: vm.pool, state: vm.state, samples: samples(vm.name) })) };
+      const view = ({ name, pool, state }: Vm): UsageView => {
+        return { vm: name, pool, state, samples: context.usages(name, sinceMs, most) };
+      };
+      return sendLongList(reply, context.jobs.clock, { name: 'vms', row: usageSchema, values: vms, view });
     });
   };
 }

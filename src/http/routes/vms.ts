@@ -7,6 +7,7 @@ import { joinedPool } from '../../domain/worker.ts';
 import { vmListSchema, vmSchema } from '../../protocol/api.ts';
 import { adminOnly, reads, visibleOwner } from '../access.ts';
 import type { HttpContext } from '../context.ts';
+import { sendLongList } from '../long-list.ts';
 import { vmView } from '../views.ts';
 
 const tags = ['vms'];
@@ -26,11 +27,12 @@ export function vmRoutes(context: HttpContext): FastifyPluginAsyncZod {
       ...{ tags, operationId: 'listVms', summary: 'All VMs, with the jobs on them that are theirs' },
       response: { 200: vmListSchema },
     };
-    app.get('/vms', { schema: listDocs, config: reads }, async (request) => {
+    app.get('/vms', { schema: listDocs, config: reads }, async (request, reply) => {
       const owner = visibleOwner(request);
       const held = await store.jobs.holdingsByWorker();
       const visible = (vm: Vm) => held.get(vm.name)?.filter((one) => owner === null || one.owner === owner) ?? [];
-      return { vms: (await store.vms.list()).map((vm) => vmView(vm, visible(vm))) };
+      const list = { name: 'vms', row: vmSchema, values: await store.vms.list() };
+      return sendLongList(reply, context.jobs.clock, { ...list, view: (vm) => vmView(vm, visible(vm)) });
     });
 
     const drainDocs = {

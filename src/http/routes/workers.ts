@@ -6,11 +6,12 @@ import { TidepoolError, toTidepoolError } from '../../domain/errors.ts';
 import type { Holding } from '../../domain/queue.ts';
 import { joinedVmName } from '../../domain/worker.ts';
 import type { JoinedWorker, JoinedWorkers } from '../../joined/workers.ts';
-import { type WorkerView, workerListSchema, workerRuntimesSchema } from '../../protocol/api.ts';
+import { type WorkerView, workerListSchema, workerRuntimesSchema, workerSchema } from '../../protocol/api.ts';
 import { workerInstanceHeader, workerNameHeader, workerProtocolHeader, workerUpgrade } from '../../protocol/worker.ts';
 import { adminOnly, joins } from '../access.ts';
 import { sendAttachment } from '../attachment.ts';
 import type { HttpContext } from '../context.ts';
+import { sendLongList } from '../long-list.ts';
 
 const tags = ['workers'];
 const nameParams = z.object({ name: z.string().max(64) });
@@ -24,9 +25,11 @@ export function workerRoutes({ workers, jobs }: HttpContext): FastifyPluginAsync
       ...{ tags, operationId: 'listWorkers', summary: 'Machines that joined by hand' },
       response: { 200: workerListSchema },
     };
-    app.get('/workers', { schema: listDocs, config: adminOnly }, async () => {
+    app.get('/workers', { schema: listDocs, config: adminOnly }, async (_request, reply) => {
       const held = await store.jobs.holdingsByWorker();
-      return { workers: (await workers.list()).map((worker) => workerView(worker, held.get(worker.vm.name) ?? [])) };
+      const list = { name: 'workers', row: workerSchema, values: await workers.list() };
+      const view = (worker: JoinedWorker): WorkerView => workerView(worker, held.get(worker.vm.name) ?? []);
+      return sendLongList(reply, jobs.clock, { ...list, view });
     });
 
     const removeDocs = {
@@ -63,7 +66,9 @@ export function workerRoutes({ workers, jobs }: HttpContext): FastifyPluginAsync
       return sendAttachment(reply, `${name}.squashfs`, 'application/octet-stream', createReadStream(found.path));
     });
 
-    app.get('/workers/link', { schema: { hide: true }, config: joins }, (request, reply) =>
+    // One administrator's token may be that of thousands of workers.
+    const links = { ...joins, hasOwnBound: true } as const;
+    app.get('/workers/link', { schema: { hide: true }, config: links }, (request, reply) =>
       link(workers, request, reply, log),
     );
   };
