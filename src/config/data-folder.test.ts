@@ -101,6 +101,11 @@ test('a folder that others use is refused, and nothing is made in it', async () 
   await prepareDataFolder(dataDir, () => 'ours');
 });
 
+test('a configuration, a log and the number of a process that people keep with a server are no reason to refuse', async () => {
+  for (const name of ['config.json', 'server.log', 'tidepool.pid']) await writeFile(join(dataDir, name), '');
+  await prepareDataFolder(dataDir, noDatabase);
+});
+
 test('a fresh file system, and what an earlier start has left, are taken', async () => {
   for (const name of ['lost+found', 'blobs', 'logs', 'frontdoor', 'machines']) await mkdir(join(dataDir, name));
   for (const name of ['ballast', 'admin.token', 'admin.token.old']) await writeFile(join(dataDir, name), '');

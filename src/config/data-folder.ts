@@ -88,11 +88,13 @@ async function takeFromOthers(path: string): Promise<void> {
 
 /** What Tidepool makes in a data folder, and what a fresh file system has. */
 const own = /^(tidepool\.db.*|admin\.token.*|blobs|logs|frontdoor|backup|machines|ballast|\.restoring|lost\+found)$/;
+/** What people put into the folder of a server: its configuration, and where its output and its process's number go. */
+const beside = /\.(json|log|pid)$/;
 const mostNamed = 3;
 
 /** A folder without a database that others use is most likely not meant. Error: `conflict`. */
 async function refuseStrangers(dataDir: string): Promise<void> {
-  const strangers = (await readdir(dataDir)).filter((name) => !own.test(name)).sort();
+  const strangers = (await readdir(dataDir)).filter((name) => !own.test(name) && !beside.test(name)).sort();
   if (strangers.length === 0) return;
   const names = strangers.slice(0, mostNamed).join(', ') + (strangers.length > mostNamed ? ', ...' : '');
   throw new TidepoolError(

@@ -162,7 +162,7 @@ test('files and options that cannot be: one sentence, exit code 2, no trace of o
     [['run', good, '--memory', '1T'], /the largest VM gives/],
     [['run', good, '--memory', '1'], /memory \(memoryBytes\) is 1 bytes; it must be from 16 MiB/],
     [['run', good, '--timeout', 'soon'], /is not a time/],
-    [['run', good, '--timeout', '0'], /timeoutMs is 0/],
+    [['run', good, '--timeout', '0'], /the limit of time \(timeoutMs\) is 0 s; it must be from 100 ms/],
     [['run', good, '--data', join(folder.path, 'none.zip')], /none\.zip does not exist/],
     [['run', good, '--data', broken], /the dataset is not a ZIP archive/],
     [['run', good, '--env', 'novalue'], /NAME=VALUE/],
