@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -56,6 +57,8 @@ export async function fill(folder: string, { queued, running, vms, joined }: Siz
   const spec = { ...emptySpec, inputBytes: { script: 100, data: 0, requirements: 0 } };
   const store = await openSqliteStore(path);
   try {
+    // A server takes no folder with files of jobs whose database knows no installation.
+    await store.setting('installation-id', () => randomUUID());
     const machines = Array.from({ length: vms }, (_, i) =>
       readyVm({ name: vmName(i), pool: poolOf(i), flavor: flavor.name, capacity }),
     );
