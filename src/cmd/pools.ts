@@ -36,7 +36,7 @@ export interface PoolParts {
   readonly runtimes: RuntimeShelf;
   readonly sampler: Sampler;
   readonly planner: NamedPlanner;
-  /** What keeps every VM from being launched. */
+  /** Returns the reason why no VM can be launched at all, if there is one. */
   readonly obstacle: () => Promise<Refusal | undefined>;
   /** Runtimes that queued jobs wait for, since no worker has them. */
   awaitedRuntimes(): readonly string[];

@@ -86,9 +86,9 @@ async function takeFromOthers(path: string): Promise<void> {
   });
 }
 
-/** What Tidepool makes in a data folder, and what a fresh file system has. */
+/** Names that Tidepool makes in a data folder, or that a fresh file system has. */
 const own = /^(tidepool\.db.*|admin\.token.*|blobs|logs|frontdoor|backup|machines|ballast|\.restoring|lost\+found)$/;
-/** What people put into the folder of a server: its configuration, and where its output and its process's number go. */
+/** Names that people keep beside a server: its configuration, its log and the number of its process. */
 const beside = /\.(json|log|pid)$/;
 const mostNamed = 3;
 

@@ -1,4 +1,4 @@
-/** What went wrong with a file or folder, by the system's name of the error. */
+/** Texts of faults of a file or folder, by the system's name of the error. */
 const known: Readonly<Record<string, string>> = {
   ENOENT: 'it is not there',
   ENOTDIR: 'a part of its path is a file, and must be a folder',

@@ -13,7 +13,7 @@ const unsettledMs = 100;
 interface Kept {
   /** The newest whole one of each name. */
   readonly runtimes: readonly Runtime[];
-  /** Of each name that has no whole one, what is known of the newest. */
+  /** The newest runtime of each name that has no whole one. */
   readonly others: ReadonlyMap<string, Exclude<KeptRuntime, { state: 'whole' }>>;
 }
 
@@ -49,7 +49,7 @@ export class RuntimeList {
     return this.#last;
   }
 
-  /** What is known of each name that has no whole runtime. Error: `unavailable` while the folder cannot be read. */
+  /** Returns the newest runtime of each name that has no whole one. Error: `unavailable` while the folder cannot be read. */
   async others(): Promise<Kept['others']> {
     return (await this.#kept()).others;
   }

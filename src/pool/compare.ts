@@ -73,7 +73,7 @@ async function lookAgain(context: PoolContext, name: string): Promise<Machine | 
   }
 }
 
-/** What is known when a machine has been looked at. */
+/** The means of a comparison, once a machine has been looked at. */
 interface Compared extends Comparing {
   /** Whether a step was under way on the VM when its machine was asked for: the answer may be older than the step's end. */
   readonly wasUnderWay: boolean;

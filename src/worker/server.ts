@@ -47,7 +47,7 @@ async function send({ url, token }: ServerAddress, method: string, path: string,
   throw problemError(await response.text().catch(() => ''), response.status);
 }
 
-/** What a refusal says, with its HTTP status in `details.status`. Pure. */
+/** Returns the error that a refusal stands for, with its HTTP status in `details.status`. Pure. */
 export function problemError(text: string, status: number): TidepoolError {
   try {
     const problem: unknown = JSON.parse(text.slice(0, maxProblemBytes));

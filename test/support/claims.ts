@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readProcess } from '../../src/processes/process-table.ts';
 
-/** What a test has made on this machine and removes itself, unless its process is killed. */
+/** Things that a test has made on this machine and removes itself, unless its process is killed. */
 export interface Claim {
-  /** Of the test's process; numbers of processes are given again, so its start belongs to it. */
+  /** Number of the test's process; numbers are given again, so the start of the process belongs to it. */
   readonly pid: number;
   readonly startTicks: string;
   /** A temporary folder. Servers of the test have their data folders in it. */
   readonly folder: string;
-  /** Of machines that were made without a server; null where a data folder names it. */
+  /** Id of the machines that were made without a server; null where a data folder names it. */
   readonly installationId: string | null;
 }
 
